@@ -1,0 +1,58 @@
+# Panpipe. `make demo` shows the main job, `make test` proves it; both need Go alone.
+
+GO      ?= go
+BIN     := bin
+N       ?= 100
+FUZZTIME ?= 30s
+LDFLAGS := -s -w
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
+
+.PHONY: build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node clean
+
+build: ## the one binary, stripped, in bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS) -X main.version=$(VERSION)' -o $(BIN)/panpipe ./cmd/panpipe
+
+demo: build ## eight nodes on loopback, every step verified, nothing left behind
+	$(BIN)/panpipe demo $(ARGS)
+
+test: ## all that needs nothing but Go and no root
+	$(GO) vet ./...
+	$(GO) test -timeout 12m ./...
+
+test-full: race cross lint proto-check ## what needs foreign parts; installs what is missing
+	.ci/full
+
+race: ## the packages where goroutines meet, under the race detector
+	$(GO) test -race -short -timeout 20m ./protocols/... ./discovery/... ./node/...
+
+cross: ## macOS and Windows still build
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./...
+	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./...
+
+lint: ## gofmt, vet and a short list of linters; the tool has a module file of its own
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'not gofmt-ed'; exit 1; }
+	$(TOOL) golangci-lint run ./...
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+proto: ## regenerate the protobuf code (needs protoc)
+	.ci/proto
+
+proto-check: ## the committed protobuf code is what the .proto files say
+	.ci/proto --check
+
+bench-overlay: ## resolve and bind in round-trip times, N nodes in virtual time, beside kad-dht
+	N=$(N) JSON=$(JSON) $(GO) test -tags figures -run '^TestOverlayFigures$$' -count 1 -timeout 60m -v ./integration | .ci/figures
+
+bench-node: build ## start to ready, memory, --help, cached resolve
+	JSON=$(JSON) PANPIPE_BIN=$(CURDIR)/$(BIN)/panpipe $(GO) test -tags figures -run '^TestNodeFigures$$' -count 1 -timeout 10m -v ./integration | .ci/figures
+
+clean:
+	rm -rf $(BIN)

@@ -1,0 +1,60 @@
+package wire
+
+import (
+	"encoding/binary"
+	"io"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// WriteMessage writes m as uvarint length ‖ protobuf in a single Write. A
+// message above limit bytes is TooLarge and nothing is written.
+func WriteMessage(w io.Writer, m proto.Message, limit int) error {
+	size := proto.Size(m)
+	if size > limit {
+		return Errorf(TooLarge, "message %s has %d bytes, at most %d", m.ProtoReflect().Descriptor().Name(), size, limit)
+	}
+	b := binary.AppendUvarint(make([]byte, 0, size+binary.MaxVarintLen32), uint64(size))
+	b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, m)
+	if err != nil {
+		return Errorf(Internal, "message %s: %w", m.ProtoReflect().Descriptor().Name(), err)
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// ReadMessage reads what WriteMessage wrote and not a byte more, so that raw
+// data may follow on the same stream. A length above limit is TooLarge, bytes
+// that are not the message are BadRequest; io.EOF before the first byte is
+// returned as it is, and io.ErrUnexpectedEOF after it.
+func ReadMessage(r io.Reader, m proto.Message, limit int) error {
+	size, err := binary.ReadUvarint(&oneByteReader{r: r})
+	if err != nil {
+		return err
+	}
+	if size > uint64(limit) {
+		return Errorf(TooLarge, "message %s of %d bytes announced, at most %d", m.ProtoReflect().Descriptor().Name(), size, limit)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	if err := proto.Unmarshal(b, m); err != nil {
+		return Errorf(BadRequest, "message %s: %w", m.ProtoReflect().Descriptor().Name(), err)
+	}
+	return nil
+}
+
+// oneByteReader reads single bytes without reading ahead.
+type oneByteReader struct {
+	r   io.Reader
+	buf [1]byte
+}
+
+func (o *oneByteReader) ReadByte() (byte, error) {
+	_, err := io.ReadFull(o.r, o.buf[:])
+	return o.buf[0], err
+}
