@@ -3,10 +3,11 @@ package wire
 import (
 	"encoding/binary"
 	"math"
+	"unicode/utf8"
 )
 
 // CriticalBelow is the first field number that a reader may ignore when it
-// does not know it. Unknown fields below it are refused.
+// does not know it. Unknown fields below it are Unsupported.
 const CriticalBelow = 1000
 
 // MaxFields caps the fields of one canonical record.
@@ -36,7 +37,8 @@ func (e *Builder) Bytes(num uint64, v []byte) *Builder {
 	return e
 }
 
-// String appends a text field.
+// String appends a text field. Readers refuse text that is not UTF-8, so the
+// caller checks v first where it comes from outside.
 func (e *Builder) String(num uint64, v string) *Builder { return e.Bytes(num, []byte(v)) }
 
 // Uint appends a number as a minimal uvarint. Zero is left out.
@@ -61,7 +63,7 @@ func (e *Builder) List(num uint64, items [][]byte) *Builder {
 	return e.Bytes(num, b)
 }
 
-// Build returns the canonical bytes.
+// Build returns the canonical bytes, nil when every field was left out.
 func (e *Builder) Build() []byte { return e.b }
 
 // Fields is a parsed canonical record. Getters take each field once; the first
@@ -115,8 +117,16 @@ func (f *Fields) Bytes(num uint64, limit int) []byte {
 	return nil
 }
 
-// String returns a text field.
-func (f *Fields) String(num uint64, limit int) string { return string(f.Bytes(num, limit)) }
+// String returns a text field of at most limit bytes. Text that is not UTF-8 is
+// BadRequest.
+func (f *Fields) String(num uint64, limit int) string {
+	b := f.Bytes(num, limit)
+	if !utf8.Valid(b) {
+		f.fail(Errorf(BadRequest, "field %d: text is not UTF-8", num))
+		return ""
+	}
+	return string(b)
+}
 
 // Uint returns a number, 0 if absent. More than limit is BadRequest.
 func (f *Fields) Uint(num, limit uint64) uint64 {

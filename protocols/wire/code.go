@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 )
@@ -66,6 +67,9 @@ func (c Code) Error() string { return c.String() }
 // Timeout reports whether c is the word for a passed deadline (net.Error).
 func (c Code) Timeout() bool { return c == Timeout }
 
+// Temporary reports whether trying again may help (net.Error).
+func (c Code) Temporary() bool { return c == Timeout || c == Busy }
+
 // ParseCode returns the Code of a word.
 func ParseCode(word string) (Code, bool) {
 	for i, n := range codeNames {
@@ -122,28 +126,39 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Code, e.Err}
 }
 
+// Timeout reports whether a deadline passed (net.Error).
+func (e *Error) Timeout() bool { return e.Code.Timeout() }
+
+// Temporary reports whether trying again may help (net.Error).
+func (e *Error) Temporary() bool { return e.Code.Temporary() }
+
 // CodeOf maps any error to the vocabulary: OK for nil, the outermost Code in
-// its chain, Timeout and Closed for the standard library's own, else Internal.
+// its chain, Timeout for whatever calls itself one, Closed for a stream that
+// ended or a cancelled context, else Internal.
 func CodeOf(err error) Code {
 	if err == nil {
 		return OK
 	}
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Code
+	var w interface{ word() Code }
+	if errors.As(err, &w) {
+		return w.word()
 	}
-	var c Code
-	if errors.As(err, &c) {
-		return c
-	}
+	var n net.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return Timeout
-	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
+	case errors.As(err, &n) && n.Timeout():
+		return Timeout
+	case errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, io.ErrClosedPipe),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Closed
 	}
 	return Internal
 }
+
+// word lets CodeOf meet a bare Code and an Error in the order of the chain.
+func (c Code) word() Code   { return c }
+func (e *Error) word() Code { return e.Code }
 
 // NextOf returns the advice that the outermost Error in err's chain carries.
 func NextOf(err error) string {

@@ -26,9 +26,10 @@ func WriteMessage(w io.Writer, m proto.Message, limit int) error {
 // ReadMessage reads what WriteMessage wrote and not a byte more, so that raw
 // data may follow on the same stream. A length above limit is TooLarge, bytes
 // that are not the message are BadRequest; io.EOF before the first byte is
-// returned as it is, and io.ErrUnexpectedEOF after it.
+// returned as it is, and io.ErrUnexpectedEOF after it, like any other error of
+// r.
 func ReadMessage(r io.Reader, m proto.Message, limit int) error {
-	size, err := binary.ReadUvarint(&oneByteReader{r: r})
+	size, err := readLength(r)
 	if err != nil {
 		return err
 	}
@@ -48,13 +49,22 @@ func ReadMessage(r io.Reader, m proto.Message, limit int) error {
 	return nil
 }
 
-// oneByteReader reads single bytes without reading ahead.
-type oneByteReader struct {
-	r   io.Reader
-	buf [1]byte
-}
-
-func (o *oneByteReader) ReadByte() (byte, error) {
-	_, err := io.ReadFull(o.r, o.buf[:])
-	return o.buf[0], err
+// readLength reads a minimal uvarint byte by byte, so as not to read ahead.
+func readLength(r io.Reader) (uint64, error) {
+	var b [binary.MaxVarintLen64]byte
+	for n := range b {
+		if _, err := io.ReadFull(r, b[n:n+1]); err != nil {
+			if n > 0 && err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+		if b[n] < 0x80 {
+			if v, _, ok := uvarint(b[:n+1]); ok {
+				return v, nil
+			}
+			break
+		}
+	}
+	return 0, Errorf(BadRequest, "message: bad length")
 }

@@ -1,0 +1,29 @@
+// Package protocols tables the wire protocols of Panpipe. It has no code: the
+// comment of each package below is the specification of its protocol.
+//
+// Protocol IDs begin with the overlay's prefix, "panpipe" unless another was
+// chosen, so that nodes of different overlays have nothing to say to each
+// other.
+//
+//	ID                            package                    what
+//	/<overlay>/kad/1.0.0          (libp2p's Kademlia DHT)    routing table and its refresh; spoken by servers
+//	/<overlay>/pipe-binding/1     protocols/pipe             query, store, replaced: one request a stream
+//	/<overlay>/pipe-conn/1        protocols/pipe             a connection of a pipe: one a stream
+//
+// The last number is the major version. Minor features are a set of bits in
+// the first message of each side.
+//
+// What the protocols share:
+//
+//   - [github.com/panpipe-net/panpipe/protocols/wire]: canonical bytes,
+//     delimited messages, the error vocabulary
+//   - [github.com/panpipe-net/panpipe/protocols/identity]: principals, signed
+//     envelopes, capabilities, tickets
+//   - [github.com/panpipe-net/panpipe/protocols/reach]: paths to peers over a
+//     chosen transport
+//
+// The protocols:
+//
+//   - [github.com/panpipe-net/panpipe/protocols/pipe]: advertisements,
+//     bindings, holders, resolving, binding and dialling
+package protocols
