@@ -11,7 +11,7 @@ TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 .PHONY: build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node clean
 
 build: ## the one binary, stripped, in bin/
-	$(GO) build -trimpath -ldflags '$(LDFLAGS) -X main.version=$(VERSION)' -o $(BIN)/panpipe ./cmd/panpipe
+	$(GO) build -ldflags '$(LDFLAGS) -X main.version=$(VERSION)' -o $(BIN)/panpipe ./cmd/panpipe
 
 demo: build ## eight nodes on loopback, every step verified, nothing left behind
 	$(BIN)/panpipe demo $(ARGS)

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/panpipe-net/panpipe/node/config"
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/node/control/client"
+)
+
+func newConfig(a *app) *cobra.Command {
+	return group("config", "See the configuration", newConfigShow(a), newConfigPath(a))
+}
+
+func newConfigShow(a *app) *cobra.Command {
+	var origin, running bool
+	var file string
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Print the configuration that panpipe up would run with",
+		Long: "Prints every setting that panpipe up would run with: defaults, then the profile's\n" +
+			"file, then the environment, each over the one before. With --running it is that\n" +
+			"of the node that runs now, its flags included.",
+		Args: cobra.NoArgs,
+		RunE: does(func(cmd *cobra.Command, _ []string) error {
+			settings, err := a.settings(cmd.Context(), file, running)
+			if err != nil {
+				return err
+			}
+			return a.print(api.SettingList{Settings: settings}, func(w io.Writer) { printSettings(w, settings, origin) })
+		}),
+	}
+	f := cmd.Flags()
+	f.BoolVar(&origin, "origin", false, "tell where each value comes from")
+	f.BoolVar(&running, "running", false, "ask the node that runs now")
+	configFlag(cmd, &file)
+	return cmd
+}
+
+// configFlag is the flag that names another file than the profile's.
+func configFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "config", os.Getenv("PANPIPE_CONFIG"), "configuration file instead of the profile's (PANPIPE_CONFIG)")
+}
+
+func (a *app) settings(ctx context.Context, file string, running bool) ([]api.Setting, error) {
+	if running {
+		c, err := a.client()
+		if err != nil {
+			return nil, err
+		}
+		return c.Settings(ctx)
+	}
+	c, err := config.Load(config.Options{Profile: a.profile, File: file})
+	if err != nil {
+		return nil, err
+	}
+	return apiSettings(c), nil
+}
+
+func apiSettings(c *config.Config) []api.Setting {
+	var all []api.Setting
+	for _, s := range c.Settings() {
+		all = append(all, api.Setting{Key: s.Key, Value: s.Value, Origin: s.Origin})
+	}
+	return all
+}
+
+func printSettings(w io.Writer, settings []api.Setting, origin bool) {
+	var rows [][]string
+	for _, s := range settings {
+		row := []string{s.Key, orDash(s.Value)}
+		if origin {
+			row = append(row, s.Origin)
+		}
+		rows = append(rows, row)
+	}
+	table(w, rows)
+}
+
+func newConfigPath(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "path", Short: "Print where the profile's files are", Args: cobra.NoArgs,
+		RunE: does(func(*cobra.Command, []string) error {
+			var paths struct {
+				Config string `json:"config"`
+				State  string `json:"state"`
+				Socket string `json:"socket"`
+			}
+			var err error
+			if paths.Config, err = config.Path(a.profile); err != nil {
+				return err
+			}
+			if paths.State, err = config.StateDir(a.profile); err != nil {
+				return err
+			}
+			if paths.Socket = a.socket; paths.Socket == "" {
+				if paths.Socket, err = client.SocketPath(a.profile); err != nil {
+					return err
+				}
+			}
+			return a.print(paths, func(w io.Writer) {
+				fmt.Fprintf(w, "config  %s\nstate   %s\nsocket  %s\n", paths.Config, paths.State, paths.Socket)
+			})
+		}),
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/node/control/client"
+)
+
+func newDial(a *app) *cobra.Command {
+	var q api.DialQuery
+	cmd := &cobra.Command{
+		Use:   "dial PIPE",
+		Short: "Connect standard input and output to whoever serves a pipe",
+		Long: "Connects standard input and output to whoever serves a pipe. The end of standard\n" +
+			"input is told to the far side; dial exits when the far side has ended too. If\n" +
+			"the connection is cut, dial fails. With --json or -v, what happens is told on\n" +
+			"standard error.",
+		Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			conn, err := c.Dial(cmd.Context(), args[0], q)
+			if err != nil {
+				return err
+			}
+			a.tellConnection(cmd.Context(), "connected", conn)
+			return a.plumb(cmd.Context(), conn, a.in, nil)
+		}),
+	}
+	dialFlags(cmd, &q)
+	return cmd
+}
+
+// tellConnection says on stderr whom a connection reaches, if anybody wants to
+// know.
+func (a *app) tellConnection(ctx context.Context, what string, conn *client.Conn) {
+	if a.quiet || !a.json && a.verbose == 0 && !terminal(a.err) {
+		return
+	}
+	about, err := conn.About(ctx)
+	if err != nil {
+		return // the connection itself will tell
+	}
+	if a.json {
+		a.printJSON(a.err, struct { //nolint:errcheck // stderr has gone; there is nobody to tell
+			Event      string         `json:"event"`
+			Connection api.Connection `json:"connection"`
+		}{what, about})
+		return
+	}
+	a.progress("%s: %s over %s (%s)", what, about.Principal, about.Transport, about.Endpoint)
+}

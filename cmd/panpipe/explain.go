@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+)
+
+func newExplain(a *app) *cobra.Command {
+	var q api.DialQuery
+	cmd := &cobra.Command{
+		Use:   "explain PIPE",
+		Short: "Find and dial a pipe, and tell how each step went",
+		Long: "Resolves the pipe afresh, dials it, and tells what was found, from whom, how old\n" +
+			"it is, which endpoints it names, and how each dial went. Exits with the code of\n" +
+			"what is wrong.",
+		Args: cobra.ExactArgs(1),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			e, err := c.Explain(cmd.Context(), args[0], q)
+			if err != nil {
+				return err
+			}
+			if err := a.print(e, func(w io.Writer) { printExplanation(w, e) }); err != nil {
+				return err
+			}
+			if err := e.Problem.Err(); err != nil {
+				return errReported{err}
+			}
+			return nil
+		}),
+	}
+	dialFlags(cmd, &q)
+	return cmd
+}
+
+func printExplanation(w io.Writer, e api.Explanation) {
+	fmt.Fprintf(w, "pipe %s\n", e.Pipe)
+	if e.Type != "" {
+		fmt.Fprintf(w, "  type %s, public name %s\n", e.Type, orDash(e.Name))
+	}
+	fmt.Fprintf(w, "record found: %s (%d nodes asked, %.1f ms in all)\n", yes(e.Found), e.Asked, e.TookMS)
+	for _, b := range e.Records {
+		printRecord(w, b)
+	}
+	for _, d := range e.Dials {
+		printDial(w, d)
+	}
+	fmt.Fprintf(w, "connected: %s\n", yes(e.Connected))
+	if e.Problem != nil {
+		fmt.Fprintf(w, "problem: %s (%s)\n", e.Problem.Detail, e.Problem.Code)
+		if e.Problem.Next != "" {
+			fmt.Fprintf(w, "  next: %s\n", e.Problem.Next)
+		}
+	}
+}
+
+func printRecord(w io.Writer, b api.Binding) {
+	age := (time.Duration(b.AgeMS) * time.Millisecond).Round(time.Millisecond)
+	fmt.Fprintf(w, "  binder %s\n    from %s (%s), %s old, expires %s, seq %d, term %d\n",
+		b.Binder, b.From, b.Origin, age, b.Expires.Local().Format(time.DateTime), b.Seq, b.Term)
+	for i, e := range b.Endpoints {
+		unproven := ""
+		if slices.Contains(b.Unproven, i) {
+			unproven = " (not proven to be the binder's)"
+		}
+		fmt.Fprintf(w, "    endpoint %s%s\n", e, unproven)
+	}
+}
+
+func printDial(w io.Writer, d api.DialAttempt) {
+	result := "connected"
+	switch {
+	case d.Error != "":
+		result = "failed: " + strings.ReplaceAll(d.Error, "\n", "\n      ")
+	case d.Reused:
+		result = "connection was there"
+	}
+	fmt.Fprintf(w, "  dial %s %s: %s (%.1f ms)\n", orDash(d.Transport), orDash(d.Endpoint), result, d.TookMS)
+}

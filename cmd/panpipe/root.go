@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/panpipe-net/panpipe/node/control/client"
+)
+
+// newRoot makes the tree of commands.
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "panpipe",
+		Short: "Pipes between people and programs, by name instead of by address",
+		Long: "Panpipe is a node of a peer-to-peer overlay. It gives programs pipes: channels\n" +
+			"with a name that belongs to nobody's address.\n\n" +
+			"  panpipe up                     run a node; --join ADDR or TICKET to join others\n" +
+			"  panpipe pipe create hello      make a pipe\n" +
+			"  panpipe pipe listen hello      serve it on stdin and stdout\n" +
+			"  panpipe pipe dial ID           reach it, from any node of the overlay",
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	f := root.PersistentFlags()
+	f.BoolVar(&a.json, "json", false, "print JSON with stable field names")
+	f.StringVar(&a.profile, "profile", envOr("PANPIPE_PROFILE", client.DefaultProfile), "name of the node's profile (PANPIPE_PROFILE)")
+	f.StringVar(&a.socket, "socket", os.Getenv("PANPIPE_SOCKET"), "path of the node's socket (PANPIPE_SOCKET)")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "print results and errors only")
+	f.CountVarP(&a.verbose, "verbose", "v", "tell more; twice for debugging")
+	root.AddCommand(
+		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newLimits(a), newExplain(a),
+		newPipe(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
+	)
+	return root
+}
+
+func envOr(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
+
+// group makes a command that only holds others.
+func group(use, short string, subcommands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+			}
+			return fmt.Errorf("%q needs a command", cmd.CommandPath())
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(subcommands...)
+	return c
+}
+
+func newCompletion() *cobra.Command {
+	return &cobra.Command{
+		Use:       "completion bash|zsh|fish|powershell",
+		Short:     "Print a script that completes commands in a shell",
+		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			root, out := cmd.Root(), cmd.OutOrStdout()
+			switch args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(out, true)
+			case "zsh":
+				return root.GenZshCompletion(out)
+			case "fish":
+				return root.GenFishCompletion(out, true)
+			default:
+				return root.GenPowerShellCompletionWithDesc(out)
+			}
+		}),
+	}
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"panpipe": main})
+}
+
+// TestScripts runs the command line as people do, against real nodes on
+// loopback. Beside testscript's own commands there are:
+//
+//	up NAME [ARG…]          starts a node of profile NAME and waits until it is ready;
+//	                        sets $NAME_ticket, $NAME_peer and $NAME_addr
+//	up -alone NAME [ARG…]   the same, but waits only until it listens
+//	down NAME               has it leave, which must go well
+//	kill NAME               kills it
+//	exits CODE ARG…         runs panpipe, which must exit with CODE
+//	keep NAME               sets $NAME to what the last command printed
+//	holdport NAME           takes a TCP port of loopback and sets $NAME to it
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Values[nodesKey] = &nodes{running: map[string]*exec.Cmd{}}
+			for _, v := range []struct{ name, dir string }{
+				{"XDG_RUNTIME_DIR", "run"}, {"XDG_STATE_HOME", "state"}, {"XDG_CONFIG_HOME", "config"}, {"HOME", "home"},
+			} {
+				dir := filepath.Join(env.WorkDir, v.dir)
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					return err
+				}
+				env.Setenv(v.name, dir)
+			}
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"up": cmdUp, "down": cmdDown, "kill": cmdKill, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+type nodesContext struct{}
+
+var nodesKey = nodesContext{}
+
+// nodes are the daemons of one script.
+type nodes struct {
+	mu      sync.Mutex
+	running map[string]*exec.Cmd
+}
+
+func nodesOf(ts *testscript.TestScript) *nodes { return ts.Value(nodesKey).(*nodes) }
+
+func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
+	until := "ready"
+	if len(args) > 0 && args[0] == "-alone" {
+		until, args = "ticket", args[1:]
+	}
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: up [-alone] NAME [ARG…]")
+	}
+	name := args[0]
+	all := []string{"up", "--profile", name, "--json", "--no-mdns", "--no-portmap"}
+	if !strings.Contains(strings.Join(args, " "), "--listen") {
+		all = append(all, "--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/tcp/0/ws", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1")
+	}
+	path, err := exec.LookPath("panpipe")
+	ts.Check(err)
+	cmd := exec.Command(path, append(all, args[1:]...)...)
+	cmd.Dir = ts.Getenv("WORK")
+	cmd.Env = scriptEnv(ts)
+	cmd.Stderr = &lineLog{ts: ts}
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	n := nodesOf(ts)
+	n.mu.Lock()
+	n.running[name] = cmd
+	n.mu.Unlock()
+	ts.Defer(func() { n.stop(name, syscall.SIGKILL) }) //nolint:errcheck // it may be gone
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var e upEvent
+		ts.Check(json.Unmarshal(lines.Bytes(), &e))
+		if e.Peer != "" {
+			ts.Setenv(name+"_peer", e.Peer)
+			ts.Setenv(name+"_addr", e.Addresses[0])
+		}
+		if e.Ticket != "" {
+			ts.Setenv(name+"_ticket", e.Ticket)
+		}
+		if e.Event == until {
+			return
+		}
+	}
+	ts.Fatalf("node %s ended before it was %s", name, until)
+}
+
+// scriptEnv is the environment of the script.
+func scriptEnv(ts *testscript.TestScript) []string {
+	env := os.Environ()
+	for _, name := range []string{"XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME", "PATH"} {
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	return env
+}
+
+// lineLog puts a node's log into that of the test.
+type lineLog struct{ ts *testscript.TestScript }
+
+func (l *lineLog) Write(p []byte) (int, error) {
+	if testing.Verbose() {
+		os.Stderr.Write(p) //nolint:errcheck // it is only for reading along
+	}
+	return len(p), nil
+}
+
+// stop signals a node and waits for its end.
+func (n *nodes) stop(name string, s os.Signal) error {
+	n.mu.Lock()
+	cmd := n.running[name]
+	delete(n.running, name)
+	n.mu.Unlock()
+	if cmd == nil {
+		return errors.New("no node " + name)
+	}
+	if err := cmd.Process.Signal(s); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+func cmdDown(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: down NAME")
+	}
+	ts.Check(nodesOf(ts).stop(args[0], syscall.SIGTERM))
+}
+
+func cmdKill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: kill NAME")
+	}
+	var exit *exec.ExitError
+	if err := nodesOf(ts).stop(args[0], syscall.SIGKILL); !errors.As(err, &exit) {
+		ts.Fatalf("kill: %v", err)
+	}
+}
+
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE ARG…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec("panpipe", args[1:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func cmdKeep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: keep NAME")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+func cmdHoldPort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: holdport NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() }) //nolint:errcheck // the test is over
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+}

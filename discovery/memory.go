@@ -1,0 +1,91 @@
+package discovery
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// memory is the list of servers met, for the next run. It is pure: time is
+// passed in.
+type memory struct {
+	met   map[peer.ID]meeting
+	dirty bool // changed since list was called
+}
+
+type meeting struct {
+	addrs []ma.Multiaddr
+	at    time.Time
+}
+
+func newMemory() *memory { return &memory{met: make(map[peer.ID]meeting)} }
+
+// load takes in what the last run has left, most recently seen first.
+func (m *memory) load(peers []peer.AddrInfo, now time.Time) {
+	for i, p := range peers[:min(len(peers), MaxRemembered)] {
+		if addrs := cleanAddrs(p.ID, p.Addrs); validID(p.ID) && len(addrs) > 0 {
+			m.met[p.ID] = meeting{addrs, now.Add(-time.Duration(i+1) * time.Second)}
+		}
+	}
+}
+
+// touch notes that p is a server, seen now at addrs. Only a new server or new
+// addresses make the list worth storing again.
+func (m *memory) touch(p peer.ID, addrs []ma.Multiaddr, now time.Time) {
+	addrs = cleanAddrs(p, addrs)
+	old, ok := m.met[p]
+	if len(addrs) == 0 {
+		addrs = old.addrs
+	}
+	if len(addrs) == 0 {
+		return
+	}
+	if !ok || !sameAddrs(old.addrs, addrs) {
+		m.dirty = true
+	}
+	m.met[p] = meeting{addrs, now}
+	if len(m.met) > 2*MaxRemembered {
+		m.forget()
+	}
+}
+
+// forget drops the server that was seen longest ago.
+func (m *memory) forget() {
+	var oldest peer.ID
+	for p, v := range m.met {
+		if oldest == "" || v.at.Before(m.met[oldest].at) {
+			oldest = p
+		}
+	}
+	delete(m.met, oldest)
+}
+
+// list returns what is worth storing, most recently seen first.
+func (m *memory) list() []peer.AddrInfo {
+	m.dirty = false
+	out := make([]peer.AddrInfo, 0, len(m.met))
+	for p, v := range m.met {
+		out = append(out, peer.AddrInfo{ID: p, Addrs: v.addrs})
+	}
+	slices.SortFunc(out, func(a, b peer.AddrInfo) int {
+		if c := m.met[b.ID].at.Compare(m.met[a.ID].at); c != 0 {
+			return c
+		}
+		return slices.Compare([]byte(a.ID), []byte(b.ID))
+	})
+	return out[:min(len(out), MaxRemembered)]
+}
+
+func sameAddrs(a, b []ma.Multiaddr) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		if !slices.ContainsFunc(b, x.Equal) {
+			return false
+		}
+	}
+	return true
+}

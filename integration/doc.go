@@ -1,0 +1,9 @@
+// Package integration holds the tests of whole nodes and the benchmarks of the
+// overlay. Tests in virtual time use the package world; those that need other
+// transports than QUIC, or processes, run on loopback.
+//
+// The benchmarks are behind the build tag "figures", since they take minutes:
+//
+//	make bench-overlay N=100
+//	make bench-node
+package integration

@@ -1,0 +1,212 @@
+//go:build full
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// These tests need foreign parts: root, network namespaces, Python. They are
+// part of `make test-full`, which installs what is missing. Nothing here skips.
+
+// binary is the panpipe under test.
+func binary(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("PANPIPE_BIN")
+	if path == "" {
+		t.Fatal("PANPIPE_BIN must name the panpipe binary; make test-full does")
+	}
+	return path
+}
+
+// process is one `panpipe up`, in a network namespace of its own if netns is set.
+type process struct {
+	t      *testing.T
+	bin    string
+	netns  string
+	dir    string
+	daemon *exec.Cmd
+	log    *bytes.Buffer
+}
+
+func up(t *testing.T, netns string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, bin: binary(t), netns: netns, dir: t.TempDir(), log: new(bytes.Buffer)}
+	p.daemon = p.command(context.Background(), append([]string{"up", "--quiet"}, args...)...)
+	p.daemon.Stdout, p.daemon.Stderr = p.log, p.log
+	if err := p.daemon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.daemon.Process.Signal(syscall.SIGTERM)
+		if err := p.daemon.Wait(); err != nil {
+			t.Errorf("panpipe up: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("log of the node in %q:\n%s", netns, p.log)
+		}
+	})
+	return p
+}
+
+func (p *process) socket() string { return filepath.Join(p.dir, "api.sock") }
+
+func (p *process) command(ctx context.Context, args ...string) *exec.Cmd {
+	args = append(args, "--socket", p.socket())
+	cmd := exec.CommandContext(ctx, p.bin, args...)
+	if p.netns != "" {
+		cmd = exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", p.netns, p.bin}, args...)...)
+	}
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+p.dir+"/state", "XDG_CONFIG_HOME="+p.dir+"/config", "XDG_RUNTIME_DIR="+p.dir)
+	return cmd
+}
+
+// run types a command and returns what it printed.
+func (p *process) run(args ...string) string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := p.command(ctx, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		p.t.Fatalf("panpipe %s: %v\n%s", strings.Join(args, " "), err, &errs)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// until follows the node's event stream, from its present state on, until want
+// is met by a status.
+func (p *process) until(what string, want func(status map[string]any) bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		out, err := p.command(ctx, "status", "--json").Output()
+		cancel()
+		var status map[string]any
+		if err == nil && json.Unmarshal(out, &status) == nil && want(status) {
+			return
+		}
+	}
+	p.t.Fatalf("%s: not within a minute\n%s", what, p.log)
+}
+
+func ready(status map[string]any) bool { return status["ready"] == true }
+
+// sh runs a command that prepares the ground.
+func sh(t *testing.T, line string) {
+	t.Helper()
+	args := strings.Fields(line)
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// lan makes two network namespaces joined by a cable, and takes them away
+// when the test ends.
+func lan(t *testing.T) (a, b string) {
+	t.Helper()
+	a, b = fmt.Sprintf("pp-a-%d", os.Getpid()), fmt.Sprintf("pp-b-%d", os.Getpid())
+	for i, ns := range []string{a, b} {
+		sh(t, "ip netns add "+ns)
+		t.Cleanup(func() { sh(t, "ip netns del "+ns) })
+		if i == 1 {
+			sh(t, fmt.Sprintf("ip link add lan0 netns %s type veth peer name lan0 netns %s", a, b))
+		}
+	}
+	for i, ns := range []string{a, b} {
+		sh(t, fmt.Sprintf("ip -n %s link set lo up", ns))
+		sh(t, fmt.Sprintf("ip -n %s addr add 192.168.77.%d/24 dev lan0", ns, i+1))
+		sh(t, fmt.Sprintf("ip -n %s link set lan0 up", ns))
+		sh(t, fmt.Sprintf("ip -n %s route add default dev lan0", ns))
+	}
+	return a, b
+}
+
+func TestTwoNodesOnALanFindEachOtherByMDNS(t *testing.T) {
+	a, b := lan(t)
+	one := up(t, a, "--no-portmap")
+	two := up(t, b, "--no-portmap")
+	for _, p := range []*process{one, two} {
+		p.until("the other node is found by mDNS", func(s map[string]any) bool {
+			return ready(s) && s["servers"].(float64) >= 1
+		})
+	}
+	two.run("pipe", "create", "greeting")
+	id := pipeID(t, two)
+	serve := two.command(context.Background(), "pipe", "listen", "greeting")
+	serve.Stdin = strings.NewReader("hello over the cable\n")
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if got := one.run("pipe", "dial", id, "--wait", "30s"); got != "hello over the cable" {
+		t.Errorf("read %q", got)
+	}
+	if err := serve.Wait(); err != nil {
+		t.Errorf("pipe listen: %v", err)
+	}
+}
+
+func pipeID(t *testing.T, p *process) string {
+	t.Helper()
+	var list struct {
+		Pipes []struct{ ID string } `json:"pipes"`
+	}
+	if err := json.Unmarshal([]byte(p.run("pipe", "ls", "--json")), &list); err != nil || len(list.Pipes) == 0 {
+		t.Fatalf("pipe ls --json: %v %v", list, err)
+	}
+	return list.Pipes[0].ID
+}
+
+// TestQuickStartInPython runs the README's example for an app in another
+// language as it stands there.
+func TestQuickStartInPython(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(readme), "```python\n")
+	if !ok {
+		t.Fatal("README.md has no Python example")
+	}
+	program, _, _ := strings.Cut(rest, "```")
+	server := up(t, "", "--no-mdns", "--no-portmap", "--listen", "/ip4/127.0.0.1/tcp/0")
+	server.until("ready", ready)
+	app := up(t, "", "--no-mdns", "--no-portmap", "--listen", "/ip4/127.0.0.1/tcp/0", "--join", server.run("ticket"))
+	app.until("ready", ready)
+	server.run("pipe", "create", "greeting")
+	serve := server.command(context.Background(), "pipe", "listen", "greeting")
+	serve.Stdin = strings.NewReader("hello, Python\n")
+	var heard bytes.Buffer
+	serve.Stdout = &heard
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	python := exec.CommandContext(ctx, "python3", "-c", program, app.socket(), pipeID(t, server))
+	out, err := python.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got := string(out); got != "hello, Python\n" {
+		t.Errorf("Python read %q", got)
+	}
+	if err := serve.Wait(); err != nil {
+		t.Errorf("pipe listen: %v", err)
+	}
+	if heard.String() == "" {
+		t.Error("the far side heard nothing from Python")
+	}
+}

@@ -1,0 +1,31 @@
+package house
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+)
+
+// TestProtocolTableTellsTheTruth compares the table in protocols/doc.go with
+// the IDs that the packages speak. kad-dht's own ID is that library's.
+func TestProtocolTableTellsTheTruth(t *testing.T) {
+	_, file := parse(t, "protocols/doc.go")
+	var documented []string
+	for line := range strings.Lines(file.Doc.Text()) {
+		if id, _, _ := strings.Cut(strings.TrimSpace(line), " "); strings.HasPrefix(id, "/<overlay>/") {
+			documented = append(documented, id)
+		}
+	}
+	spoken := []string{
+		"/<overlay>/kad/1.0.0",
+		string(pipe.BindingProtocol("<overlay>")),
+		string(pipe.ConnProtocol("<overlay>")),
+	}
+	slices.Sort(documented)
+	slices.Sort(spoken)
+	if !slices.Equal(documented, spoken) {
+		t.Errorf("documented %q\nspoken     %q", documented, spoken)
+	}
+}

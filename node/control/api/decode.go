@@ -1,0 +1,49 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// MaxBody caps the JSON body of a request, in bytes. The largest thing in one
+// is the text of a capability with a full proof, about 30 KiB.
+const MaxBody = 64 << 10
+
+// Decode reads one JSON value from r into v. Unknown fields and anything after
+// the value are wire.BadRequest; more than MaxBody bytes are wire.TooLarge. An
+// empty body leaves v as it is.
+func Decode(r io.Reader, v any) error {
+	limited := &io.LimitedReader{R: r, N: MaxBody + 1}
+	dec := json.NewDecoder(limited)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	if limited.N <= 0 {
+		return wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", MaxBody)
+	}
+	switch {
+	case err == io.EOF:
+		return nil
+	case err != nil:
+		return wire.Errorf(wire.BadRequest, "the body is not what the route takes: %s", plainJSONError(err))
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return wire.Errorf(wire.BadRequest, "the body goes on after its JSON value")
+	}
+	if limited.N <= 0 {
+		return wire.Errorf(wire.TooLarge, "the body is larger than %d bytes", MaxBody)
+	}
+	return nil
+}
+
+// plainJSONError takes Go's own words out of a decoding error.
+func plainJSONError(err error) string {
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) {
+		return "field " + typ.Field + " cannot be a " + typ.Value
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
+}

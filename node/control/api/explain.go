@@ -1,0 +1,98 @@
+package api
+
+import "time"
+
+// Explanation is an account of how a pipe is found and dialled.
+type Explanation struct {
+	// Pipe is the pipe's ID.
+	Pipe string `json:"pipe"`
+	// Name is the public name.
+	Name string `json:"name,omitempty"`
+	// Type is unicast, secure or propagate; empty when nothing was found.
+	Type string `json:"type,omitempty"`
+	// Found says that a record was found.
+	Found bool `json:"found"`
+	// Connected says that a dial worked.
+	Connected bool `json:"connected"`
+	// Asked counts the nodes that were asked.
+	Asked int `json:"asked"`
+	// TookMS is the time for all of it.
+	TookMS float64 `json:"took_ms"`
+	// Records are what was found.
+	Records []Binding `json:"records"`
+	// Dials are the tries to connect, in order.
+	Dials []DialAttempt `json:"dials"`
+	// Problem is why the pipe was not found or not reached.
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// DialAttempt is one try to connect.
+type DialAttempt struct {
+	// Binder is whom it was to reach.
+	Binder string `json:"binder"`
+	// Endpoint is the address.
+	Endpoint string `json:"endpoint,omitempty"`
+	// Transport is that of the address.
+	Transport string `json:"transport,omitempty"`
+	// Reused says that a connection was there already.
+	Reused bool `json:"reused,omitempty"`
+	// TookMS is how long it took.
+	TookMS float64 `json:"took_ms"`
+	// Error is empty when it worked.
+	Error string `json:"error,omitempty"`
+}
+
+// EventsQuery are the parameters of the event stream.
+type EventsQuery struct {
+	// Since resumes after this event ID, like the header Last-Event-ID, which
+	// wins when both are given. 0 means from now on.
+	Since uint64 `json:"since,omitempty"`
+}
+
+// Event is the data of one server-sent event. Its SSE event name is Kind, its
+// SSE id is ID.
+type Event struct {
+	// ID rises from event to event, also over restarts of the node.
+	ID uint64 `json:"id"`
+	// Time is when it happened.
+	Time time.Time `json:"time"`
+	// Kind is status, pipe-created, pipe-removed, listen-bound,
+	// listen-replaced, listen-closed, connection-offered, connection-opened,
+	// connection-ended, granted, revoked, or gap.
+	Kind string `json:"kind"`
+	// Status is the new status, with kind status.
+	Status *Status `json:"status,omitempty"`
+	// Pipe is the ID of the pipe concerned.
+	Pipe string `json:"pipe,omitempty"`
+	// Connection is the connection concerned.
+	Connection *Connection `json:"connection,omitempty"`
+	// Problem is why something ended or failed.
+	Problem *Problem `json:"problem,omitempty"`
+	// Gap is what was missed, with kind gap.
+	Gap *Gap `json:"gap,omitempty"`
+}
+
+// Kinds of an Event.
+const (
+	EventStatus            = "status"
+	EventPipeCreated       = "pipe-created"
+	EventPipeRemoved       = "pipe-removed"
+	EventListenBound       = "listen-bound"
+	EventListenReplaced    = "listen-replaced"
+	EventListenClosed      = "listen-closed"
+	EventConnectionOffered = "connection-offered"
+	EventConnectionOpened  = "connection-opened"
+	EventConnectionEnded   = "connection-ended"
+	EventGranted           = "granted"
+	EventRevoked           = "revoked"
+	EventGap               = "gap"
+)
+
+// Gap says that events between two IDs are no longer kept: whoever follows the
+// stream should read the present state anew.
+type Gap struct {
+	// After is the last ID that the reader has.
+	After uint64 `json:"after"`
+	// Before is the first ID that comes next.
+	Before uint64 `json:"before"`
+}

@@ -1,0 +1,140 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// maxLine caps one line of a listen stream, in bytes.
+const maxLine = 64 << 10
+
+// Listener is a bound pipe. It is a net.Listener. The binding lasts until
+// Close, or until the ctx given to Listen ends.
+type Listener struct {
+	client *Client
+	pipe   string
+	ctx    context.Context
+	cancel context.CancelFunc
+	body   io.Closer
+
+	accepting sync.Mutex
+	lines     *bufio.Scanner // guarded by accepting
+
+	mu       sync.Mutex
+	replaced chan struct{}
+	why      error // guarded by mu: what Accept returns once it has failed
+}
+
+// Listen binds a pipe and returns when that is done. ctx ends the binding too.
+func (c *Client) Listen(ctx context.Context, ref string, q api.ListenRequest) (*Listener, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	answer, err := c.open(ctx, http.MethodPost, pipeRoute(ref, "/listen"), nil, q)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	l := &Listener{client: c, ctx: ctx, cancel: cancel, body: answer.Body, lines: bufio.NewScanner(answer.Body), replaced: make(chan struct{})}
+	l.lines.Buffer(nil, maxLine)
+	first, err := l.next()
+	if err == nil && first.Kind != api.ListenBound {
+		err = wire.Errorf(wire.Internal, "the node began a listen with %q", first.Kind)
+	}
+	if err != nil {
+		l.Close() //nolint:errcheck // the first error is told
+		return nil, err
+	}
+	l.pipe = first.Pipe
+	return l, nil
+}
+
+// Pipe is the ID of the bound pipe.
+func (l *Listener) Pipe() string { return l.pipe }
+
+// Replaced is closed when another binder has taken the pipe, which is seen
+// while somebody waits in Accept.
+func (l *Listener) Replaced() <-chan struct{} { return l.replaced }
+
+// Accept waits for the next connection. A connection waits ten seconds at most
+// for somebody to call Accept. After Close it returns net.ErrClosed.
+func (l *Listener) Accept() (net.Conn, error) { return l.AcceptConn() }
+
+// AcceptConn is Accept for callers who need half-close.
+func (l *Listener) AcceptConn() (*Conn, error) {
+	l.accepting.Lock()
+	defer l.accepting.Unlock()
+	for {
+		e, err := l.next()
+		if err != nil {
+			return nil, l.fail(err)
+		}
+		switch e.Kind {
+		case api.ListenReplaced:
+			l.mu.Lock()
+			l.why = e.Problem.Err()
+			l.mu.Unlock()
+			close(l.replaced)
+		case api.ListenClosed:
+			return nil, l.fail(e.Problem.Err())
+		case api.ListenConnection:
+			c, err := l.client.Take(l.ctx, e.Connection.ID)
+			if err == nil {
+				return c, nil
+			}
+			// Too late for this one, or its dialer has left; the next is as good.
+			if code := wire.CodeOf(err); code != wire.Gone && code != wire.Unknown {
+				return nil, l.fail(err)
+			}
+		}
+	}
+}
+
+// next reads one line of the stream.
+func (l *Listener) next() (api.ListenEvent, error) {
+	var e api.ListenEvent
+	if !l.lines.Scan() {
+		if err := l.lines.Err(); err != nil {
+			return e, err
+		}
+		return e, wire.Errorf(wire.Closed, "the node has ended the listen")
+	}
+	if err := json.Unmarshal(l.lines.Bytes(), &e); err != nil {
+		return e, wire.Errorf(wire.Internal, "the node's listen stream cannot be read: %w", err)
+	}
+	return e, nil
+}
+
+// fail keeps the first reason and returns it.
+func (l *Listener) fail(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.why == nil {
+		l.why = err
+		if l.ctx.Err() != nil || err == nil || errors.Is(err, context.Canceled) {
+			l.why = net.ErrClosed
+		}
+	}
+	return l.why
+}
+
+// Close withdraws the binding and drops what nobody has accepted.
+func (l *Listener) Close() error {
+	l.cancel()
+	return l.body.Close()
+}
+
+// Addr names the pipe.
+func (l *Listener) Addr() net.Addr { return addr(l.pipe) }
+
+type addr string
+
+func (addr) Network() string  { return "pipe" }
+func (a addr) String() string { return "pipe:" + string(a) }

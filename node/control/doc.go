@@ -1,0 +1,49 @@
+// Package control serves the local API of a node: HTTP with JSON on a Unix
+// socket that only its owner (and root) can use, and on request on a loopback
+// TCP port where every request carries a token. The package api has the types,
+// openapi.json the routes; the command line uses nothing else.
+//
+// # Safety
+//
+// The socket is mode 0600 and the server asks the kernel who is at the other
+// end: only the same user and root get an answer. On TCP a token from the
+// token file is needed, which is scoped to read or to write, and the Host
+// header must name the loopback address, so that a web page cannot reach the
+// API by rebinding its own name. A request with an Origin header is refused
+// unless the origin is the API's own address, WebSockets included. Every route
+// is declared with the scope that it needs: what only tells is read, what
+// changes anything or moves bytes is write.
+//
+// # Raw bytes
+//
+// A GET with "Upgrade: panpipe" on pipes/{ref}/dial or connections/{id} is
+// answered 101 when the far side has accepted. Then the socket carries the
+// bytes of the pipe, and nothing else. Each side ends its data by shutting
+// down its half of the socket (on TCP with FIN), and the other half goes on. A
+// program must not shut down before the 101. When the connection fails, both
+// halves close; GET connections/{id} then says state failed, and why, so that
+// a program can tell a cut from an end. The ID is in the header
+// Panpipe-Connection of the 101.
+//
+// With "Upgrade: websocket" (RFC 6455) each binary message carries bytes, and
+// its boundaries mean nothing. An empty binary message ends the data of the
+// side that sends it. When both sides have ended, the server closes with
+// status 1000; a failed connection is closed with status 1011 and the problem
+// code as reason. A text message is refused with status 1003, a message above
+// 1 MiB with 1009.
+//
+// # Listening
+//
+// POST pipes/{ref}/listen binds the pipe for as long as the request lives, and
+// streams one JSON object a line (application/x-ndjson): bound first, then a
+// connection whenever somebody dials. Each offered connection is taken by GET
+// connections/{id} with an upgrade as above, by anybody with write scope; one
+// that is not taken within ten seconds is dropped.
+//
+// # Events
+//
+// GET events is a stream of server-sent events. IDs rise, over restarts too. A
+// reader that comes back with Last-Event-ID gets what it missed; where that is
+// no longer kept, it gets one event "gap" that names the IDs, and goes on from
+// the oldest one kept. A line of comment every 15 s keeps the stream alive.
+package control

@@ -1,0 +1,98 @@
+package control
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// aliveInterval is the time between comments in a stream without events.
+const aliveInterval = 15 * time.Second
+
+// events streams what happens, until the client or the server leaves.
+func (s *Server) events(w http.ResponseWriter, r *http.Request, q api.EventsQuery, _ none) error {
+	at := q.Since
+	if text := r.Header.Get("Last-Event-ID"); text != "" {
+		id, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return wire.Errorf(wire.BadRequest, "Last-Event-ID %q is not a number", text)
+		}
+		at = id
+	}
+	if at == 0 {
+		at = s.hub.last()
+	}
+	w.Header().Set("Content-Type", eventMedia)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	alive := time.NewTicker(aliveInterval)
+	defer alive.Stop()
+	return s.follow(w, r, at, alive.C)
+}
+
+// follow writes the events after at as they come, and a comment on each tick
+// without any. An error of writing ends it: the client has gone.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, at uint64, alive <-chan time.Time) error {
+	control := http.NewResponseController(w)
+	comment := ": events\n\n"
+	for {
+		events, wake := s.hub.after(at)
+		deadline(w, writeTimeout)
+		if _, err := io.WriteString(w, comment); err != nil {
+			return nil
+		}
+		for _, e := range events {
+			if err := writeEvent(w, e); err != nil {
+				return nil
+			}
+			at = e.ID
+		}
+		if err := control.Flush(); err != nil {
+			return nil
+		}
+		comment = ""
+		if len(events) > 0 {
+			continue
+		}
+		select {
+		case <-wake:
+		case <-alive:
+			comment = ": alive\n\n"
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+}
+
+func writeEvent(w io.Writer, e api.Event) error {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", e.ID, e.Kind, data)
+	return err
+}
+
+// watchStatus publishes the status whenever the overlay's state changes.
+func (s *Server) watchStatus() {
+	states, cancel := s.cfg.Discovery.Subscribe()
+	defer cancel()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case _, ok := <-states:
+			if !ok {
+				return
+			}
+			st := s.fullStatus(s.ctx)
+			s.hub.publish(api.Event{Kind: api.EventStatus, Status: &st})
+		}
+	}
+}

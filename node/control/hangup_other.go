@@ -1,0 +1,9 @@
+//go:build !linux
+
+package control
+
+import "net"
+
+// waitHangup waits for ended alone: there is no event here that tells a
+// program which has died from one that waits.
+func waitHangup(_ net.Conn, ended <-chan struct{}) { <-ended }

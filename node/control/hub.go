@@ -1,0 +1,60 @@
+package control
+
+import (
+	"sync"
+	"time"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+)
+
+// keptEvents is how many events a reader may be behind, or away, without a gap.
+const keptEvents = 1024
+
+// hub keeps the last events and wakes who follows them. Readers have a place
+// in it and no queue of their own, so that a slow one costs nothing.
+type hub struct {
+	mu   sync.Mutex
+	kept []api.Event // rising IDs without holes
+	next uint64
+	wake chan struct{} // closed by the next event
+}
+
+// newHub numbers its events from first on.
+func newHub(first uint64) *hub {
+	return &hub{next: max(first, 1), wake: make(chan struct{})}
+}
+
+// publish gives e its number and time.
+func (h *hub) publish(e api.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e.ID, e.Time = h.next, time.Now()
+	h.next++
+	h.kept = append(h.kept, e)
+	if len(h.kept) > keptEvents {
+		h.kept = append([]api.Event(nil), h.kept[len(h.kept)-keptEvents*3/4:]...)
+	}
+	close(h.wake)
+	h.wake = make(chan struct{})
+}
+
+// last is the ID of the latest event.
+func (h *hub) last() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.next - 1
+}
+
+// after returns the events that follow id. When some of them are gone, or id
+// is from nowhere, the first is a gap that says so. When there are none, wake
+// is closed by the next one.
+func (h *hub) after(id uint64) (events []api.Event, wake <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	oldest := h.next - uint64(len(h.kept))
+	if id >= h.next || id+1 < oldest {
+		gap := api.Event{ID: oldest - 1, Time: time.Now(), Kind: api.EventGap, Gap: &api.Gap{After: id, Before: oldest}}
+		return append([]api.Event{gap}, h.kept...), h.wake
+	}
+	return append([]api.Event(nil), h.kept[id+1-oldest:]...), h.wake
+}

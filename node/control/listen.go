@@ -1,0 +1,176 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// defaultBacklog is how many offered connections of one listen may wait.
+const defaultBacklog = 16
+
+// listen binds a pipe for as long as the request lives.
+func (s *Server) listen(w http.ResponseWriter, r *http.Request, _ none, q api.ListenRequest) error {
+	o, err := listenOptions(q)
+	if err != nil {
+		return err
+	}
+	id, _, err := s.lookup(r)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	var l net.Listener
+	err = s.whenReady(ctx, func() (err error) {
+		l, err = s.cfg.Node.ListenPipe(ctx, r.PathValue("ref"), o)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.hub.publish(api.Event{Kind: api.EventListenBound, Pipe: id.String()})
+	backlog := o.Backlog
+	if backlog == 0 {
+		backlog = defaultBacklog
+	}
+	ls := &listening{server: s, listener: l, pipe: id.String(), out: make(chan api.ListenEvent), slots: make(chan struct{}, backlog)}
+	w.Header().Set("Content-Type", ndjsonMedia)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	err = ls.run(ctx, cancel, w)
+	s.hub.publish(api.Event{Kind: api.EventListenClosed, Pipe: ls.pipe, Problem: api.ProblemOf(err)})
+	return nil
+}
+
+// listening is one listen stream.
+type listening struct {
+	// fixed
+	server   *Server
+	listener net.Listener
+	pipe     string
+	out      chan api.ListenEvent
+	slots    chan struct{} // one for each connection that nobody has taken yet
+
+	waits sync.WaitGroup // accept loop, and offered connections
+}
+
+// run writes the stream until the client leaves or the pipe is lost, then
+// withdraws the binding and drops what nobody has taken. It returns why it
+// ended.
+func (ls *listening) run(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter) error {
+	ls.waits.Go(func() { ls.accept(ctx) })
+	// The listener ends the accept loop, and closing it takes a while, since
+	// the binding is withdrawn.
+	defer ls.waits.Wait()
+	defer ls.listener.Close() //nolint:errcheck // the stream is over in any case
+	defer cancel()
+	if err := writeLine(w, api.ListenEvent{Kind: api.ListenBound, Pipe: ls.pipe}); err != nil {
+		return nil
+	}
+	replaced := replacedOf(ls.listener)
+	for {
+		select {
+		case e := <-ls.out:
+			if err := writeLine(w, e); err != nil || e.Kind == api.ListenClosed {
+				return e.Problem.Err()
+			}
+		case <-replaced:
+			replaced = nil
+			p := api.ProblemOf(wire.Errorf(wire.Replaced, "another binder has the pipe %s now", ls.pipe).
+				WithNext("see who: panpipe pipe resolve %s", ls.pipe))
+			ls.server.hub.publish(api.Event{Kind: api.EventListenReplaced, Pipe: ls.pipe, Problem: p})
+			if err := writeLine(w, api.ListenEvent{Kind: api.ListenReplaced, Problem: p}); err != nil {
+				return nil
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// replacedOf is closed when another binder has the pipe; nil for a listener
+// that does not tell.
+func replacedOf(l net.Listener) <-chan struct{} {
+	if t, ok := l.(interface{ Replaced() <-chan struct{} }); ok {
+		return t.Replaced()
+	}
+	return nil
+}
+
+// accept offers connections until the listener ends.
+func (ls *listening) accept(ctx context.Context) {
+	for {
+		select {
+		case ls.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		c, err := ls.listener.Accept()
+		if err != nil {
+			ls.tell(ctx, api.ListenEvent{Kind: api.ListenClosed, Problem: api.ProblemOf(err)})
+			return
+		}
+		ls.offer(ctx, c)
+	}
+}
+
+// offer tells of one connection, and frees its slot when it is settled.
+func (ls *listening) offer(ctx context.Context, conn net.Conn) {
+	c, err := pipeConn(conn)
+	if err != nil {
+		<-ls.slots
+		return
+	}
+	t, err := ls.server.conns.add(c, true)
+	if err != nil {
+		<-ls.slots
+		return
+	}
+	about := t.about
+	about.State = api.ConnectionOffered
+	ls.tell(ctx, api.ListenEvent{Kind: api.ListenConnection, Connection: &about})
+	ls.waits.Go(func() {
+		select {
+		case <-t.settled:
+		case <-ctx.Done():
+			ls.server.conns.drop(t, wire.Errorf(wire.Closed, "the listener has gone"))
+		}
+		<-ls.slots
+	})
+}
+
+func (ls *listening) tell(ctx context.Context, e api.ListenEvent) {
+	select {
+	case ls.out <- e:
+	case <-ctx.Done():
+	}
+}
+
+// pipeConn takes a connection of the node for what it is.
+func pipeConn(conn net.Conn) (PipeConn, error) {
+	c, ok := conn.(PipeConn)
+	if !ok {
+		conn.Close() //nolint:errcheck // the first error is told
+		return nil, wire.Errorf(wire.Internal, "a connection of type %T does not tell what it is", conn)
+	}
+	return c, nil
+}
+
+// writeLine writes one line of a stream and sends it off.
+func writeLine(w http.ResponseWriter, v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	deadline(w, writeTimeout)
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	return http.NewResponseController(w).Flush()
+}

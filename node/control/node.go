@@ -1,0 +1,60 @@
+package control
+
+import (
+	"context"
+	"net"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+)
+
+// Node is what the API tells of a node and has it do. *node.Node is one.
+type Node interface {
+	ID() peer.ID
+	Principal() identity.Principal
+	Overlay() string
+	// Addrs are the addresses that others can dial, without /p2p.
+	Addrs() []ma.Multiaddr
+	Ticket() identity.Ticket
+	// Ready returns nil when resolving works, else wire.NotReady when ctx ends.
+	Ready(ctx context.Context) error
+
+	// ListenPipe gives a listener whose connections are PipeConns.
+	ListenPipe(ctx context.Context, ref string, o pipe.ListenOptions) (net.Listener, error)
+	// DialPipe gives a PipeConn.
+	DialPipe(ctx context.Context, ref string, o pipe.DialOptions) (net.Conn, error)
+}
+
+// Pipes is the part of the pipe service that neither dials nor listens.
+// *pipe.Service is one.
+type Pipes interface {
+	Create(ctx context.Context, name string, o pipe.CreateOptions) (pipe.Pipe, error)
+	Pipes(ctx context.Context) ([]pipe.Pipe, error)
+	Lookup(ctx context.Context, ref string) (pipe.ID, *pipe.Advertisement, error)
+	Remove(ctx context.Context, ref string) error
+	Resolve(ctx context.Context, id pipe.ID, o pipe.ResolveOptions) (*pipe.Resolution, error)
+	Grant(ctx context.Context, id pipe.ID, o pipe.GrantOptions) (text string, c identity.Capability, err error)
+	Grants(ctx context.Context, id pipe.ID) ([]pipe.GrantRecord, error)
+	Revoke(ctx context.Context, capability string) error
+	Explain(ctx context.Context, id pipe.ID, o pipe.DialOptions) pipe.Explanation
+	// Listeners returns the pipes that the node serves now.
+	Listeners() []*pipe.Listener
+}
+
+// Discovery tells how the node stands in its overlay. *discovery.Discovery is
+// one.
+type Discovery interface {
+	State() discovery.State
+	Subscribe() (<-chan discovery.State, func())
+}
+
+// Paths tells who is connected, and how. *reach.Reach is one.
+type Paths interface {
+	Connected() []peer.ID
+	Paths(p peer.ID) []reach.Path
+}

@@ -1,0 +1,128 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Handlers of the routes that carry bytes.
+
+// dial connects to a pipe and hands the bytes to the caller.
+func (s *Server) dial(w http.ResponseWriter, r *http.Request, q api.DialQuery) error {
+	if upgradeOf(r) == "" {
+		return wire.Errorf(wire.BadRequest, "a dial needs an upgrade").
+			WithNext(`send "Connection: Upgrade" and "Upgrade: %s", or a WebSocket handshake`, api.UpgradeProtocol)
+	}
+	o, err := dialOptions(q)
+	if err != nil {
+		return err
+	}
+	if _, _, err := s.lookup(r); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), opTimeout+o.Wait)
+	defer cancel()
+	var c PipeConn
+	err = s.whenReady(ctx, func() error {
+		conn, err := s.cfg.Node.DialPipe(ctx, r.PathValue("ref"), o)
+		if err == nil {
+			c, err = pipeConn(conn)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t, err := s.conns.add(c, false)
+	if err != nil {
+		return err
+	}
+	return s.carry(w, r, t)
+}
+
+// connection takes an offered connection, or tells about one.
+func (s *Server) connection(w http.ResponseWriter, r *http.Request, _, _ none) error {
+	id := r.PathValue("id")
+	if upgradeOf(r) == "" {
+		c, err := s.conns.get(id)
+		if err != nil {
+			return err
+		}
+		deadline(w, writeTimeout)
+		writeJSON(w, http.StatusOK, jsonMedia, c)
+		return nil
+	}
+	t, err := s.conns.take(id)
+	if err != nil {
+		return err
+	}
+	return s.carry(w, r, t)
+}
+
+func (s *Server) listConnections(*http.Request, none, none) (api.ConnectionList, error) {
+	return api.ConnectionList{Connections: s.conns.list()}, nil
+}
+
+// carry upgrades the request and carries bytes until the connection is over.
+func (s *Server) carry(w http.ResponseWriter, r *http.Request, t *tracked) error {
+	var l local
+	var err error
+	if upgradeOf(r) == webSocket {
+		w.Header().Set(api.ConnectionHeader, t.about.ID)
+		l, err = acceptWeb(s.ctx, w, r)
+	} else {
+		l, err = hijack(w, t.about.ID)
+	}
+	if err != nil {
+		t.far.Reset()
+		s.conns.end(t, err)
+		return unanswered(err)
+	}
+	l = trackedLocal{local: l, registry: s.conns, t: t}
+	stop := context.AfterFunc(s.ctx, func() { l.End(wire.Errorf(wire.Closed, "the node is shutting down")) })
+	defer stop()
+	bridge(l, t.far, &t.count) //nolint:errcheck // trackedLocal has noted it
+	return nil
+}
+
+// trackedLocal notes how a connection has ended before the program can see
+// that it has, so that a program that asks is told.
+type trackedLocal struct {
+	local
+	registry *registry
+	t        *tracked
+}
+
+// End implements local.
+func (l trackedLocal) End(cause error) {
+	l.registry.end(l.t, cause)
+	l.local.End(cause)
+}
+
+// unanswered drops a failure that the client has been told of.
+func unanswered(err error) error {
+	var told errAnswered
+	if errors.As(err, &told) {
+		return nil
+	}
+	return err
+}
+
+const webSocket = "websocket"
+
+// upgradeOf returns the protocol that a request wants to upgrade to, of those
+// that there are.
+func upgradeOf(r *http.Request) string {
+	for p := range strings.SplitSeq(r.Header.Get("Upgrade"), ",") {
+		switch p = strings.ToLower(strings.TrimSpace(p)); p {
+		case api.UpgradeProtocol, webSocket:
+			return p
+		}
+	}
+	return ""
+}

@@ -1,0 +1,489 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/node/control/client"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// echo serves one connection of a pipe through the API and dials it.
+func echo(t testing.TB, n *fakeNode, c *client.Client, ref string) {
+	t.Helper()
+	l, err := c.Listen(t.Context(), ref, api.ListenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // a test
+	served := make(chan error, 1)
+	go func() {
+		conn, err := l.AcceptConn()
+		if err == nil {
+			_, err = io.Copy(conn, conn)
+		}
+		if err == nil {
+			err = conn.CloseWrite()
+		}
+		served <- err
+	}()
+	conn, err := c.Dial(t.Context(), ref, api.DialQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test
+	sent := make([]byte, 3<<20)
+	rand.Read(sent) //nolint:errcheck // it never fails
+	go func() {
+		conn.Write(sent)  //nolint:errcheck // the comparison below tells
+		conn.CloseWrite() //nolint:errcheck // as above
+	}()
+	got, err := io.ReadAll(conn)
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Fatalf("%d bytes back of %d, %v", len(got), len(sent), err)
+	}
+	if err := <-served; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serveOnce has the fake node serve one connection of a pipe with fn.
+func serveOnce(t testing.TB, n *fakeNode, id string, fn func(c fakeConn)) {
+	t.Helper()
+	l, err := n.ListenPipe(t.Context(), id, pipe.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c, err := l.Accept(); err == nil {
+			fn(c.(fakeConn))
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close() //nolint:errcheck // a test
+		<-done
+	})
+}
+
+func TestBytesFlowBothWaysWithHalfClose(t *testing.T) {
+	n, _, c := serve(t)
+	echo(t, n, c, createPipe(t, c, "x").ID)
+}
+
+func TestEveryDialOptionArrives(t *testing.T) {
+	n, _, c := serve(t)
+	createPipe(t, c, "x")
+	capability, _, err := n.Grant(t.Context(), pipe.ID{}, pipe.GrantOptions{To: n.Principal(), For: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope := []byte(nil)
+	q := api.DialQuery{
+		Transport: "tcp", Binder: []string{n.id.String(), "peer:" + n.id.String()}, Wait: api.Duration(time.Second),
+		NoCache: true, Spread: true, Path: "direct-only",
+	}
+	_, err = c.Dial(t.Context(), "x", q)
+	wantCode(t, err, wire.Unbound, "nobody serves")
+	o := n.dialled[0]
+	if o.Transport != reach.TCP || len(o.Binders) != 2 || o.Binders[1] != n.id || o.Wait != time.Second || !o.NoCache || !o.Spread ||
+		o.PathPolicy != pipe.DirectOnly || !bytes.Equal(o.Capability, envelope) {
+		t.Errorf("%+v", o)
+	}
+	// The fake's capability is not one; the text is refused before the dial.
+	q.Capability = capability
+	_, err = c.Dial(t.Context(), "x", q)
+	wantCode(t, err, wire.BadRequest, "")
+}
+
+func TestEveryResolveOptionArrives(t *testing.T) {
+	n, _, c := serve(t)
+	createPipe(t, c, "x")
+	_, err := c.Resolve(t.Context(), "x", api.ResolveQuery{Transport: "ws", NoCache: true, Fresh: true, Ask: []string{n.id.String()}, Wait: api.Duration(time.Minute)})
+	wantCode(t, err, wire.Unbound, "nobody serves")
+	if o := n.resolved[0]; o.Transport != reach.WS || !o.NoCache || !o.Fresh || len(o.Only) != 1 || o.Wait != time.Minute {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestDialBeforeJoiningSaysSo(t *testing.T) {
+	n, _, c := serve(t)
+	createPipe(t, c, "x")
+	n.notReady = wire.Errorf(wire.NotReady, "none of the nodes to join through answers")
+	_, err := c.Dial(t.Context(), "x", api.DialQuery{})
+	wantCode(t, err, wire.NotReady, "to join through")
+	st, err := c.Status(t.Context())
+	if err != nil || st.Ready || st.NotReady == nil || st.NotReady.Code != "not-ready" {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+func TestCutIsNotTakenForAnEnd(t *testing.T) {
+	n, _, c := serve(t)
+	p := createPipe(t, c, "x")
+	serveOnce(t, n, p.ID, func(far fakeConn) {
+		far.Write([]byte("half a")) //nolint:errcheck // the reader tells
+		// The byte back says that all has been read, so that the reset takes
+		// nothing with it.
+		far.Read(make([]byte, 1)) //nolint:errcheck // as above
+		far.Reset()
+	})
+	conn, err := c.Dial(t.Context(), "x", api.DialQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test
+	if _, err := io.ReadFull(conn, make([]byte, 6)); err != nil {
+		t.Fatal(err)
+	}
+	conn.Write([]byte("k")) //nolint:errcheck // the read tells
+	_, err = conn.Read(make([]byte, 10))
+	if err == nil || errors.Is(err, io.EOF) {
+		t.Fatalf("a cut connection reads as %v", err)
+	}
+	about, err := conn.About(t.Context())
+	if err != nil || about.State != api.ConnectionFailed || about.Problem == nil || about.Received != 6 {
+		t.Errorf("%+v, %v", about, err)
+	}
+}
+
+func TestFarSideIsDroppedWhenTheProgramDies(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		n, _, c := serve(t)
+		p := createPipe(t, c, "x")
+		dropped := make(chan error, 1)
+		serveOnce(t, n, p.ID, func(far fakeConn) {
+			// Reads the end that a half-close brings, and then the loss.
+			_, err := io.Copy(io.Discard, far)
+			for err == nil {
+				_, err = far.Write(make([]byte, 1<<16))
+			}
+			dropped <- err
+		})
+		conn, err := c.Dial(t.Context(), "x", api.DialQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ended {
+			if err := conn.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		conn.Close() //nolint:errcheck // the point of the test
+		if err := <-dropped; err == nil {
+			t.Error("the far side was never told")
+		}
+	}
+}
+
+// TestIdleProgramThatDiesAfterItsEndIsNoticed: the far side is silent, so that
+// nothing but the hang-up of the socket tells.
+func TestIdleProgramThatDiesAfterItsEndIsNoticed(t *testing.T) {
+	n, _, c := serve(t)
+	p := createPipe(t, c, "x")
+	dropped := make(chan struct{})
+	serveOnce(t, n, p.ID, func(far fakeConn) {
+		io.Copy(io.Discard, far) //nolint:errcheck // ends with the half-close
+		far.SetReadDeadline(time.Time{})
+		for {
+			// TCP tells a reset to a reader that has seen the end only on the
+			// next use; the node's side is watched instead.
+			about, err := c.Connections(t.Context())
+			if err != nil || len(about) == 1 && about[0].State == api.ConnectionFailed {
+				close(dropped)
+				return
+			}
+			<-n.states
+		}
+	})
+	events := follow(t, c, 0)
+	conn, err := c.Dial(t.Context(), "x", api.DialQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.CloseWrite() //nolint:errcheck // a test
+	conn.Close()      //nolint:errcheck // a test
+	for e := range events {
+		if e.Kind == api.EventConnectionEnded {
+			break
+		}
+	}
+	close(n.states)
+	<-dropped
+}
+
+func TestOfferedConnectionIsTakenOnce(t *testing.T) {
+	n, s, c := serve(t)
+	p := createPipe(t, c, "x")
+	far, near := offered(t, n, s, p.ID)
+	defer far.Close() //nolint:errcheck // a test
+	conn, err := c.Take(t.Context(), near.about.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test
+	_, err = c.Take(t.Context(), near.about.ID)
+	wantCode(t, err, wire.Taken, "taken already")
+	_, err = c.Take(t.Context(), "nonsense")
+	wantCode(t, err, wire.Unknown, "no connection")
+}
+
+func TestOfferedConnectionThatNobodyTakesIsDropped(t *testing.T) {
+	n, s, c := serve(t)
+	p := createPipe(t, c, "x")
+	far, near := offered(t, n, s, p.ID)
+	defer far.Close() //nolint:errcheck // a test
+	s.conns.expire(near)
+	if _, err := far.Read(make([]byte, 1)); err == nil || err == io.EOF {
+		t.Errorf("the far side reads %v", err)
+	}
+	_, err := c.Take(t.Context(), near.about.ID)
+	wantCode(t, err, wire.Gone, "ended")
+	about, err := c.Connection(t.Context(), near.about.ID)
+	if err != nil || about.State != api.ConnectionFailed || about.Problem.Code != "timeout" {
+		t.Errorf("%+v, %v", about, err)
+	}
+}
+
+// offered registers one end of a connection as offered and returns the other.
+func offered(t *testing.T, n *fakeNode, s *Server, id string) (net.Conn, *tracked) {
+	t.Helper()
+	pid, err := pipe.ParseID(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, distant, err := connPair(n, pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := s.conns.add(near.(PipeConn), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return distant, tr
+}
+
+func TestBindingEndsWithTheRequest(t *testing.T) {
+	n, _, c := serve(t)
+	p := createPipe(t, c, "x")
+	l, err := c.Listen(t.Context(), "x", api.ListenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound := n.listener(<-n.bound)
+	if l.Pipe() != p.ID || bound == nil {
+		t.Fatalf("%q, %v", l.Pipe(), bound)
+	}
+	_, err = c.Listen(t.Context(), "x", api.ListenRequest{})
+	wantCode(t, err, wire.Taken, "served already")
+	l.Close() //nolint:errcheck // a test
+	<-bound.closed
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("accept after close: %v", err)
+	}
+}
+
+func TestListenerLearnsThatItWasReplaced(t *testing.T) {
+	n, _, c := serve(t)
+	createPipe(t, c, "x")
+	l, err := c.Listen(t.Context(), "x", api.ListenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // a test
+	bound := n.listener(<-n.bound)
+	close(bound.replaced)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := l.Accept()
+		failed <- err
+	}()
+	<-l.Replaced()
+	bound.Close() //nolint:errcheck // a test
+	wantCode(t, <-failed, wire.Replaced, "another binder")
+}
+
+func TestCloseEndsWhatPassesThrough(t *testing.T) {
+	n, s, c := serve(t)
+	p := createPipe(t, c, "x")
+	serveOnce(t, n, p.ID, func(far fakeConn) { io.Copy(io.Discard, far) }) //nolint:errcheck // it ends with the reset
+	conn, err := c.Dial(t.Context(), "x", api.DialQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a test
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err == nil || err == io.EOF {
+		t.Errorf("read after the node has left: %v", err)
+	}
+}
+
+// web dials a pipe by WebSocket.
+func web(t *testing.T, s *Server, path string) (*websocket.Conn, *http.Response, error) {
+	t.Helper()
+	return websocket.Dial(t.Context(), "http://panpipe"+path, &websocket.DialOptions{HTTPClient: httpClient(socketOf(s))})
+}
+
+func TestWebSocketCarriesBytesAndHalfClose(t *testing.T) {
+	n, s, c := serve(t)
+	p := createPipe(t, c, "x")
+	serveOnce(t, n, p.ID, func(far fakeConn) {
+		all, err := io.ReadAll(far)
+		if err == nil {
+			far.Write(bytes.ToUpper(all)) //nolint:errcheck // the reader tells
+		}
+		far.CloseWrite() //nolint:errcheck // as above
+	})
+	ws, answer, err := web(t, s, "/v1/pipes/x/dial?wait=1s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow() //nolint:errcheck // a test
+	for _, m := range []string{"pan", "pipe", ""} {
+		if err := ws.Write(t.Context(), websocket.MessageBinary, []byte(m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []byte
+	for {
+		kind, m, err := ws.Read(t.Context())
+		if err != nil || kind != websocket.MessageBinary {
+			t.Fatal(kind, err)
+		}
+		if len(m) == 0 {
+			break
+		}
+		got = append(got, m...)
+	}
+	if string(got) != "PANPIPE" {
+		t.Errorf("got %q", got)
+	}
+	_, _, err = ws.Read(t.Context())
+	if websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		t.Errorf("the end is %v", err)
+	}
+	about, err := c.Connection(t.Context(), answer.Header.Get(api.ConnectionHeader))
+	if err != nil || about.State != api.ConnectionEnded || about.Sent != 7 || about.Received != 7 {
+		t.Errorf("%+v, %v", about, err)
+	}
+}
+
+func TestWebSocketIsToldOfACut(t *testing.T) {
+	n, s, c := serve(t)
+	p := createPipe(t, c, "x")
+	serveOnce(t, n, p.ID, func(far fakeConn) { far.Reset() })
+	ws, _, err := web(t, s, "/v1/pipes/x/dial")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow() //nolint:errcheck // a test
+	_, _, err = ws.Read(t.Context())
+	if websocket.CloseStatus(err) != websocket.StatusInternalError {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWebSocketMessagesAreChecked(t *testing.T) {
+	for name, tc := range map[string]struct {
+		kind   websocket.MessageType
+		data   []byte
+		status websocket.StatusCode
+	}{
+		"text":      {websocket.MessageText, []byte("hello"), websocket.StatusUnsupportedData},
+		"too large": {websocket.MessageBinary, make([]byte, maxMessage+1), websocket.StatusMessageTooBig},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, s, c := serve(t)
+			p := createPipe(t, c, "x")
+			serveOnce(t, n, p.ID, func(far fakeConn) { io.Copy(io.Discard, far) }) //nolint:errcheck // it ends with the reset
+			ws, _, err := web(t, s, "/v1/pipes/x/dial")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ws.CloseNow() //nolint:errcheck // a test
+			// The answer may come before all is written.
+			wrote := make(chan struct{})
+			go func() {
+				defer close(wrote)
+				ws.Write(t.Context(), tc.kind, tc.data) //nolint:errcheck // the read tells
+			}()
+			_, _, err = ws.Read(t.Context())
+			if websocket.CloseStatus(err) != tc.status {
+				t.Errorf("got %v", err)
+			}
+			<-wrote
+		})
+	}
+}
+
+func TestFailedDialAnswersAProblemToEveryUpgrade(t *testing.T) {
+	_, s, c := serve(t)
+	createPipe(t, c, "x")
+	_, answer, err := web(t, s, "/v1/pipes/x/dial")
+	if err == nil || answer == nil || answer.StatusCode != http.StatusNotFound || answer.Header.Get("Content-Type") != api.ProblemType {
+		t.Errorf("%v, %v", answer, err)
+	}
+	r := request(t, "GET", "http://panpipe/v1/pipes/x/dial", "")
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", "h2c")
+	status, _, body := do(t, httpClient(socketOf(s)), r)
+	if status != http.StatusBadRequest || !strings.Contains(string(body), "WebSocket") {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestDialStopsWhenTheCallerLeaves(t *testing.T) {
+	_, _, c := serve(t)
+	createPipe(t, c, "x")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Dial(ctx, "x", api.DialQuery{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkDialThroughput(b *testing.B) {
+	n, _, c := serve(b)
+	p := createPipe(b, c, "x")
+	const size = 256 << 20
+	serveOnce(b, n, p.ID, func(far fakeConn) {
+		buf := make([]byte, 256<<10)
+		for {
+			if _, err := far.Write(buf); err != nil {
+				return
+			}
+		}
+	})
+	conn, err := c.Dial(b.Context(), "x", api.DialQuery{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close() //nolint:errcheck // a benchmark
+	buf := make([]byte, 256<<10)
+	b.SetBytes(size)
+	for b.Loop() {
+		for left := size; left > 0; {
+			got, err := conn.Read(buf)
+			if err != nil {
+				b.Fatal(err)
+			}
+			left -= got
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package control
+
+import (
+	_ "embed"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+// routes is everything that the API serves. Each line is wrapped read or write.
+func (s *Server) routes() []route {
+	return []route{
+		{"GET", "/v1/status", "How the node is doing.", read(call(s.status))},
+		{"GET", "/v1/peers", "The connected nodes.", read(call(s.peers))},
+		{"GET", "/v1/id", "Who the node is.", read(call(s.id))},
+		{"GET", "/v1/ticket", "What others need to join through this node.", read(call(s.ticket))},
+		{"GET", "/v1/limits", "The caps of the node, and the settings that move them.", read(call(s.limits))},
+		{"GET", "/v1/version", "The version of the program.", read(call(s.version))},
+		{"GET", "/v1/config", "The configuration that the node runs with.", read(call(s.config))},
+		{"GET", "/v1/events", "Server-sent events; Last-Event-ID resumes.", read(stream[api.EventsQuery, none, api.Event](eventMedia, s.events))},
+		{"GET", "/v1/openapi.json", "This description.", read(plain(jsonMedia, asset(jsonMedia, openAPI)))},
+
+		{"GET", "/v1/pipes", "The pipes that the node keeps.", read(call(s.pipes))},
+		{"POST", "/v1/pipes", "Creates a pipe owned by the node.", write(creates(call(s.createPipe)))},
+		{"GET", "/v1/pipes/{ref}", "One pipe.", read(call(s.pipe))},
+		{"DELETE", "/v1/pipes/{ref}", "Forgets a pipe. Whoever serves it goes on.", write(call(s.removePipe))},
+		{"GET", "/v1/pipes/{ref}/resolve", "Who serves a pipe, and where.", read(call(s.resolve))},
+		{"GET", "/v1/explain/{ref}", "Resolves and dials, and tells how each step went.", write(call(s.explain))},
+		{"GET", "/v1/pipes/{ref}/dial", "Dials a pipe; upgrades to raw bytes or WebSocket.", write(upgrade(s.dial))},
+		{"POST", "/v1/pipes/{ref}/listen", "Binds a pipe while the request lives; streams offered connections, one JSON object a line.", write(stream[none, api.ListenRequest, api.ListenEvent](ndjsonMedia, s.listen))},
+		{"GET", "/v1/connections", "Connections that pass through the API, and the last ones that ended.", read(call(s.listConnections))},
+		{"GET", "/v1/connections/{id}", "With an upgrade to raw bytes or WebSocket, takes an offered connection; without, tells about it.", write(stream[none, none, api.Connection](jsonMedia, s.connection))},
+		{"GET", "/v1/pipes/{ref}/grants", "The capabilities that the node has given for a pipe.", read(call(s.grants))},
+		{"POST", "/v1/pipes/{ref}/grants", "Gives a capability.", write(creates(call(s.grant)))},
+		{"POST", "/v1/revocations", "Voids a capability that the node has given.", write(call(s.revoke))},
+
+		{"GET", "/metrics", "Metrics in Prometheus' text format.", read(plain("text/plain", promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))},
+		{"GET", "/debug/pprof/", "Profiles of the process.", write(plain("text/html", http.HandlerFunc(pprof.Index)))},
+		{"GET", "/debug/pprof/cmdline", "The command line of the process.", write(plain("text/plain", http.HandlerFunc(pprof.Cmdline)))},
+		{"GET", "/debug/pprof/profile", "CPU profile; ?seconds=N.", write(plain("application/octet-stream", http.HandlerFunc(pprof.Profile)))},
+		{"GET", "/debug/pprof/symbol", "Names of program counters.", write(plain("text/plain", http.HandlerFunc(pprof.Symbol)))},
+		{"GET", "/debug/pprof/trace", "Execution trace; ?seconds=N.", write(plain("application/octet-stream", http.HandlerFunc(pprof.Trace)))},
+	}
+}
+
+func asset(media string, content []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", media)
+		w.Write(content) //nolint:errcheck // the client has gone; there is nobody to tell
+	})
+}

@@ -1,0 +1,73 @@
+package node
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+)
+
+// newRegistry makes the node's registry with what the Go runtime and the
+// process tell. libp2p registers its own; its collectors are global, so nodes
+// of one process show the sum of all. No label names a peer.
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return r
+}
+
+// pipeTracer counts what the pipe service does.
+type pipeTracer struct {
+	events *prometheus.CounterVec
+	took   *prometheus.HistogramVec
+}
+
+func newPipeTracer(r prometheus.Registerer) *pipeTracer {
+	t := &pipeTracer{
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "panpipe_pipe_events_total",
+			Help: "What the pipe service did, by kind and by the word with which it ended.",
+		}, []string{"kind", "code"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "panpipe_pipe_seconds",
+			Help:    "How long it took, by kind.",
+			Buckets: prometheus.ExponentialBuckets(1e-6, 10, 8),
+		}, []string{"kind"}),
+	}
+	r.MustRegister(t.events, t.took)
+	return t
+}
+
+// Trace counts one event.
+func (t *pipeTracer) Trace(e pipe.Event) {
+	t.events.WithLabelValues(string(e.Kind), e.Code.String()).Inc()
+	if e.Took > 0 {
+		t.took.WithLabelValues(string(e.Kind)).Observe(e.Took.Seconds())
+	}
+}
+
+// registerState shows discovery's state as gauges.
+func registerState(r prometheus.Registerer, state func() discovery.State) {
+	gauge := func(name, help string, value func(discovery.State) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return value(state()) })
+	}
+	one := func(b bool) float64 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	r.MustRegister(
+		gauge("panpipe_peers", "Connected nodes.", func(s discovery.State) float64 { return float64(s.Peers) }),
+		gauge("panpipe_servers", "Live servers of the overlay that are known.", func(s discovery.State) float64 { return float64(s.Servers) }),
+		gauge("panpipe_joined", "1 when a live server of the overlay is known.", func(s discovery.State) float64 { return one(s.Joined) }),
+		gauge("panpipe_server", "1 when this node serves the overlay.", func(s discovery.State) float64 { return one(s.Role == discovery.RoleServer) }),
+	)
+}
+
+var _ pipe.Tracer = (*pipeTracer)(nil)

@@ -1,0 +1,104 @@
+package node
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/node/store"
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+)
+
+// userAgent is what identify tells others.
+const userAgent = "panpipe"
+
+// Node is one running node. Its methods are safe for concurrent use.
+type Node struct {
+	// fixed after Start
+	cfg   Config
+	reg   *prometheus.Registry
+	store *store.Store
+	host  host.Host
+	reach *reach.Reach
+	disc  *discovery.Discovery
+	pipes *pipe.Service
+
+	closers   []func() error // in the order in which things were made
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Ready returns nil as soon as resolving will work. When ctx ends before that
+// it returns wire.NotReady with the cause.
+func (n *Node) Ready(ctx context.Context) error { return n.disc.Ready(ctx) }
+
+// ID is the node's peer ID.
+func (n *Node) ID() peer.ID { return n.host.ID() }
+
+// Principal is the node as a principal.
+func (n *Node) Principal() identity.Principal { return identity.PeerPrincipal(n.host.ID()) }
+
+// Overlay is the overlay's prefix.
+func (n *Node) Overlay() string { return n.cfg.Overlay }
+
+// Addrs are the addresses that others can dial, without /p2p.
+func (n *Node) Addrs() []ma.Multiaddr { return n.host.Addrs() }
+
+// Host is the libp2p host.
+func (n *Node) Host() host.Host { return n.host }
+
+// Reach makes paths to other nodes.
+func (n *Node) Reach() *reach.Reach { return n.reach }
+
+// Discovery keeps the node in its overlay.
+func (n *Node) Discovery() *discovery.Discovery { return n.disc }
+
+// Pipes is the pipe service.
+func (n *Node) Pipes() *pipe.Service { return n.pipes }
+
+// Registry holds the node's metrics.
+func (n *Node) Registry() *prometheus.Registry { return n.reg }
+
+// CreatePipe makes a pipe owned by this node and stores it under a local name.
+func (n *Node) CreatePipe(ctx context.Context, name string, o pipe.CreateOptions) (pipe.Pipe, error) {
+	return n.pipes.Create(ctx, name, o)
+}
+
+// ListenPipe binds the pipe ref, an ID or a local name, to this node and
+// accepts its connections. The listener is a *pipe.Listener.
+func (n *Node) ListenPipe(ctx context.Context, ref string, o pipe.ListenOptions) (net.Listener, error) {
+	id, adv, err := n.pipes.Lookup(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	if o.Advertisement == nil {
+		o.Advertisement = adv
+	}
+	l, err := n.pipes.Listen(ctx, id, o)
+	if err != nil {
+		return nil, n.nameLimit(err)
+	}
+	return l, nil
+}
+
+// DialPipe connects to whoever serves the pipe ref, an ID or a local name. The
+// connection is a *pipe.Conn.
+func (n *Node) DialPipe(ctx context.Context, ref string, o pipe.DialOptions) (net.Conn, error) {
+	id, _, err := n.pipes.Lookup(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	c, err := n.pipes.Dial(ctx, id, o)
+	if err != nil {
+		return nil, n.nameLimit(err)
+	}
+	return c, nil
+}

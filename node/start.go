@@ -1,0 +1,236 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+
+	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/node/store"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Start makes a node and sets it going. It returns as soon as the node listens;
+// Ready tells when resolving will work. ctx bounds the start alone: the node
+// runs until Close. On an error nothing of it is left.
+//
+// Errors: wire.Taken for a listen port in use and for a state directory that
+// another node runs on, wire.BadRequest for what the Config cannot mean,
+// wire.Internal for a damaged key or store.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	given := cfg.Log
+	cfg, err := cfg.normalize()
+	if err != nil {
+		return nil, err
+	}
+	join, err := parseJoin(cfg)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, reg: newRegistry()}
+	stopLogs := routeLibp2p(given, cfg.LogLevels)
+	n.onClose(func() error { stopLogs(); return nil })
+	if err := n.start(ctx, join); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// start makes the parts, from the ground up. Each leaves behind how it is
+// closed.
+func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
+	key, err := n.openState(ctx)
+	if err != nil {
+		return err
+	}
+	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
+	h, gater, err := newHost(n.cfg, hostParts{
+		key: key, reg: n.reg,
+		relays: relaySource(func(count int) []peer.AddrInfo {
+			if d := servers.Load(); d != nil {
+				return relayCandidates(n.host, d, count)
+			}
+			return nil
+		}),
+	})
+	if err != nil {
+		return err
+	}
+	n.host = h
+	n.onClose(h.Close)
+
+	changed, err := n.watchAddrs()
+	if err != nil {
+		return err
+	}
+	if err := n.startReach(gater); err != nil {
+		return err
+	}
+	if err := listen(h, n.cfg); err != nil {
+		return err
+	}
+	if err := n.startDiscovery(ctx, join); err != nil {
+		return err
+	}
+	servers.Store(n.disc)
+	return n.startPipes(key, changed)
+}
+
+// openState takes the state directory, its key and its store.
+func (n *Node) openState(ctx context.Context) (crypto.PrivKey, error) {
+	lock, err := lockDir(n.cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	n.onClose(lock.Close)
+	key, err := loadKey(n.cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	path := ""
+	if n.cfg.StateDir != "" {
+		path = filepath.Join(n.cfg.StateDir, store.FileName)
+	}
+	n.store, err = store.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	n.onClose(n.store.Close)
+	return key, nil
+}
+
+func (n *Node) startReach(gater connmgr.ConnectionGater) (err error) {
+	n.reach, err = reach.New(reach.Config{Host: n.host, Gater: gater, Log: n.log("reach")})
+	if err != nil {
+		return err
+	}
+	n.onClose(n.reach.Close)
+	return nil
+}
+
+func (n *Node) startDiscovery(ctx context.Context, join []peer.AddrInfo) (err error) {
+	n.disc, err = discovery.New(ctx, discovery.Config{
+		Host: n.host, Reach: n.reach, Overlay: n.cfg.Overlay, Join: join,
+		MDNS: !n.cfg.DisableMDNS, Role: discovery.Role(n.cfg.Role),
+		Store: n.store, Log: n.log("discovery"), Providers: n.cfg.Providers,
+	})
+	if err != nil {
+		return err
+	}
+	registerState(n.reg, n.disc.State)
+	n.run("discovery", n.disc.Run, n.disc.Close)
+	return nil
+}
+
+func (n *Node) startPipes(key crypto.PrivKey, changed <-chan struct{}) (err error) {
+	n.pipes, err = pipe.New(pipe.Config{
+		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
+		Reach: n.reach, Router: n.disc, Store: n.store,
+		Endpoints: n.host.Addrs, AddrsChanged: changed,
+		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg),
+		Limits: pipe.ServiceLimits{
+			Conns: n.cfg.Limits.PipeConnections, Backlog: n.cfg.Limits.Backlog,
+			RequestRate: float64(n.cfg.Limits.Requests), RequestBurst: 4 * n.cfg.Limits.Requests,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	n.run("pipe", n.pipes.Run, n.pipes.Close)
+	return nil
+}
+
+// run lets a service go until it is closed, and joins it then.
+func (n *Node) run(name string, run func(context.Context) error, closeIt func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := run(ctx); err != nil && ctx.Err() == nil && wire.CodeOf(err) != wire.Closed {
+			n.log(name).Error("service ended", slog.Any("error", err))
+		}
+	})
+	n.onClose(func() error {
+		err := closeIt()
+		cancel()
+		running.Wait()
+		return err
+	})
+}
+
+// watchAddrs tells when the node's addresses have changed.
+func (n *Node) watchAddrs() (<-chan struct{}, error) {
+	sub, err := n.host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated), eventbus.Name("panpipe"))
+	if err != nil {
+		return nil, wire.Errorf(wire.Internal, "watch addresses: %w", err)
+	}
+	changed := make(chan struct{}, 1)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for range sub.Out() {
+			select {
+			case changed <- struct{}{}:
+			default: // it has not been looked at since the last change
+			}
+		}
+	})
+	n.onClose(func() error {
+		err := sub.Close()
+		watching.Wait()
+		return err
+	})
+	return changed, nil
+}
+
+// relayCandidates names servers for AutoRelay, those first that are known to
+// relay. AutoRelay checks that they do.
+func relayCandidates(h host.Host, d *discovery.Discovery, count int) []peer.AddrInfo {
+	found := d.Closer(keyOf(h.ID()), 4*count, h.ID())
+	relays := func(p peer.AddrInfo) int {
+		if reach.Speaks(h, p.ID, relayProtocol) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(found, func(a, b peer.AddrInfo) int { return relays(a) - relays(b) })
+	return found[:min(count, len(found))]
+}
+
+func parseJoin(cfg Config) ([]peer.AddrInfo, error) {
+	var join []peer.AddrInfo
+	for _, s := range cfg.Join {
+		peers, err := discovery.ParseJoin(s, cfg.Overlay)
+		if err != nil {
+			return nil, err
+		}
+		join = append(join, peers...)
+	}
+	return join, nil
+}
+
+func (n *Node) log(name string) *slog.Logger { return subsystem(n.cfg.Log, name, n.cfg.LogLevels) }
+
+func (n *Node) onClose(f func() error) { n.closers = append(n.closers, f) }
+
+// Close withdraws what the node has bound, ends everything, and returns when
+// it has ended. It may be called more than once; every call waits.
+func (n *Node) Close() error {
+	n.closeOnce.Do(func() {
+		for _, f := range slices.Backward(n.closers) {
+			n.closeErr = errors.Join(n.closeErr, f())
+		}
+	})
+	return n.closeErr
+}

@@ -1,0 +1,146 @@
+package pipe
+
+import (
+	"context"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// acceptCarrier answers a dialer and hands the connection to the listener.
+//
+//	Open ─▶ judged ─┬─ no  ─▶ OpenReply{code, moved} and the end
+//	                └─ yes ─▶ OpenReply ─┬─ unicast ─▶ Accept
+//	                                     └─ secure  ─▶ Confirm ─▶ Accept
+func (s *Service) acceptCarrier(c carrier) {
+	started := time.Now()
+	err := s.accept(c)
+	s.trace(EventAccept, err, time.Since(started))
+}
+
+func (s *Service) accept(c carrier) error {
+	deadline := time.Now().Add(s.cfg.Limits.OpenTimeout)
+	c.SetReadDeadline(deadline)
+	c.SetWriteDeadline(deadline)
+	var m pb.Open
+	if err := wire.ReadMessage(c, &m, MaxOpen); err != nil {
+		c.Reset()
+		return err
+	}
+	o, err := parseOpen(&m, c.peer)
+	if err == nil && !s.limiter.allow(c.peer, time.Now()) {
+		err = wire.Errorf(wire.Busy, "more than %v requests a second from this peer", s.cfg.Limits.RequestRate).
+			WithNext("raise limits.requests")
+	}
+	if err != nil {
+		return s.refuse(c, err, nil)
+	}
+	l, moved, err := s.judge(c, o)
+	if err != nil {
+		return s.refuse(c, err, moved)
+	}
+	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
+	if err := s.track(conn); err != nil {
+		return s.refuse(c, err, nil)
+	}
+	if err := s.complete(l, conn, c, o); err != nil {
+		conn.Reset()
+		return err
+	}
+	return nil
+}
+
+// judge finds the listener for a dialer. Refused because another binder serves
+// the pipe now, it returns that binding.
+func (s *Service) judge(c carrier, o opening) (l *Listener, moved []byte, err error) {
+	s.mu.Lock()
+	l = s.listeners[o.pipe]
+	s.mu.Unlock()
+	now := time.Now()
+	if l == nil {
+		if moved = s.successor(o.pipe, now); moved != nil {
+			return nil, moved, wire.Errorf(wire.Moved, "the pipe is served by another binder now")
+		}
+		return nil, nil, wire.Errorf(wire.Unbound, "this node does not serve the pipe")
+	}
+	l.mu.Lock()
+	g := gate{advertisement: l.advertisement, pipe: l.pipe, allow: l.allow, now: now}
+	l.mu.Unlock()
+	g.revoked = func(n identity.Nonce) bool { return s.revoked.has(o.pipe, n) }
+	if err := g.admit(o, c.transport); err != nil {
+		return nil, nil, err
+	}
+	if len(l.incoming) == cap(l.incoming) {
+		return nil, nil, wire.Errorf(wire.Busy, "%d connections wait to be accepted", cap(l.incoming))
+	}
+	return l, nil, nil
+}
+
+// successor returns the binding that replaced this node's, nil when there is
+// none, or none that still serves.
+func (s *Service) successor(id ID, now time.Time) []byte {
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.OpenTimeout)
+	defer cancel()
+	st, err := s.cfg.Store.State(ctx, id)
+	if err != nil || st.Successor == nil {
+		return nil
+	}
+	// The cache may have its renewals, which are as good and newer.
+	newest := known{}
+	if b, err := OpenBinding(st.Successor); err == nil {
+		newest.add(Found{Binding: b, Envelope: st.Successor})
+	}
+	for _, f := range s.cache.records(id).records {
+		newest.add(f)
+	}
+	if live := newest.live(now); len(live) > 0 && live[0].Binding.Binder != s.cfg.principal() {
+		return live[0].Envelope
+	}
+	return nil
+}
+
+func (s *Service) refuse(c carrier, err error, moved []byte) error {
+	reply := &pb.OpenReply{Code: uint32(wire.CodeOf(err)), Reason: reasonOf(err), Moved: moved}
+	if wire.WriteMessage(c, reply, MaxOpenReply) != nil {
+		c.Reset()
+		return err
+	}
+	c.Close()
+	return err
+}
+
+// complete answers an admitted dialer, on a secure pipe takes its proof, and
+// hands the connection over.
+func (s *Service) complete(l *Listener, conn *Conn, c carrier, o opening) error {
+	secure := l.advertisement.Type == TypeSecure
+	h := Handshake{
+		Pipe: o.pipe, Dialer: c.peer, Listener: s.cfg.Self,
+		DialerPrincipal: o.principal, DialerNonce: o.nonce,
+	}
+	reply := &pb.OpenReply{}
+	if secure {
+		h.ListenerNonce = identity.NewNonce()
+		sig, err := h.SignListener(s.cfg.Key)
+		if err != nil {
+			return err
+		}
+		reply.Nonce, reply.Signature = h.ListenerNonce[:], sig
+	}
+	if err := wire.WriteMessage(c, reply, MaxOpenReply); err != nil {
+		return err
+	}
+	if secure {
+		var confirm pb.Confirm
+		if err := wire.ReadMessage(c, &confirm, MaxConfirm); err != nil {
+			return err
+		}
+		if err := h.CheckDialer(confirm.GetSignature()); err != nil {
+			return err
+		}
+	}
+	// The stream's deadlines were the opening's; settle sets the user's.
+	conn.settle(o.principal, nil)
+	return l.offer(conn)
+}

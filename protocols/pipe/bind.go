@@ -1,0 +1,236 @@
+package pipe
+
+import (
+	"context"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// bindTries is how often a bind starts over at a higher number.
+const bindTries = 4
+
+// Listen binds a pipe and serves it until the Listener is closed. It returns
+// when five of the nodes closest to the pipe's key, or all there are, hold the
+// binding; alone, this node holds it itself. A binder that it displaces has
+// acknowledged that by then, or was silent for two seconds.
+//
+// Errors: Unknown when the pipe's advertisement is nowhere to be found,
+// Forbidden and Expired without the right to bind, Taken when this node or a
+// binder of a higher term serves it, Unsupported when this node is on none of
+// its transports.
+func (s *Service) Listen(ctx context.Context, id ID, o ListenOptions) (*Listener, error) {
+	adv, err := s.advertisementFor(ctx, id, o)
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.newListener(id, adv, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.register(l); err != nil {
+		return nil, err
+	}
+	p, err := l.bind(ctx, o.Term)
+	if err == nil && !s.spawn(func(ctx context.Context) { l.keep(ctx, p) }) {
+		err = errClosed()
+	}
+	if err != nil {
+		l.abandon(err)
+		return nil, err
+	}
+	return l, nil
+}
+
+// abandon ends a listener whose bind failed, and takes back what was published.
+func (l *Listener) abandon(why error) {
+	l.end(why)
+	if signed := l.Status().Binding.Seq > 0; signed && wire.CodeOf(why) != wire.Taken {
+		l.s.spawn(func(context.Context) { l.withdraw() })
+	}
+}
+
+// newListener checks the right to bind and makes a Listener that serves nothing yet.
+func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Listener, error) {
+	if o.Life == 0 {
+		o.Life = DefaultLife
+	}
+	if o.Life < MinLife || o.Life > MaxLife {
+		return nil, wire.Errorf(wire.BadRequest, "life of a binding: %s, expected %s to %s", o.Life, MinLife, MaxLife)
+	}
+	if adv.Type == TypePropagate {
+		return nil, wire.Errorf(wire.Unsupported, "propagate pipes are not in this version")
+	}
+	if o.Backlog <= 0 {
+		o.Backlog = s.cfg.Limits.Backlog
+	}
+	l := &Listener{
+		s: s, pipe: id, advertisement: adv, life: o.Life,
+		incoming: make(chan *Conn, o.Backlog), renew: make(chan struct{}, 1),
+		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
+	}
+	l.SetAllow(o.Allow)
+	if adv.Owner == s.cfg.principal() {
+		l.auto = adv.Binders == Exclusive && o.Term == 0
+		return l, nil
+	}
+	grant, err := s.bindRight(id, adv, o.Capability)
+	if err != nil {
+		return nil, err
+	}
+	l.capability, l.grant = o.Capability, grant
+	return l, nil
+}
+
+// bindRight checks a capability to bind.
+func (s *Service) bindRight(id ID, adv Advertisement, capability []byte) (identity.Capability, error) {
+	self := s.cfg.principal()
+	next := func(e *wire.Error) error {
+		return e.WithNext("ask the owner to run: panpipe pipe grant %s --bind --to %s", id, self)
+	}
+	if len(capability) == 0 {
+		return identity.Capability{}, next(wire.Errorf(wire.Forbidden, "pipe %s belongs to %s", id, adv.Owner))
+	}
+	c, err := identity.OpenCapability(capability)
+	if err != nil {
+		return c, err
+	}
+	if c.Issuer != adv.Owner {
+		return c, next(wire.Errorf(wire.Forbidden, "capability is from %s, but pipe %s belongs to %s", c.Issuer, id, adv.Owner))
+	}
+	if err := c.Permit(self, identity.RightBind, id.Bytes(), time.Now()); err != nil {
+		return c, next(wire.Errorf(wire.CodeOf(err), "%w", err))
+	}
+	if s.revoked.has(id, c.Nonce) {
+		return c, next(wire.Errorf(wire.Forbidden, "capability is revoked"))
+	}
+	return c, nil
+}
+
+// bind signs and publishes until the binding stands, raising its numbers above
+// what holders show where that is allowed.
+func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) {
+	term, err := l.firstTerm(ctx, term)
+	if err != nil {
+		return nil, err
+	}
+	seq := uint64(0)
+	for range bindTries {
+		r, err := l.sign(ctx, term, seq, false)
+		if err != nil {
+			return nil, err
+		}
+		p := l.s.publish(r, l.auto)
+		o, err := l.settled(ctx, p)
+		if err != nil {
+			p.stop()
+			return nil, err
+		}
+		if o == nil {
+			return p, nil
+		}
+		p.stop()
+		if o.binding.Binder == r.Binding.Binder {
+			seq = o.binding.Seq + 1 // of an earlier life of this node
+			if l.auto {
+				term = max(term, o.binding.Term)
+			}
+			continue
+		}
+		if !l.auto {
+			return nil, l.taken(o.binding)
+		}
+		term = o.binding.Term + 1
+	}
+	return nil, wire.Errorf(wire.Taken, "pipe %s is being bound elsewhere at the same time", l.pipe).WithNext("try again")
+}
+
+// firstTerm is the capability's, or what the owner asks for, or the highest
+// that this node has heard of.
+func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) {
+	switch {
+	case l.advertisement.Binders != Exclusive:
+		return l.grant.Term, nil
+	case l.capability != nil:
+		return l.grant.Term, nil
+	case asked > 0:
+		return asked, nil
+	}
+	st, err := l.s.cfg.Store.State(ctx, l.pipe)
+	if err != nil {
+		return 0, err
+	}
+	k := l.s.cache.records(l.pipe)
+	return max(st.Term, k.highestTerm(), 1), nil
+}
+
+// settled waits until the record is safe, or is in somebody's way.
+func (l *Listener) settled(ctx context.Context, p *publication) (*obstacle, error) {
+	select {
+	case <-p.done:
+	case <-p.blocked:
+	case <-p.over:
+	case <-l.over:
+		return nil, l.failure()
+	case <-ctx.Done():
+		return nil, wire.Errorf(wire.CodeOf(ctx.Err()), "binding pipe %s: %w", l.pipe, ctx.Err())
+	}
+	if o := p.obstacle(); o != nil {
+		return o, nil
+	}
+	if isClosed(l.over) {
+		return nil, l.failure()
+	}
+	l.mu.Lock()
+	l.holders = p.copies()
+	l.mu.Unlock()
+	if err := p.result(); err != nil {
+		return nil, wire.Errorf(wire.CodeOf(err), "binding pipe %s: %w", l.pipe, err)
+	}
+	return nil, nil
+}
+
+func (l *Listener) taken(by Binding) error {
+	own := l.Status().Binding.Term
+	err := wire.Errorf(wire.Taken, "pipe %s is served by %s under term %d, above this node's %d", l.pipe, by.Binder, by.Term, own)
+	if l.capability != nil {
+		return err.WithNext("ask the owner for a new capability: panpipe pipe grant %s --bind --to %s", l.pipe, l.s.cfg.principal())
+	}
+	return err.WithNext("bind under a higher term, or leave the term open")
+}
+
+// register makes the listener known, so that dialers reach it as soon as its
+// record is out.
+func (s *Service) register(l *Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return errClosed()
+	}
+	if s.listeners[l.pipe] != nil {
+		return wire.Errorf(wire.Taken, "this node serves pipe %s already", l.pipe).WithNext("close the other listener first")
+	}
+	s.listeners[l.pipe], s.byKey[l.pipe.Key()] = l, l
+	return nil
+}
+
+func (s *Service) forget(l *Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listeners[l.pipe] == l {
+		delete(s.listeners, l.pipe)
+		delete(s.byKey, l.pipe.Key())
+	}
+}
+
+// Listeners returns the pipes that this node serves now, in no order.
+func (s *Service) Listeners() []*Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*Listener, 0, len(s.listeners))
+	for _, l := range s.listeners {
+		all = append(all, l)
+	}
+	return all
+}

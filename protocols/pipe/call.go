@@ -1,0 +1,211 @@
+package pipe
+
+import (
+	"context"
+	"time"
+
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// headStart is how long a candidate may take before the overlay is asked
+// whether there is a newer record.
+const headStart = 250 * time.Millisecond
+
+// whileCurrent returns a context that ends when a newer record speaks against
+// the candidate. A candidate that takes long has the overlay asked for one.
+func (d *dialing) whileCurrent(ctx context.Context, f Found) (current context.Context, done func()) {
+	current, cancel := context.WithCancel(ctx)
+	stop := d.s.cache.onChange(d.id, func() {
+		if d.superseded(f) {
+			cancel()
+		}
+	})
+	slow := time.AfterFunc(headStart, d.searchOn)
+	return current, func() {
+		slow.Stop()
+		stop()
+		cancel()
+	}
+}
+
+// call makes a path to one candidate and sends Open.
+func (d *dialing) call(ctx context.Context, f Found) (*call, error) {
+	ctx, done := d.whileCurrent(ctx, f)
+	defer done()
+	err := error(wire.Errorf(wire.Unsupported, "the binding has no endpoint on an allowed transport"))
+	for _, w := range d.paths(f) {
+		begun := time.Now()
+		var c carrier
+		var attempts []reach.Attempt
+		c, attempts, err = d.s.openStream(ctx, w)
+		d.record(f, w, begun, attempts, err)
+		if err != nil {
+			continue
+		}
+		var sent *call
+		if sent, err = d.send(c, f, begun); err == nil {
+			return sent, nil
+		}
+		d.note(err)
+	}
+	return nil, err
+}
+
+// paths lists which paths to try: the required transport alone, or each that
+// the pipe allows, or any; direct ones first where they are preferred.
+func (d *dialing) paths(f Found) []reach.Want {
+	adv := f.Binding.Advertisement
+	to, ok := f.Binding.Binder.Peer()
+	if !ok {
+		return nil
+	}
+	transports := []reach.Transport{d.o.Transport}
+	if d.o.Transport == reach.Any && len(adv.Transports) > 0 {
+		transports = transportsOf(f.Binding)
+	}
+	relays := []bool{d.o.PathPolicy != DirectOnly && adv.Allows(reach.Relay)}
+	if d.o.PathPolicy == PreferDirect && relays[0] {
+		relays = []bool{false, true}
+	}
+	var out []reach.Want
+	for _, relay := range relays {
+		for _, t := range transports {
+			out = append(out, reach.Want{
+				Peer: to, Addrs: f.Binding.Endpoints, Transport: t, AllowRelay: relay, Explicit: true,
+			})
+		}
+	}
+	return out
+}
+
+// record keeps the attempts of one path. Where the path itself fails, its
+// attempts tell it; an attempt stands in for one that reach could not even make.
+func (d *dialing) record(f Found, w reach.Want, begun time.Time, attempts []reach.Attempt, err error) {
+	if len(attempts) == 0 {
+		attempts = []reach.Attempt{{Transport: w.Transport, Started: begun, Took: time.Since(begun), Err: err}}
+	} else if last := &attempts[len(attempts)-1]; err != nil && last.Err == nil {
+		last.Err = err
+	}
+	for _, a := range attempts {
+		d.attempts = append(d.attempts, Attempt{Binder: f.Binding.Binder, Attempt: a})
+	}
+}
+
+// send writes Open. The stream's deadlines cover the opening until settle.
+func (d *dialing) send(c carrier, f Found, begun time.Time) (*call, error) {
+	deadline := time.Now().Add(d.s.cfg.Limits.OpenTimeout)
+	c.SetReadDeadline(deadline)
+	c.SetWriteDeadline(deadline)
+	nonce := identity.NewNonce()
+	open := &pb.Open{Pipe: d.id.Bytes(), Nonce: nonce[:], Capability: d.o.Capability, Term: f.Binding.Term}
+	if err := wire.WriteMessage(c, open, MaxOpen); err != nil {
+		c.Reset()
+		return nil, err
+	}
+	return &call{carrier: c, to: f, begun: begun, shake: Handshake{
+		Pipe: d.id, Dialer: d.s.cfg.Self, Listener: c.peer, DialerNonce: nonce,
+	}}, nil
+}
+
+// accepted reads the reply, and on a secure pipe proves each side to the other.
+// On failure the carrier is gone, and the reason is among the attempts.
+func (d *dialing) accepted(ctx context.Context, c *call) error {
+	current, done := d.whileCurrent(ctx, c.to)
+	stop := context.AfterFunc(current, func() { c.carrier.Reset() })
+	err := d.reply(c)
+	if !stop() && err == nil {
+		err = wire.Errorf(wire.Moved, "a newer record says otherwise")
+	}
+	done()
+	if err != nil {
+		c.carrier.Reset()
+		d.note(err)
+		return err
+	}
+	d.s.cache.prefer(d.id, c.to.Binding.Binder)
+	return nil
+}
+
+func (d *dialing) reply(c *call) error {
+	var m pb.OpenReply
+	if err := wire.ReadMessage(c.carrier, &m, MaxOpenReply); err != nil {
+		return wire.Errorf(wire.CodeOf(err), "binder %s did not answer: %w", c.to.Binding.Binder, err)
+	}
+	if code := codeOf(m.GetCode()); code != wire.OK {
+		if code == wire.Moved {
+			d.follow(m.GetMoved(), c.to)
+		}
+		return wire.Errorf(code, "binder %s refused: %s", c.to.Binding.Binder, clip(m.GetReason()))
+	}
+	if len(m.GetProof()) > 0 {
+		return wire.Errorf(wire.Unsupported, "binder proves an account, which is not in this version")
+	}
+	if err := checkPrincipal(m.GetPrincipal(), c.carrier.peer); err != nil {
+		return err
+	}
+	if d.advertisement.Type != TypeSecure {
+		return nil
+	}
+	return c.prove(d.s, &m)
+}
+
+// prove checks the listener's signature and gives this side's.
+func (c *call) prove(s *Service, m *pb.OpenReply) error {
+	if len(m.GetNonce()) != NonceSize {
+		return wire.Errorf(wire.BadRequest, "binder's nonce has %d bytes, expected %d", len(m.GetNonce()), NonceSize)
+	}
+	c.shake.ListenerNonce = identity.Nonce(m.GetNonce())
+	if err := c.shake.CheckListener(m.GetSignature()); err != nil {
+		return err
+	}
+	sig, err := c.shake.SignDialer(s.cfg.Key)
+	if err != nil {
+		return err
+	}
+	return wire.WriteMessage(c.carrier, &pb.Confirm{Signature: sig}, MaxConfirm)
+}
+
+// follow puts the binding that an old binder names in front, if it proves
+// itself and has not been tried.
+func (d *dialing) follow(envelope []byte, old Found) {
+	now := time.Now()
+	b, err := openBindingOf(d.id, envelope, now)
+	if err == nil && (!b.LiveAt(now) || b.Binder == old.Binding.Binder || d.s.revoked.voids(b)) {
+		err = wire.Errorf(wire.BadRequest, "binder %s says that the pipe has moved to where it is not", old.Binding.Binder)
+	}
+	if err != nil {
+		d.s.hostile(err)
+		return
+	}
+	f := Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now}
+	f.From, _ = old.Binding.Binder.Peer()
+	d.s.cache.add(d.id, now, f)
+	if d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {
+		d.hops++
+		d.tried[string(envelope)] = true
+		d.queue = append([]Found{f}, d.queue...)
+	}
+}
+
+// usable reports whether a binding is what the dial asks for.
+func (d *dialing) usable(f Found) bool {
+	if len(offering([]Found{f}, d.o.Transport)) == 0 {
+		return false
+	}
+	if len(d.o.Binders) == 0 {
+		return true
+	}
+	for _, p := range d.o.Binders {
+		if identity.PeerPrincipal(p) == f.Binding.Binder {
+			return true
+		}
+	}
+	return false
+}
+
+func equalAddrs(a, b ma.Multiaddr) bool { return a.Equal(b) }

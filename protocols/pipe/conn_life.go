@@ -1,0 +1,147 @@
+package pipe
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+)
+
+// Addr is an end of a pipe connection, or what a listener serves. Its network
+// is "pipe".
+type Addr struct {
+	Pipe ID
+	Peer peer.ID
+}
+
+// Network returns "pipe".
+func (Addr) Network() string { return "pipe" }
+
+// String returns the pipe's URI, followed by "@" and the peer.
+func (a Addr) String() string {
+	if a.Peer == "" {
+		return a.Pipe.URI()
+	}
+	return a.Pipe.URI() + "@" + a.Peer.String()
+}
+
+// Opened waits until the far side has accepted the connection, and returns why
+// it did not. Read tells the same; who only writes may want to know.
+func (c *Conn) Opened(ctx context.Context) error {
+	select {
+	case <-c.settled:
+		_, err := c.carrier()
+		return err
+	case <-c.closed:
+		return net.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// swap puts another carrier below a connection that is still opening, and
+// sends again on it what was written so far.
+func (c *Conn) swap(next carrier, remote identity.Principal) {
+	c.writeTurn <- struct{}{}
+	defer func() { <-c.writeTurn }()
+	c.mu.Lock()
+	c.c, c.remote = next, remote
+	c.mu.Unlock()
+	if len(c.early) > 0 {
+		next.Write(c.early) // a failure shows when the reply is read
+	}
+	if c.writeEnded {
+		next.CloseWrite()
+	}
+}
+
+// settle ends the opening: accepted when err is nil.
+func (c *Conn) settle(remote identity.Principal, err error) {
+	c.writeTurn <- struct{}{}
+	defer func() { <-c.writeTurn }()
+	c.mu.Lock()
+	c.remote, c.err, c.open = remote, err, err == nil
+	st := c.c
+	c.early = nil
+	gone := isClosed(c.closed)
+	if c.open && !gone {
+		st.SetReadDeadline(c.reads.time())
+		st.SetWriteDeadline(c.writes.time())
+	}
+	close(c.settled)
+	c.mu.Unlock()
+	switch {
+	case err != nil:
+		st.Reset()
+	case gone:
+		st.Close() // closed while opening: the data is with the far side now
+	}
+}
+
+// Close ends both directions. What was written is still delivered; calls that
+// wait fail with net.ErrClosed. Closing again does nothing.
+func (c *Conn) Close() error {
+	c.closeOnce.Do(func() {
+		if c.leave() {
+			c.closeCarrier()
+		} else {
+			c.endEarly()
+		}
+		c.onClose()
+	})
+	return nil
+}
+
+// leave marks the connection closed, and reports whether it had settled.
+func (c *Conn) leave() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.closed)
+	c.reads.stop()
+	c.writes.stop()
+	return isClosed(c.settled)
+}
+
+// closeCarrier lets pending calls go before it closes, since not every stream
+// can be closed beside a write. An error would only tell that the far side
+// closed first.
+func (c *Conn) closeCarrier() {
+	st, openErr := c.carrier()
+	if openErr != nil {
+		return
+	}
+	past := time.Unix(1, 0)
+	st.SetReadDeadline(past)
+	st.SetWriteDeadline(past)
+	c.writeTurn <- struct{}{}
+	defer func() { <-c.writeTurn }()
+	st.SetWriteDeadline(time.Time{})
+	st.Close()
+}
+
+// endEarly ends the data of a connection that is closed while it opens. Who
+// opens it goes on until the far side has it, then closes.
+func (c *Conn) endEarly() {
+	c.writeTurn <- struct{}{}
+	defer func() { <-c.writeTurn }()
+	if !c.writeEnded {
+		c.writeEnded = true
+		st, _ := c.carrier()
+		st.CloseWrite()
+	}
+}
+
+// Reset drops the connection: both sides see an error, not an end, and what
+// was written may be lost.
+func (c *Conn) Reset() {
+	c.closeOnce.Do(func() {
+		c.leave()
+		c.abort()
+		st, _ := c.carrier()
+		st.Reset()
+		c.onClose()
+	})
+}

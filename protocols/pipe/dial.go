@@ -1,0 +1,210 @@
+package pipe
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// maxHops is how many times one dial follows a pipe that has moved.
+const maxHops = 3
+
+// Dial connects to a binder of the pipe: the last that worked, or the next,
+// until one accepts. A record that turns out stale is looked up afresh, and a
+// pipe that has moved is followed.
+//
+// On an open unicast pipe Dial returns as soon as there is a path: what is
+// written flies behind the question whether the far side accepts, and is sent
+// again should the pipe turn out to be served elsewhere. A refusal is told by
+// Read and Opened then. Every other pipe has accepted when Dial returns.
+//
+// Errors are those of Resolve, or a *DialError with every attempt.
+func (s *Service) Dial(ctx context.Context, id ID, o DialOptions) (*Conn, error) {
+	started := time.Now()
+	c, err := s.dial(ctx, id, o)
+	s.trace(EventDial, err, time.Since(started))
+	return c, err
+}
+
+func (s *Service) dial(ctx context.Context, id ID, o DialOptions) (*Conn, error) {
+	d := newDialing(s, id, o)
+	if err := d.resolve(ctx, o.Wait); err != nil {
+		return nil, err
+	}
+	if d.advertisement.Type == TypePropagate {
+		return nil, wire.Errorf(wire.Unsupported, "propagate pipes are not in this version")
+	}
+	if d.advertisement.Type == TypeUnicast && d.advertisement.DialPolicy == DialOpen && !o.accepted {
+		return d.early(ctx)
+	}
+	call, err := d.established(ctx)
+	d.release()
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(id, s.cfg.Self, call.carrier, s.cfg.principal(), call.to.Binding.Binder)
+	if err := s.track(c); err != nil {
+		call.carrier.Reset()
+		return nil, err
+	}
+	c.settle(call.to.Binding.Binder, nil)
+	return c, nil
+}
+
+// early returns a connection that is still opening, and lets a task see to it.
+func (d *dialing) early(ctx context.Context) (*Conn, error) {
+	first, err := d.next(ctx)
+	if err != nil {
+		d.release()
+		return nil, err
+	}
+	opening, abort := context.WithCancel(d.s.ctx)
+	c := newConn(d.id, d.s.cfg.Self, first.carrier, d.s.cfg.principal(), first.to.Binding.Binder)
+	c.abort = abort
+	if err := d.s.track(c); err != nil {
+		first.carrier.Reset()
+		abort()
+		return nil, err
+	}
+	if !d.s.spawn(func(context.Context) { defer abort(); d.open(opening, c, first) }) {
+		abort()
+		c.Reset()
+		return nil, errClosed()
+	}
+	return c, nil
+}
+
+// open sees an early connection through: whoever refuses is followed by the
+// next candidate, which gets all that was written so far.
+func (d *dialing) open(ctx context.Context, c *Conn, call *call) {
+	defer d.release()
+	for {
+		err := d.accepted(ctx, call)
+		if err == nil {
+			c.settle(call.to.Binding.Binder, nil)
+			return
+		}
+		again, nextErr := d.next(ctx)
+		if nextErr != nil {
+			c.settle(call.to.Binding.Binder, nextErr)
+			return
+		}
+		call = again
+		c.swap(call.carrier, call.to.Binding.Binder)
+	}
+}
+
+// established goes through the candidates until one has accepted.
+func (d *dialing) established(ctx context.Context) (*call, error) {
+	for {
+		call, err := d.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if d.accepted(ctx, call) == nil {
+			return call, nil
+		}
+	}
+}
+
+// dialing is one Dial: candidates, and what became of each.
+type dialing struct {
+	s  *Service
+	id ID
+	o  DialOptions
+
+	advertisement Advertisement
+	queue         []Found
+	tried         map[string]bool // envelopes
+	hops          int
+	searching     sync.Once // guards the three below
+	search        *search   // beyond what was at hand; nil before
+	wake          chan struct{}
+	unwatch       func()
+	resolveErr    error
+	attempts      []Attempt
+	decisive      error // the last refusal by a binder that was reached
+}
+
+func newDialing(s *Service, id ID, o DialOptions) *dialing {
+	return &dialing{s: s, id: id, o: o, tried: make(map[string]bool)}
+}
+
+// call is a carrier on which Open has been sent.
+type call struct {
+	carrier carrier
+	to      Found
+	shake   Handshake
+	begun   time.Time
+}
+
+// resolve fills the queue, in the order in which binders are to be tried.
+func (d *dialing) resolve(ctx context.Context, wait time.Duration) error {
+	r, err := d.s.Resolve(ctx, d.id, ResolveOptions{
+		Transport: d.o.Transport, NoCache: d.o.NoCache, Wait: wait, Binders: d.o.Binders,
+	})
+	if err != nil {
+		return err
+	}
+	d.advertisement = r.Advertisement
+	d.enqueue(d.ordered(r.Bindings)...)
+	return nil
+}
+
+func (d *dialing) enqueue(all ...Found) {
+	for _, f := range all {
+		if !d.tried[string(f.Envelope)] {
+			d.tried[string(f.Envelope)] = true
+			d.queue = append(d.queue, f)
+		}
+	}
+}
+
+// next returns the next candidate that could be reached, with Open sent. When
+// all have failed, the overlay is asked for what is newer until it has no more.
+func (d *dialing) next(ctx context.Context) (*call, error) {
+	for {
+		for len(d.queue) > 0 {
+			f := d.queue[0]
+			d.queue = d.queue[1:]
+			if call, err := d.call(ctx, f); err == nil {
+				return call, nil
+			}
+			if ctx.Err() != nil {
+				return nil, d.failure(ctx.Err())
+			}
+		}
+		if !d.more(ctx) {
+			return nil, d.failure(ctx.Err())
+		}
+	}
+}
+
+// failure tells why nobody could be reached: what a binder itself said counts
+// most, then that nobody serves the pipe, then what the paths failed of.
+func (d *dialing) failure(ended error) error {
+	err := ended
+	for _, why := range []error{d.decisive, d.resolveErr} {
+		if err == nil {
+			err = why
+		}
+	}
+	if err == nil {
+		err = wire.Errorf(wire.Unreachable, "no binder of the pipe could be reached")
+	}
+	return &DialError{Pipe: d.id, Attempts: d.attempts, Err: err}
+}
+
+// note adds what became of a candidate that was reached.
+func (d *dialing) note(err error) {
+	if n := len(d.attempts); n > 0 {
+		a := &d.attempts[n-1]
+		a.Err, a.Took = err, time.Since(a.Started)
+	}
+	if code := wire.CodeOf(err); code != wire.Timeout && code != wire.Unreachable && !errors.Is(err, context.Canceled) {
+		d.decisive = err
+	}
+}

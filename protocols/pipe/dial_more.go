@@ -1,0 +1,112 @@
+package pipe
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+)
+
+// more finds candidates that have not been tried, and reports false when there
+// are none. It asks the overlay once, and takes in what it finds as it comes:
+// a dial that has not succeeded wants more than three holders' word.
+func (d *dialing) more(ctx context.Context) bool {
+	if d.o.NoCache {
+		if d.resolveErr == nil {
+			d.resolveErr = d.resolve(ctx, 0)
+		}
+		return len(d.queue) > 0
+	}
+	d.searchOn()
+	for {
+		over := isClosed(d.search.done)
+		d.gather()
+		if len(d.queue) > 0 || over || ctx.Err() != nil {
+			return len(d.queue) > 0 && ctx.Err() == nil
+		}
+		select {
+		case <-d.wake:
+		case <-d.search.done:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// searchOn begins the search, once. After release it does nothing.
+func (d *dialing) searchOn() {
+	if !d.o.NoCache {
+		d.searching.Do(d.beginSearch)
+	}
+}
+
+func (d *dialing) beginSearch() {
+	d.wake = make(chan struct{}, 1)
+	d.unwatch = d.s.cache.onChange(d.id, func() {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	})
+	o := ResolveOptions{Transport: d.o.Transport, Binders: d.o.Binders}
+	p := d.s.plan(d.id, o)
+	p.patient = true
+	d.search = d.s.start(d.id, wants(d.id, o.Transport, o.binders()), p)
+}
+
+// gather puts what the search has found into the queue.
+func (d *dialing) gather() {
+	r, err := d.search.outcome(d.o.Transport)
+	d.resolveErr = err
+	if err == nil {
+		d.enqueue(d.ordered(r.Bindings)...)
+	}
+}
+
+// release ends the search.
+func (d *dialing) release() {
+	d.searching.Do(func() {})
+	if d.search != nil {
+		d.unwatch()
+		d.search.stop()
+	}
+}
+
+func (d *dialing) ordered(all []Found) []Found {
+	return order(all, d.s.cache.preferred(d.id), d.o.Spread)
+}
+
+// order puts the preferred binder first, or all in random order.
+func order(all []Found, preferred identity.Principal, spread bool) []Found {
+	out := slices.Clone(all)
+	if spread {
+		rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+		return out
+	}
+	slices.SortStableFunc(out, func(a, b Found) int {
+		switch preferred {
+		case a.Binding.Binder:
+			return -1
+		case b.Binding.Binder:
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+// superseded reports that newer records say that f's binder serves no more, or
+// elsewhere: a dial to f is in vain.
+func (d *dialing) superseded(f Found) bool {
+	k := d.s.cache.records(d.id)
+	live := k.live(time.Now())
+	i := slices.IndexFunc(live, func(now Found) bool { return now.Binding.Binder == f.Binding.Binder })
+	if i < 0 {
+		return true
+	}
+	if live[i].Binding.Seq <= f.Binding.Seq {
+		return false
+	}
+	return !slices.EqualFunc(live[i].Binding.Endpoints, f.Binding.Endpoints, equalAddrs)
+}

@@ -1,0 +1,279 @@
+// Package pipe gives names to channels that belong to nobody's address: it
+// finds who serves a pipe, binds pipes, and carries connections to whoever has
+// bound them. This comment is the specification of its two protocols. With it,
+// pb/pipe.proto, testdata/vectors.json, and the comments of packages wire
+// (canonical bytes, error codes) and identity (principals, envelopes,
+// capabilities), a client can be written in another language.
+//
+//	/<overlay>/pipe-binding/1   query, store, replaced: one request a stream
+//	/<overlay>/pipe-conn/1      a connection: one a stream
+//
+// Messages are protobuf, each with its length as a uvarint before it. What is
+// hashed or signed has canonical bytes and travels as those bytes: readers
+// verify them as they came and never encode them again. ‖ joins bytes; numbers
+// in canonical bytes are minimal uvarints; peer IDs are binary multihashes.
+// Seconds are s, milliseconds since 1970 UTC are Unix ms (1 to the end of 9999).
+//
+// # Pipe ID and key
+//
+// A pipe is described by its advertisement, and the advertisement's hash names
+// it, so that nobody can change it:
+//
+//	ID     01 55 12 20 ‖ SHA-256(advertisement), 36 bytes: CIDv1, raw, sha2-256
+//	text   "b" ‖ base32(ID), RFC 4648 lower case, no padding, 59 characters;
+//	       readers take "pipe:" before it
+//	key    SHA-256("panpipe/key" ‖ ID), 32 bytes: where its records are held
+//
+// A key is a place in the key space in which a node is at SHA-256(peer ID);
+// distance is XOR, read as a big-endian number. An ID is an address, neither a
+// secret nor an authority; but nodes on the way to a key learn the key alone.
+//
+// # Advertisement
+//
+// Canonical bytes, at most 1024:
+//
+//	1  type          1 unicast, 2 secure, 3 propagate (not yet served)
+//	2  name          public, UTF-8 without control characters (U+0000 to 001F,
+//	                 007F to 009F), at most 128 bytes; absent: none
+//	3  owner         principal: may bind, grant and revoke
+//	4  binders       1 exclusive: one at a time; 2 many
+//	5  transports    list of at most 16 names of 1 to 32 of a-z, 0-9, "-", sorted
+//	                 by bytes, each once; absent: every transport is allowed
+//	6  dial policy   1 open, 2 listed, 3 capability
+//	7  reliable      1 yes, 2 no
+//	8  salt          16 bytes, always present; zero in a pipe that is to be
+//	                 derived from the rest
+//
+// 1, 3, 4, 6, 7 and 8 are needed. An unknown value of 1, 4, 6 or 7 is
+// `unsupported`, like an unknown field below 1000; fields from 1000 on are
+// ignored, but the ID covers them. Unknown names of transports are no fault.
+// Known ones: tcp, quic-v1, ws, wss, webtransport, webrtc-direct, relay. Every
+// endpoint with /p2p-circuit is on relay, whatever stands before it.
+//
+// # Binding
+//
+// "This node serves this pipe at these endpoints": an envelope under
+// "panpipe/binding/1", signed by the binder, at most 36 KiB. Body:
+//
+//	1  pipe            ID, 36 bytes
+//	2  advertisement   canonical bytes; their hash must be the pipe's
+//	3  binder          principal, kind peer; its key signs the envelope
+//	4  seq             1 to 2^63-1, rises with each record of this binder
+//	5  issued          Unix ms, by the binder's clock
+//	6  life            s, 10 to 86400
+//	7  endpoints       list of at most 8 multiaddrs of at most 256 bytes, none
+//	                   twice, not ending in /p2p; on allowed transports; may be
+//	                   absent
+//	8  capability      envelope of the owner's capability, at most 18 KiB
+//	9  term            up to 2^63-1; exclusive: at least 1; else usually absent
+//	10 proof           device log of the account that owns the pipe, at most 16
+//	                   KiB
+//	11 withdrawn       1: a tombstone, without endpoints; absent: a live binding
+//
+// 1 to 6 are needed. The binder is the owner and shows no capability
+// (`bad-request` if it does); or it shows a capability from the owner, to the
+// binder itself, for this pipe, with right bind, with the binding's term, that
+// is valid at the time issued (else `forbidden`, `expired`). A capability
+// cannot be passed on. A pipe owned by an account, and any proof, is
+// `unsupported` in this version; the vectors show the bytes.
+//
+// seq is the larger of the last one + 1 and the clock in Unix ms, so that a
+// binder which has lost its store is not locked out. A binder signs one record
+// for each seq and sends those bytes to everybody.
+//
+// # Revocation
+//
+// An envelope under "panpipe/revocation/1", signed by the owner, at most 19
+// KiB, voids a capability to bind or dial:
+//
+//	1  pipe            ID
+//	2  advertisement   canonical bytes; their hash must be the pipe's
+//	3  issuer          principal: the owner (else `forbidden`)
+//	4  nonce           16 bytes, not all zero: that of the capability
+//	5  expiry          Unix ms: that of the capability
+//	6  issued          Unix ms
+//	7  proof           as in a binding
+//
+// All but 7 are needed. Whoever knows a revocation ignores bindings that rest
+// on the capability, and refuses dialers who show it.
+//
+// # Clocks
+//
+// Clocks of honest nodes differ by at most 10 minutes (skew). At time now a
+// record is, for a reader:
+//
+//	issued > now + skew                       refused, `bad-request`
+//	now ≥ issued + life + skew                over, `expired` (binding)
+//	now ≥ capability's expiry                 over, `expired` (binding)
+//	now ≥ expiry + skew                       over, `expired` (revocation)
+//
+// A holder counts a binding's life from when it received it, refuses one that
+// was issued more than skew ago, and ends it with its capability at the latest.
+//
+// # Order
+//
+// Of several verified bindings of a pipe these serve it:
+//
+//  1. Leave out what is issued too far ahead, and what a revocation voids.
+//  2. Of each binder keep the record with the highest seq alone, even if it is
+//     over or withdrawn.
+//  3. Exclusive: a record with a term below the highest of these is dead, even
+//     if the one with the highest is over or withdrawn.
+//  4. Leave out what is over or withdrawn. Many: all that is left serves.
+//     Exclusive: the one whose binder has the higher SHA-256(principal bytes),
+//     as a big-endian number.
+//
+// No clock decides between binders. A move uses a term above every one that is
+// known: the owner's capability fixes it, or the owner names one when it binds.
+//
+// # Query
+//
+// Request{query} asks any node for the bindings of a key; every answer names
+// up to 20 servers closer to the key with up to 8 addresses each, so that a
+// walk costs one message a node. The asker shows that it knows the ID:
+//
+//	proof = HMAC-SHA256(key: ID, "panpipe/query" ‖ nonce ‖ asker ‖ asked)
+//
+// with the 16 random bytes of nonce and both peer IDs. A node gives bindings,
+// revocations and advertisement only for a right proof, and closer peers
+// always; a wrong proof and an unknown pipe are answered alike. The answer
+// repeats the nonce. It has what the node serves itself (authoritative), holds
+// for the binder (held), or learned for its own use (cached), each with its age
+// in s; tombstones too; and on an exclusive pipe the record with the highest
+// term although it is over, since it proves that lower ones are dead. With
+// no_cache it has what the node serves itself alone. transport and only_peers
+// narrow it, but tombstones and records that are over are given on every
+// transport. want_advertisement asks for the description.
+//
+// The asker verifies every envelope, that it is of the pipe asked for, and the
+// order; it matters not who gave it, save that authoritative counts only from
+// the binder. `not found` disproves nothing. Lists above their caps are cut,
+// and nonsense in them is skipped: bad peer IDs or addresses, the asker
+// itself. The indexes in unproven are of endpoints that the holder did not see
+// the binder at: public addresses with another IP than the connection's, and
+// every endpoint that does not begin with an IP address. A dialer uses few of
+// those at a time.
+//
+// # Store
+//
+// Request{store} brings up to 128 records, of one pipe or of many; each is
+// judged for itself and has its result, in the same order. key is where closer
+// servers are wanted for. A record is stored at the 20 servers closest to its
+// key; a bind is done when min(5, servers there are) of them have it. The
+// results:
+//
+//	ok            held; displaced has the live bindings of others that it ended
+//	forbidden     brought by another peer than its binder, or its capability is
+//	              revoked (standing: the revocation)
+//	taken         exclusive: a record beats it (standing: that record)
+//	expired       issued or ended too long ago, or its seq is not above the
+//	              binder's last (standing: that record, if it is still kept)
+//	not-close     the holder knows 20 servers that are closer
+//	limit         a quota is full; the reason names it
+//	bad-request, too-large, unsupported   the record is no good anywhere
+//
+// The answer's revocations concern the pipes of the records; the binder must
+// know them, since it refuses dialers by them.
+//
+// # Holders
+//
+// A holder takes a binding or tombstone from its binder alone (the peer at the
+// other end of the connection), and a revocation from anybody. It judges:
+//
+//   - The same body again refreshes the record; else seq must rise.
+//   - Exclusive: below the highest term ever seen is `taken`, also after that
+//     record is over or withdrawn. At the same term a live binding of another
+//     binder with the higher hash is in the way (`taken`), and one with the
+//     lower hash is displaced. A tombstone neither is in the way of nor
+//     displaces others at its own term.
+//   - A revocation removes bindings that rest on the capability, with their
+//     terms, and keeps them out until it ends: 10 minutes after the
+//     capability's expiry, and at most 30 days after receipt.
+//   - Seq of each binder, and the highest term with the record that proves it,
+//     are remembered for 24 h after the record is over, within the quotas.
+//
+// Quotas count records (envelope + 1 KiB each) by depositor (2048 records, 4
+// MiB), by address group (8192, 8 MiB), by pipe (64 binders, 64 revocations)
+// and in all (32 MiB). A group is the /24 of an IPv4 or the /48 of an IPv6
+// address; relayed peers are grouped by their relay's, apart; loopback is
+// exempt. A full depositor or group first loses what is merely remembered,
+// then is refused. A full holder drops records of the heaviest group, there
+// the farthest from its own place first. A revocation is charged to whoever
+// brought it first, or to the owner.
+//
+// # Replaced
+//
+// Whoever displaces another binder of an exclusive pipe sends it
+// Request{replaced} with the new binding. The old binder verifies it, stores
+// it, stops to serve, answers ok (also if it did not serve any more), and from
+// then on answers dialers `moved`; `taken` says that its own binding stands.
+// The bind is done when every holder that showed the old record has the new
+// one or has failed, and the old binder has answered or been silent for 2 s.
+//
+// # Renewal and withdrawal
+//
+// Life is 30 minutes, unless asked otherwise. A binder signs anew at half
+// life, and at once when its endpoints change. At its end, and when the node
+// stops, it stores a tombstone: the same with a higher seq, withdrawn, no
+// endpoints.
+//
+// # Connection
+//
+//	dialer                          listener
+//	Open{pipe, nonce, …}     ─▶
+//	                         ◀─     OpenReply{code}
+//	Confirm{signature}       ─▶                        secure pipes alone
+//	raw bytes               ◀──▶    raw bytes
+//
+// A connection is one stream. The dialer names the pipe and 16 random bytes,
+// and where it is needed the owner's capability with right dial for its
+// principal. principal is empty or that of the peer itself (else `forbidden`);
+// accounts and proofs are `unsupported`. By the pipe's dial policy the listener
+// admits everybody (open), whom it lists (listed), or who shows a capability
+// that is valid and not revoked; a list adds to capabilities and capabilities
+// to a list, and the owner is always admitted. A path on a transport that the
+// pipe does not allow is `unsupported`. A code other than 0 ends the stream:
+//
+//	unbound     this node does not serve the pipe
+//	moved       moved has the binding of who does; the dialer verifies it, and
+//	            that it beats the one it followed, and goes there, a few times
+//	busy        too many connections wait; again later, or another binder
+//	forbidden, expired, unsupported, limit, bad-request   as the words say
+//
+// On a unicast pipe raw bytes follow OpenReply both ways. The dialer may send
+// up to 64 KiB behind Open without waiting; it keeps them until the reply, to
+// send them again where the pipe has moved, since a listener that refuses
+// drops them. Each side ends its data by closing the stream for writing; a
+// reset ends both ways at once and loses what is under way.
+//
+// On a secure pipe both prove their principals first, even where the path's own
+// handshake did: OpenReply has 16 random bytes and the listener's envelope
+// under "panpipe/secure/1", Confirm the dialer's. Body:
+//
+//	1  pipe                   ID
+//	2  side that signs        1 listener, 2 dialer
+//	3  dialer's peer ID       of the path below
+//	4  listener's peer ID
+//	5  dialer's principal     never empty here
+//	6  listener's principal
+//	7  dialer's nonce         16 bytes, of Open
+//	8  listener's nonce       16 bytes, of OpenReply
+//
+// No data goes before it: the dialer sends Confirm when the listener's proof
+// holds, and raw bytes right behind; the listener delivers and sends nothing
+// before Confirm holds. Whoever finds a proof wrong resets the stream.
+//
+// # Limits
+//
+//	Request 128 KiB, Answer 256 KiB, Open 40 KiB, OpenReply 64 KiB, Confirm 4 KiB
+//	Answer: 64 records, 64 revocations, 20 closer peers, 128 results, 8
+//	addresses a peer; reason 256 bytes
+//	Store: 128 records. Query: 32 binders in only_peers
+//
+// A request is read and answered within 10 s. An answer too long for its cap
+// leaves out records from the last on. Above its rate for a peer a node answers
+// `busy`. An operation or record kind that a reader does not know is
+// `unsupported`; an error code that it does not know is read as `internal`.
+// Bits in features: none is defined yet; a reply sets none that the first
+// message did not.
+package pipe

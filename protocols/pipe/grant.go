@@ -1,0 +1,139 @@
+package pipe
+
+import (
+	"context"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// surveyTime is how long a grant looks for the highest term in use.
+const surveyTime = 15 * time.Second
+
+// Grant signs a capability for one principal, keeps a record of it, and returns
+// its text. Only the pipe's owner can. A bind right on an exclusive pipe gets a
+// term above every one that this node has stored or finds at holders. A pipe
+// that no node has heard of is announced by a tombstone, so that whoever is to
+// bind it can learn what it is.
+//
+// Errors: Unknown for a pipe that is not kept here, Forbidden for another's,
+// BadRequest for a grant without subject or right.
+func (s *Service) Grant(ctx context.Context, id ID, o GrantOptions) (text string, c identity.Capability, err error) {
+	adv, err := s.owned(ctx, id)
+	if err != nil {
+		return "", c, err
+	}
+	if o.Right != identity.RightBind && o.Right != identity.RightDial || o.To.IsZero() || o.For < 0 {
+		return "", c, wire.Errorf(wire.BadRequest, "grant: expected a right (bind or dial), a principal and how long")
+	}
+	if o.To.Kind() == identity.KindAccount {
+		return "", c, wire.Errorf(wire.Unsupported, "grant to an account: accounts are not in this version").
+			WithNext("grant to a node: its principal is printed by panpipe id")
+	}
+	if o.For == 0 {
+		o.For = DefaultGrant
+	}
+	c = identity.Capability{
+		Issuer: s.cfg.principal(), Subject: o.To, Object: id.Bytes(), Right: o.Right,
+		Expiry: time.Now().Add(o.For).Truncate(time.Millisecond), Nonce: identity.NewNonce(),
+	}
+	if o.Right == identity.RightBind {
+		if c.Term, err = s.prepareBindGrant(ctx, id, adv, o.Term); err != nil {
+			return "", c, err
+		}
+	}
+	envelope, err := c.Sign(s.cfg.Key)
+	if err != nil {
+		return "", c, err
+	}
+	err = s.cfg.Store.SaveGrant(ctx, GrantRecord{
+		Pipe: id, Nonce: c.Nonce, Subject: c.Subject, Right: c.Right, Term: c.Term, Expiry: c.Expiry, Capability: envelope,
+	})
+	if err != nil {
+		return "", c, err
+	}
+	return identity.FormatCapability(envelope), c, nil
+}
+
+// Grants lists the capabilities that this node has issued for a pipe.
+func (s *Service) Grants(ctx context.Context, id ID) ([]GrantRecord, error) {
+	return s.cfg.Store.Grants(ctx, id)
+}
+
+// owned returns the advertisement of a pipe that this node owns.
+func (s *Service) owned(ctx context.Context, id ID) (Advertisement, error) {
+	p, err := s.cfg.Store.PipeByID(ctx, id)
+	if wire.CodeOf(err) == wire.Unknown {
+		return Advertisement{}, wire.Errorf(wire.Unknown, "pipe %s is not kept here", id).
+			WithNext("run this on the node that created it")
+	}
+	if err != nil {
+		return Advertisement{}, err
+	}
+	if p.Advertisement.Owner != s.cfg.principal() {
+		return Advertisement{}, wire.Errorf(wire.Forbidden, "pipe %s belongs to %s", id, p.Advertisement.Owner).
+			WithNext("only its owner grants and revokes")
+	}
+	return p.Advertisement, nil
+}
+
+// prepareBindGrant sees what is bound now and returns the term to grant; zero
+// on a pipe with many binders.
+func (s *Service) prepareBindGrant(ctx context.Context, id ID, adv Advertisement, asked uint64) (uint64, error) {
+	k := s.survey(ctx, id)
+	st, err := s.cfg.Store.State(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	highest := max(st.Term, k.highestTerm())
+	term := uint64(0)
+	if adv.Binders == Exclusive {
+		if term = asked; term == 0 {
+			term = max(highest, 1) + 1
+		}
+		if term > MaxNumber {
+			return 0, wire.Errorf(wire.BadRequest, "term %d is above %d", term, uint64(MaxNumber))
+		}
+	}
+	if len(k.records) == 0 {
+		s.announce(ctx, id, adv, max(highest, 1))
+	}
+	return term, s.updateState(ctx, id, func(st *BindState) { st.Term = max(st.Term, term) })
+}
+
+// survey finds all that can be found about a pipe, within its time.
+func (s *Service) survey(ctx context.Context, id ID) known {
+	ctx, cancel := context.WithTimeout(ctx, surveyTime)
+	defer cancel()
+	p := s.plan(id, ResolveOptions{})
+	p.patient = true
+	x := s.start(id, wants(id, "", nil), p)
+	defer x.stop()
+	select {
+	case <-x.done:
+	case <-ctx.Done():
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return known{append([]Found(nil), x.known.records...)}
+}
+
+// announce publishes the advertisement in a tombstone of the owner.
+func (s *Service) announce(ctx context.Context, id ID, adv Advertisement, term uint64) {
+	if adv.Binders == Many {
+		term = 0
+	}
+	l := &Listener{s: s, pipe: id, advertisement: adv, life: MaxLife}
+	r, err := l.sign(ctx, term, 0, true)
+	if err != nil {
+		s.cfg.Log.Warn("pipe could not be announced", "pipe", id, "error", err)
+		return
+	}
+	p := s.publish(r, false)
+	select {
+	case <-p.done:
+	case <-p.over:
+	case <-ctx.Done():
+	}
+}

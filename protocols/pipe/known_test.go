@@ -1,0 +1,182 @@
+package pipe
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+)
+
+// heard is a record as the tests of bookkeeping need it: unsigned.
+func heard(b Binding) Found {
+	b.Issued = time.Now()
+	if b.Life == 0 {
+		b.Life = time.Minute
+	}
+	return Found{Binding: b, Envelope: fmt.Appendf(nil, "%s %d %d %v", b.Binder, b.Term, b.Seq, b.Withdrawn), Origin: OriginHeld}
+}
+
+func TestNewestRecordOfEachBinderStays(t *testing.T) {
+	a, b := newActor(t, 1), newActor(t, 2)
+	adv := Advertisement{Binders: Many}
+	var k known
+	for _, c := range []struct {
+		binder  actor
+		seq     uint64
+		changed bool
+	}{{a, 5, true}, {a, 4, false}, {a, 5, false}, {b, 1, true}, {a, 6, true}} {
+		if got := k.add(heard(Binding{Advertisement: adv, Binder: c.binder.who, Seq: c.seq})); got != c.changed {
+			t.Errorf("seq %d: changed %v", c.seq, got)
+		}
+	}
+	if len(k.live(time.Now())) != 2 || k.records[0].Binding.Seq != 6 {
+		t.Errorf("records %+v", k.records)
+	}
+	k.add(heard(Binding{Advertisement: adv, Binder: a.who, Seq: 7, Withdrawn: true}))
+	if live := k.live(time.Now()); len(live) != 1 || live[0].Binding.Binder != b.who {
+		t.Errorf("after the tombstone: %+v", live)
+	}
+}
+
+func TestHigherTermOverridesInTheCacheAndTellsWatchers(t *testing.T) {
+	a, b := newActor(t, 1), newActor(t, 2)
+	adv := Advertisement{Binders: Exclusive, Owner: a.who}
+	id := adv.ID()
+	c := newCache(10)
+	now := time.Now()
+	told := 0
+	stop := c.onChange(id, func() { told++ })
+	c.add(id, now, heard(Binding{Pipe: id, Advertisement: adv, Binder: a.who, Seq: 9, Term: 1}))
+	c.add(id, now, heard(Binding{Pipe: id, Advertisement: adv, Binder: b.who, Seq: 1, Term: 2}))
+	c.add(id, now, heard(Binding{Pipe: id, Advertisement: adv, Binder: b.who, Seq: 1, Term: 2})) // nothing new
+	if told != 2 {
+		t.Errorf("watcher told %d times, expected 2", told)
+	}
+	r := c.resolution(id, now)
+	if len(r.Bindings) != 1 || r.Bindings[0].Binding.Binder != b.who || r.Bindings[0].Origin != OriginCached {
+		t.Errorf("resolution %+v", r)
+	}
+	stop()
+	c.add(id, now, heard(Binding{Pipe: id, Advertisement: adv, Binder: b.who, Seq: 2, Term: 2, Withdrawn: true}))
+	if c.resolution(id, now) != nil || told != 2 {
+		t.Errorf("after the tombstone: %+v, told %d", c.resolution(id, now), told)
+	}
+}
+
+func TestCachedBindingEndsWithItsLifeAndItsBinderIsRemembered(t *testing.T) {
+	a := newActor(t, 1)
+	adv := Advertisement{Binders: Exclusive, Owner: a.who}
+	id := adv.ID()
+	c := newCache(10)
+	f := heard(Binding{Pipe: id, Advertisement: adv, Binder: a.who, Seq: 1, Term: 1})
+	c.add(id, time.Now(), f)
+	end := f.Binding.Expires()
+	if c.resolution(id, end.Add(-time.Millisecond)) == nil {
+		t.Error("gone before its end")
+	}
+	if c.resolution(id, end) != nil {
+		t.Error("there after its end")
+	}
+	if k := c.records(id); len(addrsOfBinders("", k.records, 3)) != 1 {
+		t.Error("the binder is forgotten")
+	}
+}
+
+func TestCacheKeepsToItsCap(t *testing.T) {
+	a := newActor(t, 1)
+	c := newCache(3)
+	var ids []ID
+	for i := range 5 {
+		adv := Advertisement{Binders: Many, Owner: a.who, Salt: [SaltSize]byte{byte(i)}}
+		ids = append(ids, adv.ID())
+		c.add(adv.ID(), time.Now(), heard(Binding{Pipe: adv.ID(), Advertisement: adv, Binder: a.who, Seq: 1}))
+		c.resolution(ids[0], time.Now()) // keeps the first in use
+	}
+	for i, want := range []bool{true, false, false, true, true} {
+		if got := c.resolution(ids[i], time.Now()) != nil; got != want {
+			t.Errorf("pipe %d is cached: %v", i, got)
+		}
+	}
+	if len(c.byKey) != 3 {
+		t.Errorf("%d keys left", len(c.byKey))
+	}
+}
+
+func TestProgressCountsTheClosestAlone(t *testing.T) {
+	key := IDOf([]byte("x")).Key()
+	p := progress{key: key}
+	var ids []peer.ID
+	for i := range 30 {
+		ids = append(ids, peer.ID(fmt.Sprint(i)))
+	}
+	p.saw(ids...)
+	p.saw(ids...)
+	if len(p.nodes) != 30 {
+		t.Fatalf("%d nodes", len(p.nodes))
+	}
+	for _, n := range p.nodes[25:] {
+		p.set(n.id, stored)
+	}
+	if p.enough() {
+		t.Error("five copies far away are called enough")
+	}
+	for i, n := range p.nodes[:5] {
+		if p.enough() {
+			t.Errorf("%d copies are called enough", i)
+		}
+		p.set(n.id, stored)
+	}
+	if !p.enough() {
+		t.Error("five of the closest are not enough")
+	}
+	if all, near := p.copies(); all != 10 || near != 5 {
+		t.Errorf("%d copies, %d near", all, near)
+	}
+	for _, n := range p.nodes[5:20] {
+		p.set(n.id, silent)
+	}
+	if _, near := p.copies(); near != 10 {
+		t.Errorf("%d near when those between are silent, expected 10", near)
+	}
+}
+
+func TestOrderPutsThePreferredFirst(t *testing.T) {
+	a, b, c := newActor(t, 1), newActor(t, 2), newActor(t, 3)
+	var all []Found
+	for _, x := range []actor{a, b, c} {
+		all = append(all, Found{Binding: Binding{Binder: x.who}})
+	}
+	binders := func(fs []Found) (out []identity.Principal) {
+		for _, f := range fs {
+			out = append(out, f.Binding.Binder)
+		}
+		return out
+	}
+	if got := binders(order(all, c.who, false)); got[0] != c.who || got[1] != a.who || got[2] != b.who {
+		t.Errorf("order %v", got)
+	}
+	if got := binders(order(all, identity.Principal{}, false)); got[0] != a.who || got[2] != c.who {
+		t.Errorf("order %v", got)
+	}
+}
+
+func TestEndpointsAreSharedAmongTransports(t *testing.T) {
+	var texts []string
+	for i := range 12 {
+		texts = append(texts, fmt.Sprintf("/ip4/10.0.0.%d/tcp/1", i))
+	}
+	texts = append(texts, "/ip4/10.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/udp/1/quic-v1",
+		"/ip4/10.0.0.1/tcp/1/p2p/12D3KooWBrC48wJkVQwCGj75SWU1K8uKRhtXHuvgAwDHS6XzJmgw")
+	addrs := addrsFor(t, texts...)
+	got := pickEndpoints(addrs, Advertisement{})
+	if len(got) != MaxEndpoints || reach.TransportOf(got[1]) != reach.QUIC || reach.TransportOf(got[2]) != reach.TCP {
+		t.Errorf("endpoints %v", got)
+	}
+	if got = pickEndpoints(addrs, Advertisement{Transports: []reach.Transport{reach.QUIC}}); len(got) != 1 {
+		t.Errorf("endpoints of a QUIC pipe %v", got)
+	}
+}

@@ -1,0 +1,222 @@
+package pipe
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Listener is a pipe that this node serves: a net.Listener. It renews its
+// binding until it is closed or loses the pipe.
+//
+//	bound ─┬─ Close ──────────────────▶ over: Accept gives net.ErrClosed
+//	       ├─ another binder has it ──▶ over: wire.Replaced
+//	       └─ capability revoked ─────▶ over: wire.Forbidden; expired: wire.Expired
+type Listener struct {
+	// Fixed after newListener.
+	s             *Service
+	pipe          ID
+	advertisement Advertisement
+	life          time.Duration
+	capability    []byte              // nil for the owner
+	grant         identity.Capability // what capability says
+	auto          bool                // the owner's term rises as needed
+	incoming      chan *Conn
+	renew         chan struct{}
+	replaced      chan struct{}
+	over          chan struct{}
+	overOnce      sync.Once
+	closeOnce     sync.Once
+	withdrawn     chan struct{} // closed when Close is through
+
+	mu       sync.Mutex // guards what follows
+	binding  Binding    // as last signed; zero before
+	envelope []byte
+	signed   time.Time
+	holders  int
+	allow    map[identity.Principal]bool
+	err      error // what Accept gives when over
+}
+
+// ListenerStatus tells how a binding stands.
+type ListenerStatus struct {
+	Binding  Binding // the record as last signed
+	Holders  int     // nodes known to hold it, this one counted if it does
+	Replaced bool    // another binder has the pipe
+}
+
+// Accept waits for the next connection. On a secure pipe its principal is
+// proven by then.
+func (l *Listener) Accept() (net.Conn, error) {
+	select {
+	case <-l.over:
+		return nil, l.failure()
+	default:
+	}
+	select {
+	case c := <-l.incoming:
+		return c, nil
+	case <-l.over:
+		return nil, l.failure()
+	}
+}
+
+// Addr is the pipe, an Addr.
+func (l *Listener) Addr() net.Addr { return Addr{Pipe: l.pipe, Peer: l.s.cfg.Self} }
+
+// Pipe returns the pipe's ID.
+func (l *Listener) Pipe() ID { return l.pipe }
+
+// Advertisement describes the pipe.
+func (l *Listener) Advertisement() Advertisement { return l.advertisement }
+
+// Replaced is closed when another binder has taken the pipe.
+func (l *Listener) Replaced() <-chan struct{} { return l.replaced }
+
+// SetAllow replaces the list of who may dial; connections that are open stay.
+func (l *Listener) SetAllow(allow []identity.Principal) {
+	set := make(map[identity.Principal]bool, len(allow))
+	for _, p := range allow {
+		set[p] = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.allow = set
+}
+
+// Status tells how the binding stands.
+func (l *Listener) Status() ListenerStatus {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ListenerStatus{Binding: l.binding, Holders: l.holders, Replaced: isClosed(l.replaced)}
+}
+
+// Close stops to serve and withdraws the binding, for which it takes at most 3
+// seconds. Connections that were accepted stay open. It is idempotent.
+func (l *Listener) Close() error {
+	l.closeOnce.Do(func() {
+		defer close(l.withdrawn)
+		if l.end(net.ErrClosed) {
+			l.withdraw()
+		}
+	})
+	<-l.withdrawn
+	return nil
+}
+
+// end makes the listener stop, for the reason that Accept then gives. It
+// reports false if it had stopped before.
+func (l *Listener) end(why error) (first bool) {
+	l.overOnce.Do(func() {
+		first = true
+		l.mu.Lock()
+		l.err = why
+		l.mu.Unlock()
+		l.s.forget(l)
+		close(l.over)
+		l.dropIncoming()
+	})
+	return first
+}
+
+// dropIncoming resets the connections that nobody will accept.
+func (l *Listener) dropIncoming() {
+	for {
+		select {
+		case c := <-l.incoming:
+			c.Reset()
+		default:
+			return
+		}
+	}
+}
+
+func (l *Listener) failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// offer hands an accepted connection over, and refuses it when too many wait.
+func (l *Listener) offer(c *Conn) error {
+	select {
+	case l.incoming <- c:
+	default:
+		return wire.Errorf(wire.Busy, "%d connections wait to be accepted", cap(l.incoming))
+	}
+	if isClosed(l.over) {
+		l.dropIncoming()
+	}
+	return nil
+}
+
+// found is the listener's own binding as a resolver sees it, false when it
+// serves no more.
+func (l *Listener) found() (Found, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.envelope == nil || isClosed(l.over) {
+		return Found{}, false
+	}
+	return Found{
+		Binding: l.binding, Envelope: l.envelope, From: l.s.cfg.Self,
+		Origin: OriginAuthoritative, received: l.signed,
+	}, true
+}
+
+// beatenBy reports whether a verified binding of another takes the pipe from
+// this listener.
+func (l *Listener) beatenBy(b Binding, now time.Time) bool {
+	own, ok := l.found()
+	if !ok || b.Pipe != l.pipe || b.Binder == own.Binding.Binder || l.advertisement.Binders != Exclusive ||
+		b.Issued.Sub(now) > Skew || l.s.revoked.voids(b) {
+		return false
+	}
+	if b.Term != own.Binding.Term {
+		return b.Term > own.Binding.Term
+	}
+	return b.LiveAt(now) && b.Beats(own.Binding)
+}
+
+// lose stores who has the pipe now, then stops to serve.
+func (l *Listener) lose(ctx context.Context, successor Binding, envelope []byte) error {
+	err := l.s.updateState(ctx, l.pipe, func(st *BindState) {
+		st.Successor = envelope
+		st.Term = max(st.Term, successor.Term)
+	})
+	if err != nil {
+		return err
+	}
+	l.s.cache.add(l.pipe, time.Now(), Found{
+		Binding: successor, Envelope: envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
+	})
+	why := wire.Errorf(wire.Replaced, "pipe %s is served by %s now, under term %d", l.pipe, successor.Binder, successor.Term).
+		WithNext("to take it back, its owner grants or binds anew")
+	if l.end(why) {
+		close(l.replaced)
+		l.s.trace(EventReplaced, why, 0)
+		l.s.cfg.Log.Info("pipe moved to another binder", "pipe", l.pipe, "binder", successor.Binder)
+	}
+	return nil
+}
+
+// revokedBy stops the listener if its own right was revoked.
+func (l *Listener) revokedBy(r Revocation) {
+	if l.capability == nil || l.grant.Nonce != r.Nonce {
+		return
+	}
+	l.end(wire.Errorf(wire.Forbidden, "the capability to bind pipe %s is revoked", l.pipe).
+		WithNext("ask the owner for a new one"))
+}
+
+// renewNow asks for a new record without waiting for half of its life.
+func (l *Listener) renewNow() {
+	select {
+	case l.renew <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,316 @@
+package pipe
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+func TestGrantMovesAPipeToAnotherNodeWithoutItsKey(t *testing.T) {
+	_, n := loopback(t, 5)
+	owner, other, dialer := n[0], n[1], n[2]
+	id := owner.create(t, CreateOptions{})
+	first := owner.listen(t, id, ListenOptions{})
+	echo(first)
+	dialer.say(t, id, DialOptions{})
+
+	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	second := other.listen(t, id, ListenOptions{Capability: capability})
+	echo(second)
+
+	select {
+	case <-first.Replaced():
+	default:
+		t.Error("the bind is done, but the old binder has not heard of it")
+	}
+	_, err := first.Accept()
+	wantCode(t, err, wire.Replaced)
+	// The dialer has the old record in its cache: the old binder sends it on.
+	c := dialer.say(t, id, DialOptions{})
+	if c.RemotePeer() != other.id() {
+		t.Errorf("reached %s", c.RemotePeer())
+	}
+	if c := n[3].say(t, id, DialOptions{}); c.RemotePeer() != other.id() {
+		t.Errorf("reached %s", c.RemotePeer())
+	}
+	// What the old binder stored lets it answer after a restart too.
+	st, err := owner.memory.State(within(t), id)
+	must(t, err)
+	if b, err := OpenBinding(st.Successor); err != nil || b.Binder != other.principal() {
+		t.Errorf("stored successor %v, %v", b.Binder, err)
+	}
+}
+
+func TestPipeNeverBoundByItsOwnerIsBoundByGrant(t *testing.T) {
+	_, n := loopback(t, 4)
+	id := n[0].create(t, CreateOptions{PublicName: "for others"})
+	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal()})
+	n[0].stop() // the owner need not be there
+	l := n[1].listen(t, id, ListenOptions{Capability: capability})
+	echo(l)
+	if l.Advertisement().Name != "for others" {
+		t.Errorf("advertisement %+v", l.Advertisement())
+	}
+	n[2].say(t, id, DialOptions{})
+}
+
+func TestOwnerTakesItsPipeBack(t *testing.T) {
+	_, n := loopback(t, 4)
+	id := n[0].create(t, CreateOptions{})
+	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal()})
+	moved := n[1].listen(t, id, ListenOptions{Capability: capability})
+	back := n[0].listen(t, id, ListenOptions{})
+	echo(back)
+	if <-moved.Replaced(); back.Status().Binding.Term <= moved.Status().Binding.Term {
+		t.Errorf("terms %d and %d", back.Status().Binding.Term, moved.Status().Binding.Term)
+	}
+	if c := n[2].say(t, id, DialOptions{}); c.RemotePeer() != n[0].id() {
+		t.Errorf("reached %s", c.RemotePeer())
+	}
+	_, err := n[1].Listen(within(t), id, ListenOptions{Capability: capability})
+	wantCode(t, err, wire.Taken)
+	if wire.NextOf(err) == "" {
+		t.Error("the error does not say what to do next")
+	}
+	if c := n[3].say(t, id, DialOptions{}); c.RemotePeer() != n[0].id() {
+		t.Errorf("reached %s after the refused bind", c.RemotePeer())
+	}
+}
+
+func TestOwnerWithALostStoreBindsAboveWhatHoldersShow(t *testing.T) {
+	w, n := loopback(t, 4)
+	id := n[0].create(t, CreateOptions{})
+	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal(), Term: 40})
+	moved := n[1].listen(t, id, ListenOptions{Capability: capability})
+	adv := moved.Advertisement()
+	key := n[0].key
+	n[0].stop()
+	again := w.start(key, newMemory())
+	l := again.listen(t, id, ListenOptions{Advertisement: &adv})
+	if got := l.Status().Binding.Term; got <= 40 {
+		t.Errorf("bound under term %d", got)
+	}
+	<-moved.Replaced()
+}
+
+func TestExplicitTermIsNotRaised(t *testing.T) {
+	_, n := loopback(t, 3)
+	id := n[0].create(t, CreateOptions{})
+	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal(), Term: 9})
+	n[1].listen(t, id, ListenOptions{Capability: capability})
+	_, err := n[0].Listen(within(t), id, ListenOptions{Term: 5})
+	wantCode(t, err, wire.Taken)
+}
+
+func TestEarlyDataFollowsThePipe(t *testing.T) {
+	_, n := loopback(t, 4)
+	owner, other, dialer := n[0], n[1], n[2]
+	id := owner.create(t, CreateOptions{})
+	owner.listen(t, id, ListenOptions{})
+	_, err := dialer.Resolve(within(t), id, ResolveOptions{})
+	must(t, err)
+	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	l := other.listen(t, id, ListenOptions{Capability: capability})
+
+	c, err := dialer.Dial(within(t), id, DialOptions{}) // by the cached record of the old binder
+	must(t, err)
+	defer c.Reset()
+	_, err = io.WriteString(c, "written before anybody has accepted")
+	must(t, err)
+	must(t, c.CloseWrite())
+	far, err := l.Accept()
+	must(t, err)
+	defer far.Close()
+	far.SetDeadline(time.Now().Add(time.Minute))
+	if got, err := io.ReadAll(far); err != nil || string(got) != "written before anybody has accepted" {
+		t.Errorf("the new binder reads %q, %v", got, err)
+	}
+	must(t, c.Opened(within(t)))
+	if c.RemotePeer() != other.id() {
+		t.Errorf("reached %s", c.RemotePeer())
+	}
+}
+
+func TestDeadBinderOfACachedRecordIsLookedUpAfresh(t *testing.T) {
+	_, n := loopback(t, 5, "/ip4/127.0.0.1/tcp/0")
+	owner, other, dialer := n[0], n[1], n[2]
+	id := owner.create(t, CreateOptions{})
+	owner.listen(t, id, ListenOptions{})
+	_, err := dialer.Resolve(within(t), id, ResolveOptions{})
+	must(t, err)
+	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	owner.crash()
+	echo(other.listen(t, id, ListenOptions{Capability: capability}))
+	if c := dialer.say(t, id, DialOptions{}); c.RemotePeer() != other.id() {
+		t.Errorf("reached %s", c.RemotePeer())
+	}
+}
+
+func TestUnreachableBinderIsToldWithEveryAttempt(t *testing.T) {
+	_, n := loopback(t, 3, "/ip4/127.0.0.1/tcp/0")
+	id := n[0].create(t, CreateOptions{})
+	n[0].listen(t, id, ListenOptions{})
+	n[0].crash()
+	_, err := n[1].Dial(within(t), id, DialOptions{accepted: true})
+	wantCode(t, err, wire.Unreachable)
+	var d *DialError
+	if !errors.As(err, &d) || len(d.Attempts) == 0 {
+		t.Fatalf("error %#v lists no attempts", err)
+	}
+	for _, a := range d.Attempts {
+		if a.Err == nil || a.Binder != n[0].principal() {
+			t.Errorf("attempt %+v", a)
+		}
+	}
+}
+
+func TestListedDialersAloneAreAdmittedAndTheListChangesLive(t *testing.T) {
+	_, n := loopback(t, 3)
+	id := n[0].create(t, CreateOptions{DialPolicy: DialListed})
+	l := n[0].listen(t, id, ListenOptions{Allow: []identity.Principal{n[1].principal()}})
+	echo(l)
+	n[1].say(t, id, DialOptions{})
+	_, err := n[2].Dial(within(t), id, DialOptions{})
+	wantCode(t, err, wire.Forbidden)
+	l.SetAllow([]identity.Principal{n[2].principal()})
+	n[2].say(t, id, DialOptions{})
+	_, err = n[1].Dial(within(t), id, DialOptions{})
+	wantCode(t, err, wire.Forbidden)
+}
+
+func TestDialCapabilityIsWantedAndCanBeRevoked(t *testing.T) {
+	_, n := loopback(t, 5)
+	owner, binder, dialer := n[0], n[1], n[2]
+	id := owner.create(t, CreateOptions{DialPolicy: DialCapability})
+	bind := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal()})
+	echo(binder.listen(t, id, ListenOptions{Capability: bind}))
+	_, err := dialer.Dial(within(t), id, DialOptions{})
+	wantCode(t, err, wire.Forbidden)
+
+	text, c, err := owner.Grant(within(t), id, GrantOptions{Right: identity.RightDial, To: dialer.principal()})
+	must(t, err)
+	envelope, _, err := identity.ParseCapability(text)
+	must(t, err)
+	dialer.say(t, id, DialOptions{Capability: envelope})
+	_, err = n[3].Dial(within(t), id, DialOptions{Capability: envelope})
+	wantCode(t, err, wire.Forbidden)
+
+	told := binder.tally.count(EventStore)
+	must(t, owner.Revoke(within(t), c.Nonce.String()))
+	binder.tally.await(t, EventStore, told+1)
+	_, err = dialer.Dial(within(t), id, DialOptions{Capability: envelope})
+	wantCode(t, err, wire.Forbidden)
+}
+
+func TestRevokedBindEndsTheBinder(t *testing.T) {
+	_, n := loopback(t, 4)
+	owner, binder := n[0], n[1]
+	id := owner.create(t, CreateOptions{})
+	text, _, err := owner.Grant(within(t), id, GrantOptions{Right: identity.RightBind, To: binder.principal()})
+	must(t, err)
+	envelope, _, err := identity.ParseCapability(text)
+	must(t, err)
+	l := binder.listen(t, id, ListenOptions{Capability: envelope})
+	must(t, owner.Revoke(within(t), text))
+	_, err = l.Accept()
+	wantCode(t, err, wire.Forbidden)
+	_, err = n[2].Resolve(within(t), id, ResolveOptions{})
+	wantCode(t, err, wire.Unbound)
+	_, err = binder.Listen(within(t), id, ListenOptions{Capability: envelope})
+	wantCode(t, err, wire.Forbidden)
+}
+
+func TestBindWithoutTheRightSaysWhatIsMissing(t *testing.T) {
+	_, n := loopback(t, 3)
+	id := n[0].create(t, CreateOptions{})
+	other := n[0].create(t, CreateOptions{})
+	n[0].listen(t, id, ListenOptions{})
+	self := n[1].principal()
+	cases := map[string][]byte{
+		"none":           nil,
+		"for another":    n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[2].principal()}),
+		"another pipe":   n[0].grant(t, other, GrantOptions{Right: identity.RightBind, To: self}),
+		"another right":  n[0].grant(t, id, GrantOptions{Right: identity.RightDial, To: self}),
+		"another issuer": forgedGrant(t, n[1], id, self),
+	}
+	for name, capability := range cases {
+		_, err := n[1].Listen(within(t), id, ListenOptions{Capability: capability})
+		if wire.CodeOf(err) != wire.Forbidden || wire.NextOf(err) == "" {
+			t.Errorf("%s: error %v, next %q", name, err, wire.NextOf(err))
+		}
+	}
+	short := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: self, For: time.Millisecond})
+	c, err := identity.OpenCapability(short)
+	must(t, err)
+	<-time.After(time.Until(c.Expiry) + time.Millisecond)
+	_, err = n[1].Listen(within(t), id, ListenOptions{Capability: short})
+	wantCode(t, err, wire.Expired)
+}
+
+// forgedGrant is a capability that its subject has issued to itself.
+func forgedGrant(t *testing.T, by *node, id ID, to identity.Principal) []byte {
+	t.Helper()
+	c := identity.Capability{
+		Issuer: by.principal(), Subject: to, Object: id.Bytes(), Right: identity.RightBind, Term: 7,
+		Expiry: time.Now().Add(time.Hour), Nonce: identity.NewNonce(),
+	}
+	envelope, err := c.Sign(by.key)
+	must(t, err)
+	return envelope
+}
+
+func TestOnlyTheOwnerGrantsAndRevokes(t *testing.T) {
+	_, n := loopback(t, 2)
+	id := n[0].create(t, CreateOptions{})
+	_, _, err := n[1].Grant(within(t), id, GrantOptions{Right: identity.RightBind, To: n[1].principal()})
+	wantCode(t, err, wire.Unknown)
+	text, c, err := n[0].Grant(within(t), id, GrantOptions{Right: identity.RightDial, To: n[1].principal()})
+	must(t, err)
+	wantCode(t, n[1].Revoke(within(t), text), wire.Forbidden)
+	wantCode(t, n[1].Revoke(within(t), c.Nonce.String()), wire.Unknown)
+	wantCode(t, n[1].Revoke(within(t), "nonsense"), wire.BadRequest)
+	got, err := n[0].Grants(within(t), id)
+	must(t, err)
+	if len(got) != 1 || got[0].Nonce != c.Nonce {
+		t.Errorf("grants %+v", got)
+	}
+}
+
+func TestBusyListenerRefusesAndTheDialSaysSo(t *testing.T) {
+	_, n := loopback(t, 2)
+	id := n[0].create(t, CreateOptions{Type: TypeSecure})
+	n[0].listen(t, id, ListenOptions{Backlog: 1})
+	c, err := n[1].Dial(within(t), id, DialOptions{})
+	must(t, err)
+	defer c.Reset()
+	n[0].tally.await(t, EventAccept, 1)
+	_, err = n[1].Dial(within(t), id, DialOptions{})
+	wantCode(t, err, wire.Busy)
+}
+
+func TestExplainTellsRecordEndpointsAndEachDial(t *testing.T) {
+	_, n := loopback(t, 3, "/ip4/127.0.0.1/tcp/0")
+	id := n[0].create(t, CreateOptions{PublicName: "tune"})
+	l := n[0].listen(t, id, ListenOptions{})
+	echo(l)
+	e := n[1].Explain(within(t), id, DialOptions{})
+	if !e.Found || !e.Connected || e.Code != "ok" || e.Name != "tune" || len(e.Records) != 1 || len(e.Dials) == 0 {
+		t.Fatalf("explanation %+v", e)
+	}
+	if r := e.Records[0]; r.Binder != n[0].principal().String() || len(r.Endpoints) == 0 || r.From == "" {
+		t.Errorf("record %+v", r)
+	}
+	n[0].crash()
+	e = n[1].Explain(within(t), id, DialOptions{})
+	if !e.Found || e.Connected || e.Suggestion == "" || len(e.Dials) == 0 || e.Dials[0].Error == "" {
+		t.Errorf("explanation of a dead binder %+v", e)
+	}
+	e = n[1].Explain(within(t), n[1].create(t, CreateOptions{}), DialOptions{})
+	if e.Found || e.Code != "unbound" || e.Suggestion == "" {
+		t.Errorf("explanation of an unbound pipe %+v", e)
+	}
+}

@@ -1,0 +1,105 @@
+package pipe
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+)
+
+// CreateOptions describe a new pipe. The zero value makes a reliable unicast
+// pipe with one binder, on any transport, open to every dialer.
+type CreateOptions struct {
+	Type       Type              // zero means TypeUnicast
+	Binders    Binders           // zero means Exclusive
+	Transports []reach.Transport // allowed transports; empty means all
+	DialPolicy DialPolicy        // zero means DialOpen
+	PublicName string            // told to everyone who resolves the pipe; may be empty
+	Unreliable bool              // the pipe is described as not reliable
+}
+
+// ResolveOptions say how to resolve. The zero value takes any proven binding,
+// from the cache too.
+type ResolveOptions struct {
+	// Transport is the pipe's specified transport: only bindings with an
+	// endpoint on it count. Empty means any.
+	Transport reach.Transport
+	// NoCache puts the query to the binders themselves; only their own word counts.
+	NoCache bool
+	// Only asks these peers and nobody else.
+	Only []peer.ID
+	// Binders counts only bindings of these nodes; empty means all.
+	Binders []peer.ID
+	// Wait is how long to wait for a binder if there is none; zero answers at once.
+	Wait time.Duration
+	// Fresh passes the cache by and asks the overlay.
+	Fresh bool
+}
+
+// ListenOptions say how to bind a pipe. The zero value is enough for the owner.
+type ListenOptions struct {
+	// Advertisement describes the pipe; nil means the stored one, else it is
+	// looked up in the overlay.
+	Advertisement *Advertisement
+	// Capability is the owner's signed permission to bind; not needed by the owner.
+	Capability []byte
+	// Term orders the owner's own binding of an exclusive pipe; zero means as
+	// high as needed. It is the capability's for everyone else.
+	Term uint64
+	// Life of each binding record, renewed at half of it; zero means DefaultLife.
+	Life time.Duration
+	// Backlog caps the connections that wait for Accept; zero means the service's.
+	Backlog int
+	// Allow lists who may dial a pipe whose dial policy is not open.
+	Allow []identity.Principal
+}
+
+// PathPolicy says which paths a connection may take.
+type PathPolicy string
+
+// Path policies. The empty one is RelayOK.
+const (
+	RelayOK      PathPolicy = "relay-ok"      // any path
+	PreferDirect PathPolicy = "prefer-direct" // a relayed path only when no direct one can be had
+	DirectOnly   PathPolicy = "direct-only"   // never a relayed path
+)
+
+// DialOptions say how to dial. The zero value dials any binder on any transport.
+type DialOptions struct {
+	// Transport must carry the connection, whatever connections exist. Empty means any.
+	Transport reach.Transport
+	// Binders pins the peers to dial; empty means all binders.
+	Binders []peer.ID
+	// Wait is how long to wait for a binder if there is none; zero fails at once.
+	Wait time.Duration
+	// Capability is the owner's signed permission to dial, where one is needed.
+	Capability []byte
+	// Spread picks among several binders at random; otherwise the last that
+	// worked is preferred.
+	Spread bool
+	// NoCache takes only what the binders themselves say now.
+	NoCache bool
+	// PathPolicy says which paths are allowed.
+	PathPolicy PathPolicy
+
+	accepted bool // return only when the binder has accepted
+}
+
+// GrantOptions say what to permit.
+type GrantOptions struct {
+	Right identity.Right     // RightBind or RightDial
+	To    identity.Principal // who may
+	For   time.Duration      // how long; zero means DefaultGrant
+	// Term of a bind right on an exclusive pipe; zero means one above the
+	// highest known, so that the grant moves the pipe.
+	Term uint64
+}
+
+// DefaultLife is the life of a binding record, DefaultGrant that of a
+// capability, when nothing else is asked.
+const (
+	DefaultLife  = 30 * time.Minute
+	DefaultGrant = 30 * 24 * time.Hour
+)

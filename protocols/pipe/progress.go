@@ -1,0 +1,93 @@
+package pipe
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// enoughCopies is how many of the closest nodes must have a record before a
+// bind is done, if there are so many.
+const enoughCopies = 5
+
+// progress tells how far a record has come: which nodes are known near its key
+// and what each did with it. It is pure, and not locked.
+type progress struct {
+	key   wire.Key
+	nodes []copyAt // nearest first
+}
+
+type copyAt struct {
+	id       peer.ID
+	distance [sha256.Size]byte
+	state    copyState
+}
+
+type copyState uint8
+
+const (
+	notAsked copyState = iota
+	stored
+	refused // says that it is no holder of this key, or will not take the record
+	silent  // did not answer
+)
+
+// saw adds nodes that exist.
+func (p *progress) saw(ids ...peer.ID) {
+	for _, id := range ids {
+		if p.find(id) != nil {
+			continue
+		}
+		n := copyAt{id: id, distance: sha256.Sum256([]byte(id))}
+		for i := range n.distance {
+			n.distance[i] ^= p.key[i]
+		}
+		at, _ := slices.BinarySearchFunc(p.nodes, n, func(a, b copyAt) int {
+			return bytes.Compare(a.distance[:], b.distance[:])
+		})
+		p.nodes = slices.Insert(p.nodes, at, n)
+	}
+}
+
+func (p *progress) set(id peer.ID, state copyState) {
+	p.saw(id)
+	p.find(id).state = state
+}
+
+func (p *progress) find(id peer.ID) *copyAt {
+	for i := range p.nodes {
+		if p.nodes[i].id == id {
+			return &p.nodes[i]
+		}
+	}
+	return nil
+}
+
+// copies counts the nodes that have the record, and those of the Replication
+// closest that do. Nodes that refused or do not answer are no holders.
+func (p *progress) copies() (all, close int) {
+	rank := 0
+	for _, n := range p.nodes {
+		if n.state == refused || n.state == silent {
+			continue
+		}
+		rank++
+		if n.state == stored {
+			all++
+			if rank <= Replication {
+				close++
+			}
+		}
+	}
+	return all, close
+}
+
+// enough reports that the record is safe, whatever nodes are still to come.
+func (p *progress) enough() bool {
+	_, close := p.copies()
+	return close >= enoughCopies
+}

@@ -1,0 +1,98 @@
+package pipe
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// prove verifies a record of an answer in full: an answer proves itself, and
+// who gave it does not matter, except for its word that it is the binder.
+func (x *search) prove(from peer.ID, r AnswerRecord) (Found, error) {
+	now := time.Now()
+	f := Found{
+		Envelope: r.Envelope, From: from, Origin: r.Origin, Age: r.Age, Unproven: r.Unproven, received: now,
+	}
+	b, ok := x.verified(r.Envelope)
+	if !ok {
+		var err error
+		if b, err = openBindingOf(x.id, r.Envelope, now); err != nil {
+			return Found{}, err
+		}
+	}
+	f.Binding = b
+	if f.Origin == OriginAuthoritative && b.Binder != identity.PeerPrincipal(from) {
+		return Found{}, wire.Errorf(wire.BadRequest, "node %s claims to be the binder %s", from, b.Binder)
+	}
+	return f, nil
+}
+
+// verified finds a record that was verified before: several holders give the
+// same one.
+func (x *search) verified(envelope []byte) (Binding, bool) {
+	x.mu.Lock()
+	f := x.known.find(envelope)
+	x.mu.Unlock()
+	if f == nil {
+		cached := x.s.cache.records(x.id)
+		if f = cached.find(envelope); f == nil {
+			return Binding{}, false
+		}
+	}
+	return f.Binding, true
+}
+
+// openBindingOf verifies an envelope as a record of this pipe. One that is over
+// passes on an exclusive pipe, where it still proves that lower terms are dead.
+func openBindingOf(id ID, envelope []byte, now time.Time) (Binding, error) {
+	b, err := OpenBinding(envelope)
+	if err != nil {
+		return Binding{}, err
+	}
+	if b.Pipe != id {
+		return Binding{}, wire.Errorf(wire.BadRequest, "binding of another pipe, %s", b.Pipe)
+	}
+	err = b.InTime(now)
+	if wire.CodeOf(err) == wire.Expired && b.Advertisement.Binders == Exclusive {
+		err = nil
+	}
+	return b, err
+}
+
+// readRevocation verifies a revocation of a pipe and applies it.
+func (s *Service) readRevocation(id ID, envelope []byte) {
+	if s.revoked.knows(id, envelope) {
+		return
+	}
+	now := time.Now()
+	r, err := OpenRevocation(envelope)
+	if err == nil && r.Pipe != id {
+		err = wire.Errorf(wire.BadRequest, "revocation of another pipe, %s", r.Pipe)
+	}
+	if err == nil {
+		err = r.InTime(now)
+	}
+	if err != nil {
+		s.hostile(err)
+		return
+	}
+	s.learnRevocation(r, envelope, now)
+}
+
+// learnRevocation applies a verified revocation to the cache and to this
+// node's own listener.
+func (s *Service) learnRevocation(r Revocation, envelope []byte, now time.Time) {
+	if !s.revoked.add(r.Pipe, r.Nonce, r.Expiry, envelope, now) {
+		return
+	}
+	s.cache.drop(r.Pipe, now, r.Voids)
+	s.mu.Lock()
+	l := s.listeners[r.Pipe]
+	s.mu.Unlock()
+	if l != nil {
+		l.revokedBy(r)
+	}
+}

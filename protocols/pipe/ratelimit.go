@@ -1,0 +1,76 @@
+package pipe
+
+import (
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// maxBuckets caps the peers whose use is remembered. Beyond it, whoever has
+// used least goes: its bucket is full again anyway or soon.
+const maxBuckets = 4096
+
+// rateLimiter holds a token bucket for each peer.
+type rateLimiter struct {
+	rate  float64 // tokens per second
+	burst float64
+
+	mu      sync.Mutex
+	buckets map[peer.ID]bucket
+}
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+func newRateLimiter(rate float64, burst int) *rateLimiter {
+	return &rateLimiter{rate: rate, burst: float64(burst), buckets: make(map[peer.ID]bucket)}
+}
+
+// allow takes one token of p, and reports false when there is none.
+func (r *rateLimiter) allow(p peer.ID, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, ok := r.buckets[p]
+	if !ok {
+		if len(r.buckets) >= maxBuckets {
+			r.sweepLocked(now)
+		}
+		b = bucket{tokens: r.burst, at: now}
+	}
+	b = r.filled(b, now)
+	if b.tokens < 1 {
+		r.buckets[p] = b
+		return false
+	}
+	b.tokens--
+	r.buckets[p] = b
+	return true
+}
+
+func (r *rateLimiter) filled(b bucket, now time.Time) bucket {
+	if gone := now.Sub(b.at).Seconds(); gone > 0 {
+		b.tokens = min(r.burst, b.tokens+gone*r.rate)
+	}
+	b.at = now
+	return b
+}
+
+// sweepLocked forgets the peers whose buckets are full, and if there are none
+// the fullest one.
+func (r *rateLimiter) sweepLocked(now time.Time) {
+	var fullest peer.ID
+	most := -1.0
+	for p, b := range r.buckets {
+		b = r.filled(b, now)
+		if b.tokens >= r.burst {
+			delete(r.buckets, p)
+		}
+		if b.tokens > most {
+			fullest, most = p, b.tokens
+		}
+	}
+	delete(r.buckets, fullest)
+}

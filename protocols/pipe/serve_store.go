@@ -1,0 +1,99 @@
+package pipe
+
+import (
+	"context"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// answerStore judges each record for itself, and names closer nodes whatever
+// becomes of them.
+func (s *Service) answerStore(from asker, m *pb.Store) (Answer, error) {
+	if n := len(m.GetRecords()); n > MaxStoreRecords {
+		return Answer{}, wire.Errorf(wire.TooLarge, "store of %d records, at most %d", n, MaxStoreRecords)
+	}
+	var a Answer
+	switch n := len(m.GetKey()); n {
+	case 0:
+	case len(wire.Key{}):
+		a.Closer = s.cfg.Router.Closer(wire.Key(m.GetKey()), MaxCloser, from.id)
+	default:
+		return Answer{}, wire.Errorf(wire.BadRequest, "store: key of %d bytes", n)
+	}
+	d := DepositFrom(from.id, from.remote)
+	for _, rec := range m.GetRecords() {
+		out, err := s.hold(d, rec, &a)
+		r := StoreResult{Code: wire.CodeOf(err), Outcome: out}
+		if err != nil {
+			r.Reason = err.Error()
+		}
+		a.Results = append(a.Results, r)
+	}
+	return a, nil
+}
+
+// hold verifies a record and stores it, unless others are closer to its key.
+func (s *Service) hold(d Deposit, m *pb.Record, a *Answer) (Outcome, error) {
+	r, err := OpenRecord(m)
+	if err != nil {
+		return Outcome{}, err
+	}
+	now := time.Now()
+	s.learnStored(r, now)
+	return s.holdVerified(d, r, now, a)
+}
+
+func (s *Service) holdVerified(d Deposit, r Record, now time.Time, a *Answer) (Outcome, error) {
+	key := r.Pipe().Key()
+	if n := s.cfg.Router.CloserThanSelf(key); n >= Replication {
+		return Outcome{}, wire.Errorf(wire.NotClose, "this node knows %d nodes that are closer", n)
+	}
+	s.holderMu.Lock()
+	defer s.holderMu.Unlock()
+	out, err := s.holder.Put(d, r, now)
+	if h, ok := s.holder.Get(key, now); ok {
+		// A binder must hear of revoked capabilities: it judges dialers by them.
+		a.Revocations = append(a.Revocations, h.Revocations...)
+	}
+	return out, err
+}
+
+// learnStored takes from a verified record what concerns this node's own
+// listeners, close to the key or not.
+func (s *Service) learnStored(r Record, now time.Time) {
+	s.mu.Lock()
+	l := s.listeners[r.Pipe()]
+	s.mu.Unlock()
+	switch {
+	case l == nil:
+	case r.Revocation != nil:
+		s.learnRevocation(*r.Revocation, r.Envelope, now)
+	case r.Binding != nil && l.beatenBy(*r.Binding, now):
+		s.spawn(func(ctx context.Context) { l.lose(ctx, *r.Binding, r.Envelope) })
+	}
+}
+
+// answerReplaced hears from another binder that it has the pipe now. The
+// answer is given when that is stored and this node has stopped to serve.
+func (s *Service) answerReplaced(m *pb.Replaced) error {
+	b, err := OpenBinding(m.GetBinding())
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if s.revoked.voids(b) {
+		return wire.Errorf(wire.Forbidden, "the capability of the new binding is revoked")
+	}
+	s.mu.Lock()
+	l := s.listeners[b.Pipe]
+	s.mu.Unlock()
+	switch {
+	case l == nil:
+		return nil // this node serves the pipe no more: all is as the sender wants it
+	case !l.beatenBy(b, now):
+		return wire.Errorf(wire.Taken, "the binding of this node stands")
+	}
+	return l.lose(s.ctx, b, m.GetBinding())
+}

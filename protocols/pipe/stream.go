@@ -1,0 +1,83 @@
+package pipe
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
+)
+
+// stream is what a connection runs on: an ordered, reliable byte stream with
+// half-close, whose deadlines fail with os.ErrDeadlineExceeded and can be moved
+// again after. This file is the only one that knows what is behind it.
+type stream interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+	Reset() error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// carrier is a stream and what is known of the path below it.
+type carrier struct {
+	stream
+	peer      peer.ID // at the other end, as the path's handshake proved
+	transport reach.Transport
+	remote    ma.Multiaddr // nil within one node
+	direct    bool
+}
+
+// openStream opens a pipe-conn stream to w.Peer. The attempts tell how the path
+// was had, or why not.
+func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reach.Attempt, error) {
+	if w.Peer == s.cfg.Self {
+		return s.openLocal()
+	}
+	path, attempts, err := s.cfg.Reach.Path(ctx, w)
+	if err != nil {
+		return carrier{}, attempts, err
+	}
+	st, err := path.OpenStream(ctx, ConnProtocol(s.cfg.Overlay))
+	if err != nil {
+		return carrier{}, attempts, err
+	}
+	return carrier{s.usable(st, path.Transport()), w.Peer, path.Transport(), path.Remote(), path.Direct()}, attempts, nil
+}
+
+// acceptStream takes a pipe-conn stream from another node.
+func (s *Service) acceptStream(st network.Stream) {
+	conn := st.Conn()
+	remote := conn.RemoteMultiaddr()
+	transport := reach.TransportOf(remote)
+	s.acceptCarrier(carrier{s.usable(st, transport), conn.RemotePeer(), transport, remote, transport != reach.Relay})
+}
+
+// usable is st as a stream whose deadlines can be moved. A read deadline that
+// passes on a WebRTC data channel loses part of a message with it (go-libp2p
+// v0.51, webrtc/stream_read.go), so that one is read ahead without deadlines.
+func (s *Service) usable(st network.Stream, t reach.Transport) stream {
+	if t != reach.WebRTC {
+		return st
+	}
+	ahead := &readAhead{stream: st, in: newOneWay()}
+	if !s.spawn(func(context.Context) { ahead.run() }) {
+		st.Reset()
+	}
+	return ahead
+}
+
+// openLocal joins this node's two ends within the process: a node cannot dial
+// itself, yet its own pipes are open to it.
+func (s *Service) openLocal() (carrier, []reach.Attempt, error) {
+	near, far := newDuplex()
+	end := func(st stream) carrier { return carrier{stream: st, peer: s.cfg.Self, direct: true} }
+	if !s.spawn(func(context.Context) { s.acceptCarrier(end(far)) }) {
+		return carrier{}, nil, errClosed()
+	}
+	return end(near), []reach.Attempt{{Started: time.Now(), Reused: true}}, nil
+}

@@ -1,0 +1,51 @@
+package pipe
+
+import (
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// EventKind names what happened. The set is fixed, so that it can label a
+// metric.
+type EventKind string
+
+// The events of a Service.
+const (
+	EventResolve  EventKind = "resolve"  // a Resolve ended; Took is its time
+	EventCached   EventKind = "cached"   // a Resolve was answered from own bindings or the cache
+	EventBind     EventKind = "bind"     // a binding was stored at holders, first time or renewal
+	EventDial     EventKind = "dial"     // a Dial ended
+	EventAccept   EventKind = "accept"   // a connection was asked for by a dialer
+	EventQuery    EventKind = "query"    // a Query was answered
+	EventStore    EventKind = "store"    // a Store was answered
+	EventReplaced EventKind = "replaced" // a binder was told that it lost its pipe
+	EventRequest  EventKind = "request"  // a request of this node was answered or failed; Took is its time
+	EventHostile  EventKind = "hostile"  // an answer held something foreign, forged or expired, and it was dropped
+	EventLimited  EventKind = "limited"  // a peer was turned away by a rate limit or cap
+)
+
+// EventKinds lists the fixed set.
+func EventKinds() []EventKind {
+	return []EventKind{
+		EventResolve, EventCached, EventBind, EventDial, EventAccept, EventQuery,
+		EventStore, EventReplaced, EventRequest, EventHostile, EventLimited,
+	}
+}
+
+// Event is one thing that happened. It names no peer, so that events can be
+// counted without keeping who spoke to whom.
+type Event struct {
+	Kind EventKind
+	Code wire.Code     // how it ended
+	Took time.Duration // zero where no time is measured
+}
+
+// Tracer is told events as they happen. It must not block.
+type Tracer interface {
+	Trace(e Event)
+}
+
+type noTracer struct{}
+
+func (noTracer) Trace(Event) {}

@@ -1,0 +1,362 @@
+package pipe
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	"go.uber.org/goleak"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// TestMain finds goroutines that outlive their service. A read deadline on a
+// WebRTC stream is waited for by a goroutine of pion's though the stream is
+// gone, for some seconds.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/pion/sctp.(*Stream).SetReadDeadline.func1"))
+}
+
+// world is a small overlay in which everybody knows everybody.
+type world struct {
+	t     testing.TB
+	hosts func(key crypto.PrivKey) host.Host
+
+	mu    sync.Mutex
+	nodes []*node
+}
+
+// node is one Service on a host of its own.
+type node struct {
+	*Service
+	host    host.Host
+	world   *world
+	key     crypto.PrivKey
+	memory  *memory
+	changed chan struct{} // AddrsChanged
+	tally   *tally
+	gone    sync.Once
+	stop    func()
+
+	mu    sync.Mutex
+	addrs []ma.Multiaddr // announced instead of the host's
+}
+
+// loopback makes a world of hosts on loopback, n nodes in it.
+func loopback(t testing.TB, n int, listen ...string) (*world, []*node) {
+	t.Helper()
+	if len(listen) == 0 {
+		listen = []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
+	}
+	w := &world{t: t, hosts: func(key crypto.PrivKey) host.Host {
+		h, err := libp2p.New(
+			libp2p.Identity(key), libp2p.ListenAddrStrings(listen...), libp2p.AddrsFactory(reach.HideAdopted),
+			libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics(),
+		)
+		must(t, err)
+		return h
+	}}
+	for range n {
+		w.add()
+	}
+	return w, w.nodes
+}
+
+// add starts a node, and stops it with the test.
+func (w *world) add(change ...func(*Config)) *node {
+	w.t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	must(w.t, err)
+	return w.start(key, newMemory(), change...)
+}
+
+func (w *world) start(key crypto.PrivKey, memory *memory, change ...func(*Config)) *node {
+	w.t.Helper()
+	n := &node{
+		host: w.hosts(key), world: w, key: key, memory: memory, changed: make(chan struct{}, 1), tally: &tally{},
+	}
+	r, err := reach.New(reach.Config{Host: n.host})
+	must(w.t, err)
+	cfg := Config{
+		Overlay: "test", Key: key, Reach: r, Router: &mesh{world: w, self: n.host.ID()}, Store: memory,
+		Endpoints: n.endpoints, AddrsChanged: n.changed, Tracer: n.tally,
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	n.Service, err = New(cfg)
+	must(w.t, err)
+	serving := n.whenServing()
+	ran := make(chan error, 1)
+	go func() { ran <- n.Run(context.Background()) }()
+	n.stop = func() {
+		n.gone.Do(func() {
+			n.Service.Close()
+			must(w.t, <-ran)
+			r.Close()
+			n.host.Close()
+			w.remove(n)
+		})
+	}
+	w.mu.Lock()
+	w.nodes = append(w.nodes, n)
+	w.mu.Unlock()
+	w.t.Cleanup(n.stop)
+	serving()
+	return n
+}
+
+// whenServing returns a function that waits until Run serves.
+func (n *node) whenServing() func() {
+	sub, err := n.host.EventBus().Subscribe(new(event.EvtLocalProtocolsUpdated))
+	must(n.world.t, err)
+	return func() {
+		defer sub.Close()
+		for e := range sub.Out() {
+			if slices.Contains(e.(event.EvtLocalProtocolsUpdated).Added, ConnProtocol("test")) {
+				return
+			}
+		}
+	}
+}
+
+// crash makes the node vanish without a word, and keeps it among those that
+// others believe to be there.
+func (n *node) crash() {
+	n.gone.Do(func() {
+		n.host.Close()
+		n.Service.cfg.Router.(*mesh).cut()
+		n.Service.Close()
+		n.Service.cfg.Reach.Close()
+	})
+}
+
+func (n *node) endpoints() []ma.Multiaddr {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.addrs != nil {
+		return n.addrs
+	}
+	return n.host.Addrs()
+}
+
+func (n *node) move(addrs ...ma.Multiaddr) {
+	n.mu.Lock()
+	n.addrs = addrs
+	n.mu.Unlock()
+	n.changed <- struct{}{}
+}
+
+func (n *node) id() peer.ID                   { return n.host.ID() }
+func (n *node) principal() identity.Principal { return identity.PeerPrincipal(n.host.ID()) }
+
+func (n *node) info() peer.AddrInfo { return peer.AddrInfo{ID: n.host.ID(), Addrs: n.host.Addrs()} }
+
+func (w *world) remove(n *node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.nodes = slices.DeleteFunc(slices.Clone(w.nodes), func(o *node) bool { return o == n })
+}
+
+// mesh is a Router that knows all nodes.
+type mesh struct {
+	world *world
+	self  peer.ID
+
+	mu  sync.Mutex
+	off bool
+}
+
+func (m *mesh) cut() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.off = true
+}
+
+func (m *mesh) Closer(key wire.Key, n int, except ...peer.ID) []peer.AddrInfo {
+	m.mu.Lock()
+	off := m.off
+	m.mu.Unlock()
+	if off {
+		return nil
+	}
+	m.world.mu.Lock()
+	defer m.world.mu.Unlock()
+	var all []peer.AddrInfo
+	for _, o := range m.world.nodes {
+		if o.id() != m.self && !slices.Contains(except, o.id()) {
+			all = append(all, o.info())
+		}
+	}
+	slices.SortFunc(all, func(a, b peer.AddrInfo) int { return bytes.Compare(apart(key, a.ID), apart(key, b.ID)) })
+	return all[:min(n, len(all))]
+}
+
+func (m *mesh) CloserThanSelf(key wire.Key) int {
+	n := 0
+	for _, p := range m.Closer(key, 1<<20) {
+		if bytes.Compare(apart(key, p.ID), apart(key, m.self)) < 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *mesh) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, error) {
+	var r WalkResult
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, p := range m.Closer(key, Replication) {
+		wg.Go(func() {
+			_, err := ask(ctx, p)
+			mu.Lock()
+			defer mu.Unlock()
+			r.Asked++
+			if err != nil {
+				r.Failed++
+			} else {
+				r.Closest = append(r.Closest, p)
+			}
+		})
+	}
+	wg.Wait()
+	return r, ctx.Err()
+}
+
+func apart(key wire.Key, id peer.ID) []byte {
+	d := sha256.Sum256([]byte(id))
+	for i := range d {
+		d[i] ^= key[i]
+	}
+	return d[:]
+}
+
+// tally is a Tracer that counts, and lets a test wait for a count.
+type tally struct {
+	mu     sync.Mutex
+	events []Event
+	more   chan struct{}
+}
+
+func (c *tally) Trace(e Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events = append(c.events, e)
+	if c.more != nil {
+		close(c.more)
+		c.more = nil
+	}
+}
+
+func (c *tally) count(kind EventKind) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, e := range c.events {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// await waits until n events of a kind have happened.
+func (c *tally) await(t testing.TB, kind EventKind, n int) {
+	t.Helper()
+	ctx := within(t)
+	for c.count(kind) < n {
+		c.mu.Lock()
+		if c.more == nil {
+			c.more = make(chan struct{})
+		}
+		more := c.more
+		c.mu.Unlock()
+		if c.count(kind) >= n {
+			return
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			t.Fatalf("%d events %s, expected %d", c.count(kind), kind, n)
+		}
+	}
+}
+
+// within is a context that ends long after everything should be over.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// create makes a pipe owned by n.
+func (n *node) create(t testing.TB, o CreateOptions) ID {
+	t.Helper()
+	p, err := n.Create(within(t), "", o)
+	must(t, err)
+	return p.ID
+}
+
+// listen binds a pipe, and closes the listener with the test.
+func (n *node) listen(t testing.TB, id ID, o ListenOptions) *Listener {
+	t.Helper()
+	l, err := n.Listen(within(t), id, o)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// echo answers every connection of a listener with what it says.
+func echo(l *Listener) {
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				io.Copy(c, c)
+				c.Close()
+			}()
+		}
+	}()
+}
+
+// say dials and wants its words back.
+func (n *node) say(t testing.TB, id ID, o DialOptions) *Conn {
+	t.Helper()
+	c, err := n.Dial(within(t), id, o)
+	must(t, err)
+	t.Cleanup(c.Reset)
+	converse(t, c)
+	return c
+}
+
+func converse(t testing.TB, c *Conn) {
+	t.Helper()
+	c.SetDeadline(time.Now().Add(time.Minute))
+	const words = "who is there?"
+	_, err := io.WriteString(c, words)
+	must(t, err)
+	got := make([]byte, len(words))
+	_, err = io.ReadFull(c, got)
+	must(t, err)
+	if string(got) != words {
+		t.Fatalf("heard %q, said %q", got, words)
+	}
+}

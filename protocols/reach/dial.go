@@ -1,0 +1,102 @@
+package reach
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// viaSwarm gets a connection by the swarm's own dialling, which is shared with
+// everything else in the node that dials the same peer.
+func (r *Reach) viaSwarm(ctx context.Context, w Want) (network.Conn, []Attempt) {
+	known := r.known(w)
+	r.sw.Peerstore().AddAddrs(w.Peer, known, peerstore.TempAddrTTL)
+	if w.Explicit {
+		r.sw.Backoff().Clear(w.Peer)
+	} else if attempts := r.backedOff(w, known); attempts != nil {
+		return nil, attempts
+	}
+	if !w.AllowRelay {
+		// This also passes over a relayed connection that exists.
+		ctx = network.WithForceDirectDial(ctx, "a direct path is wanted")
+	}
+	start := time.Now()
+	conn, err := r.sw.DialPeer(ctx, w.Peer)
+	if err != nil {
+		return nil, swarmAttempts(err, known, start)
+	}
+	a := conn.RemoteMultiaddr()
+	return conn, []Attempt{{Addr: a, Transport: TransportOfConn(conn), Started: start, Took: time.Since(start)}}
+}
+
+// backedOff returns failed attempts when every address failed a moment ago,
+// since the swarm dials regardless when told to dial directly.
+func (r *Reach) backedOff(w Want, known []ma.Multiaddr) []Attempt {
+	var attempts []Attempt
+	for _, a := range known {
+		if !r.sw.Backoff().Backoff(w.Peer, a) {
+			return nil
+		}
+		attempts = append(attempts, failed(a, cause(swarm.ErrDialBackoff)))
+	}
+	return attempts
+}
+
+// swarmAttempts reads attempts out of the swarm's error. Where the swarm says
+// nothing of single addresses, as when time ran out, each one that was known
+// shares the common cause.
+func swarmAttempts(err error, known []ma.Multiaddr, start time.Time) []Attempt {
+	var attempts []Attempt
+	note := func(a ma.Multiaddr, err error) {
+		attempts = append(attempts, Attempt{
+			Addr: a, Transport: TransportOf(a), Started: start, Took: time.Since(start), Err: cause(err),
+		})
+	}
+	var d *swarm.DialError
+	if errors.As(err, &d) {
+		for _, t := range d.DialErrors {
+			note(t.Address, t.Cause)
+		}
+		err = d.Cause
+	}
+	if len(attempts) == 0 && !errors.Is(err, swarm.ErrNoAddresses) {
+		for _, a := range known {
+			note(a, err)
+		}
+	}
+	return attempts
+}
+
+// failed is an attempt that was over before it began.
+func failed(a ma.Multiaddr, err error) Attempt {
+	return Attempt{Addr: a, Transport: TransportOf(a), Started: time.Now(), Err: err}
+}
+
+// reused is the attempt that found a path already there.
+func reused(p Path) Attempt {
+	return Attempt{Addr: p.Remote(), Transport: p.Transport(), Started: time.Now(), Reused: true}
+}
+
+// check refuses wants that make no sense.
+func (r *Reach) check(w Want) error {
+	if err := w.Peer.Validate(); err != nil {
+		return wire.Errorf(wire.BadRequest, "no peer to reach: %w", err)
+	}
+	if w.Peer == r.sw.LocalPeer() {
+		return wire.Errorf(wire.BadRequest, "%s is this node itself: %w", w.Peer, swarm.ErrDialToSelf)
+	}
+	if _, err := ParseTransport(string(w.Transport)); err != nil {
+		return err
+	}
+	if r.cfg.Gater != nil && !r.cfg.Gater.InterceptPeerDial(w.Peer) {
+		return wire.Errorf(wire.Forbidden, "this node's rules forbid dialling %s: %w", w.Peer, swarm.ErrGaterDisallowedConnection)
+	}
+	return nil
+}

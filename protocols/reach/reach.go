@@ -1,0 +1,212 @@
+package reach
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+	madns "github.com/multiformats/go-multiaddr-dns"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// DefaultDialTimeout bounds one Path call where Config names no other time.
+const DefaultDialTimeout = 10 * time.Second
+
+// Config is what New needs.
+type Config struct {
+	// Host is the node's host. Its network is a go-libp2p swarm, and its
+	// AddrsFactory applies HideAdopted. A host takes one Reach in its life.
+	Host host.Host
+
+	// Gater is the connection gater that the host was built with; nil for
+	// none. The swarm does not tell.
+	Gater connmgr.ConnectionGater
+
+	// Resolver resolves names in multiaddrs; nil is the system's.
+	Resolver network.MultiaddrDNSResolver
+
+	// Log gets a debug line for each path made; nil discards.
+	Log *slog.Logger
+
+	// DialTimeout bounds one Path call besides its context; 0 is
+	// DefaultDialTimeout.
+	DialTimeout time.Duration
+}
+
+// normalize fills in what zero values stand for.
+func (c *Config) normalize() {
+	if c.Resolver == nil {
+		c.Resolver = swarm.ResolverFromMaDNS{Resolver: madns.DefaultResolver}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.DialTimeout == 0 {
+		c.DialTimeout = DefaultDialTimeout
+	}
+}
+
+// Want says which path is wanted.
+type Want struct {
+	Peer       peer.ID        // to whom
+	Addrs      []ma.Multiaddr // addresses to dial besides those in the peerstore, with or without /p2p
+	Only       bool           // dial Addrs alone; a connection that exists serves all the same
+	Transport  Transport      // the path must use it, and is made beside other connections; Any leaves it open
+	AllowRelay bool           // a relayed path will do; Transport Relay implies it
+	Explicit   bool           // a person asked now: earlier failures do not hold the dial back
+}
+
+// Reach makes paths on one host. Its methods are safe for concurrent use.
+type Reach struct {
+	// Fixed after New.
+	cfg     Config
+	sw      *swarm.Swarm
+	adopter *adopter
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup // flights and their dials
+
+	mu      sync.Mutex
+	closed  bool
+	flights map[flightKey]*flight
+}
+
+// New prepares a Reach on cfg.Host. It opens the private listener through
+// which the swarm adopts connections, and starts nothing else. A host whose
+// network is no swarm is Unsupported; a second Reach on one host is Taken.
+func New(cfg Config) (*Reach, error) {
+	cfg.normalize()
+	sw, ok := cfg.Host.Network().(*swarm.Swarm)
+	if !ok {
+		return nil, wire.Errorf(wire.Unsupported, "paths need a go-libp2p swarm, not a %T", cfg.Host.Network())
+	}
+	a, err := newAdopter()
+	if err != nil {
+		return nil, wire.Errorf(wire.Internal, "private listener: %w", err)
+	}
+	if err := sw.AddTransport(a); err != nil {
+		return nil, wire.Errorf(wire.Taken, "private listener: %w", err).WithNext("use the Reach that the host has already")
+	}
+	if err := sw.AddListenAddr(a.addr); err != nil {
+		return nil, wire.Errorf(wire.Internal, "private listener: %w", err)
+	}
+	r := &Reach{cfg: cfg, sw: sw, adopter: a, flights: make(map[flightKey]*flight)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	return r, nil
+}
+
+// Close ends every dial and the private listener, and waits for both. Paths
+// stay with the host. It is to be called before the host is closed, and may be
+// called again.
+func (r *Reach) Close() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.cancel()
+	r.sw.ListenClose(r.adopter.addr)
+	_ = r.adopter.Close() // the swarm did, unless it was closed before
+	r.running.Wait()
+	return nil
+}
+
+// Path gives a live path as wanted: the best that exists, else a new one. The
+// attempts say what was tried, in order; the last one without Err, if any, is
+// the path. The error is a *DialError when dialling failed; BadRequest or
+// Forbidden for wants that cannot be served; Closed after Close.
+func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
+	if err := r.check(w); err != nil {
+		return Path{}, nil, err
+	}
+	if p, ok := r.existing(w); ok {
+		return p, []Attempt{reused(p)}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	start := time.Now()
+	var conn network.Conn
+	var attempts []Attempt
+	if w.Transport == Any && !w.Only {
+		conn, attempts = r.viaSwarm(ctx, w)
+	} else {
+		conn, attempts = r.fly(ctx, w)
+	}
+	if conn == nil {
+		if r.ctx.Err() != nil {
+			return Path{}, attempts, errClosed()
+		}
+		return Path{}, attempts, &DialError{Peer: w.Peer, Want: w.Transport, Attempts: attempts, Ended: ctx.Err()}
+	}
+	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
+	return Path{conn}, attempts, nil
+}
+
+// existing is the best live path that serves w.
+func (r *Reach) existing(w Want) (Path, bool) {
+	for _, p := range r.Paths(w.Peer) {
+		if w.admits(p.Transport()) {
+			return p, true
+		}
+	}
+	return Path{}, false
+}
+
+// Paths lists the live paths to p, best first: direct before relayed, then the
+// newest.
+func (r *Reach) Paths(p peer.ID) []Path {
+	var live []Path
+	for _, c := range r.sw.ConnsToPeer(p) {
+		if !c.IsClosed() {
+			live = append(live, Path{c})
+		}
+	}
+	slices.Reverse(live) // the swarm keeps them in the order of their coming
+	slices.SortStableFunc(live, func(a, b Path) int {
+		switch da, db := a.Direct(), b.Direct(); {
+		case da && !db:
+			return -1
+		case db && !da:
+			return 1
+		}
+		return 0
+	})
+	return live
+}
+
+// Connected lists the peers to which a live path exists, in no order.
+func (r *Reach) Connected() []peer.ID {
+	return slices.DeleteFunc(r.sw.Peers(), func(p peer.ID) bool { return len(r.Paths(p)) == 0 })
+}
+
+// Handle serves the streams of protocol id that peers open, each on a
+// goroutine of its own, with the errors of the package comment.
+func (r *Reach) Handle(id protocol.ID, h func(network.Stream)) {
+	r.cfg.Host.SetStreamHandler(id, func(s network.Stream) { h(inbound(s, id)) })
+}
+
+// Unhandle ends Handle. Streams that are being served go on.
+func (r *Reach) Unhandle(id protocol.ID) { r.cfg.Host.RemoveStreamHandler(id) }
+
+// Adopted reports whether this node dialled c although the swarm, which took
+// it from the private listener, calls it inbound.
+func (r *Reach) Adopted(c network.Conn) bool { return adoptedOf(c) != nil }
+
+// Speaks reports whether p's identify message listed protocol id. It is false
+// while none has come; nothing is sent.
+func Speaks(h host.Host, p peer.ID, id protocol.ID) bool {
+	spoken, err := h.Peerstore().SupportsProtocols(p, id)
+	return err == nil && len(spoken) > 0
+}
+
+// errClosed is what a closed Reach says.
+func errClosed() error { return wire.Errorf(wire.Closed, "the node is shutting down") }
