@@ -1,6 +1,7 @@
 # Panpipe. `make demo` shows the main job, `make test` proves it; both need Go alone.
 
 GO      ?= go
+.DEFAULT_GOAL := build
 BIN     := bin
 N       ?= 100
 FUZZTIME ?= 30s
@@ -8,7 +9,10 @@ LDFLAGS := -s -w
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node clean
+.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 build: ## the one binary, stripped, in bin/
 	$(GO) build -ldflags '$(LDFLAGS) -X main.version=$(VERSION)' -o $(BIN)/panpipe ./cmd/panpipe

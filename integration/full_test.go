@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -10,10 +11,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/node/control/client"
 )
 
 // These tests need foreign parts: root, network namespaces, Python. They are
@@ -31,24 +37,41 @@ func binary(t *testing.T) string {
 
 // process is one `panpipe up`, in a network namespace of its own if netns is set.
 type process struct {
-	t      *testing.T
-	bin    string
-	netns  string
-	dir    string
-	daemon *exec.Cmd
-	log    *bytes.Buffer
+	t       *testing.T
+	bin     string
+	netns   string
+	dir     string
+	daemon  *exec.Cmd
+	log     *bytes.Buffer
+	serving chan struct{} // closed when the API is up, or when it never will be
 }
 
 func up(t *testing.T, netns string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, bin: binary(t), netns: netns, dir: t.TempDir(), log: new(bytes.Buffer)}
-	p.daemon = p.command(context.Background(), append([]string{"up", "--quiet"}, args...)...)
-	p.daemon.Stdout, p.daemon.Stderr = p.log, p.log
+	p := &process{t: t, bin: binary(t), netns: netns, dir: t.TempDir(), log: new(bytes.Buffer), serving: make(chan struct{})}
+	p.daemon = p.command(context.Background(), append([]string{"up", "--json"}, args...)...)
+	p.daemon.Stderr = p.log
+	said, err := p.daemon.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := p.daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		var once sync.Once
+		defer once.Do(func() { close(p.serving) })
+		for lines := bufio.NewScanner(said); lines.Scan(); {
+			if strings.Contains(lines.Text(), `"event":"listening"`) {
+				once.Do(func() { close(p.serving) })
+			}
+		}
+	}()
 	t.Cleanup(func() {
 		p.daemon.Process.Signal(syscall.SIGTERM)
+		<-drained
 		if err := p.daemon.Wait(); err != nil {
 			t.Errorf("panpipe up: %v", err)
 		}
@@ -67,7 +90,8 @@ func (p *process) command(ctx context.Context, args ...string) *exec.Cmd {
 	if p.netns != "" {
 		cmd = exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", p.netns, p.bin}, args...)...)
 	}
-	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+p.dir+"/state", "XDG_CONFIG_HOME="+p.dir+"/config", "XDG_RUNTIME_DIR="+p.dir)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "PANPIPE_") })
+	cmd.Env = append(cmd.Env, "XDG_STATE_HOME="+p.dir+"/state", "XDG_CONFIG_HOME="+p.dir+"/config", "XDG_RUNTIME_DIR="+p.dir)
 	return cmd
 }
 
@@ -86,23 +110,36 @@ func (p *process) run(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// until follows the node's event stream, from its present state on, until want
-// is met by a status.
-func (p *process) until(what string, want func(status map[string]any) bool) {
+// until follows the node's event stream until a status is as wanted.
+func (p *process) until(what string, want func(api.Status) bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(100 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		out, err := p.command(ctx, "status", "--json").Output()
-		cancel()
-		var status map[string]any
-		if err == nil && json.Unmarshal(out, &status) == nil && want(status) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	select {
+	case <-p.serving:
+	case <-ctx.Done():
+		p.t.Fatalf("%s: the API does not come up\n%s", what, p.log)
+	}
+	c := client.New(client.Config{Socket: p.socket()})
+	status, err := c.Status(ctx)
+	if err != nil {
+		p.t.Fatalf("%s: %v", what, err)
+	}
+	if want(status) {
+		return
+	}
+	for e, err := range c.Events(ctx, 1) { // from the first event on, so that none is missed
+		if err != nil {
+			p.t.Fatalf("%s: %v\n%s", what, err, p.log)
+		}
+		if e.Status != nil && want(*e.Status) {
 			return
 		}
 	}
 	p.t.Fatalf("%s: not within a minute\n%s", what, p.log)
 }
 
-func ready(status map[string]any) bool { return status["ready"] == true }
+func ready(status api.Status) bool { return status.Ready }
 
 // sh runs a command that prepares the ground.
 func sh(t *testing.T, line string) {
@@ -139,9 +176,7 @@ func TestTwoNodesOnALanFindEachOtherByMDNS(t *testing.T) {
 	one := up(t, a, "--no-portmap")
 	two := up(t, b, "--no-portmap")
 	for _, p := range []*process{one, two} {
-		p.until("the other node is found by mDNS", func(s map[string]any) bool {
-			return ready(s) && s["servers"].(float64) >= 1
-		})
+		p.until("the other node is found by mDNS", func(s api.Status) bool { return s.Ready && s.Servers >= 1 })
 	}
 	two.run("pipe", "create", "greeting")
 	id := pipeID(t, two)

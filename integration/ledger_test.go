@@ -311,7 +311,7 @@ func noDirectLink(t *testing.T) {
 }
 
 func particularPeers(t *testing.T) {
-	world.Run(t, world.Config{Nodes: 30}, func(t *testing.T, w *world.World) {
+	world.Run(t, world.Config{Nodes: 24}, func(t *testing.T, w *world.World) {
 		w.Settle(t)
 		id, _ := bind(t, w.Nodes[1].Node, "pipe", pipe.CreateOptions{})
 		order := nearest(w, id)

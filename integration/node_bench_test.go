@@ -37,12 +37,7 @@ func TestNodeFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exe := filepath.Join(t.TempDir(), "panpipe")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", exe, "github.com/panpipe-net/panpipe/cmd/panpipe")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	exe := binary(t)
 	info, err := os.Stat(exe)
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +49,20 @@ func TestNodeFigures(t *testing.T) {
 	if err := report.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// binary is the stripped one that PANPIPE_BIN names, or one made now.
+func binary(t *testing.T) string {
+	t.Helper()
+	if exe := os.Getenv("PANPIPE_BIN"); exe != "" {
+		return exe
+	}
+	exe := filepath.Join(t.TempDir(), "panpipe")
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", exe, "github.com/panpipe-net/panpipe/cmd/panpipe")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return exe
 }
 
 func measureHelp(t *testing.T, report *figures.Report, exe string) {
@@ -71,14 +80,12 @@ func measureHelp(t *testing.T, report *figures.Report, exe string) {
 // measureDaemons starts one node and then, one after another, as many as make
 // it and each of them have the asked number of peers.
 func measureDaemons(t *testing.T, report *figures.Report, exe string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	first := startDaemon(ctx, t, exe)
+	first := startDaemon(t, exe)
 	report.Add("node_ready_alone", first.ready.Seconds(), "s", "<=1")
 	daemons := []*daemon{first}
 	var took []float64
 	for range peers {
-		d := startDaemon(ctx, t, exe, "--join", first.ticket)
+		d := startDaemon(t, exe, "--join", first.ticket)
 		took = append(took, d.ready.Seconds())
 		daemons = append(daemons, d)
 	}
@@ -86,7 +93,7 @@ func measureDaemons(t *testing.T, report *figures.Report, exe string) {
 	report.Add("node_ready_joined_max", percentile(took, 100), "s", "<=1")
 
 	for _, d := range daemons {
-		d.awaitPeers(ctx, t, peers)
+		d.awaitPeers(t, peers)
 	}
 	idle := time.NewTimer(idleAfter)
 	defer idle.Stop()
@@ -127,7 +134,7 @@ type daemon struct {
 }
 
 // startDaemon returns when the node is ready. The process ends with the test.
-func startDaemon(ctx context.Context, t *testing.T, exe string, args ...string) *daemon {
+func startDaemon(t *testing.T, exe string, args ...string) *daemon {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
@@ -135,7 +142,7 @@ func startDaemon(ctx context.Context, t *testing.T, exe string, args ...string) 
 		"up", "--json", "--quiet", "--no-mdns", "--no-portmap", "--socket", socket,
 		"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--listen", "/ip4/127.0.0.1/tcp/0/ws",
 	}, args...)
-	d := &daemon{proc: exec.CommandContext(ctx, exe, args...), client: client.New(client.Config{Socket: socket})}
+	d := &daemon{proc: exec.Command(exe, args...), client: client.New(client.Config{Socket: socket})}
 	d.proc.Env = append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_RUNTIME_DIR="+dir)
 	d.proc.Stderr = os.Stderr
 	out, err := d.proc.StdoutPipe()
@@ -182,9 +189,9 @@ func (d *daemon) stop(t *testing.T) {
 }
 
 // awaitPeers waits until the node is connected to n others.
-func (d *daemon) awaitPeers(ctx context.Context, t *testing.T, n int) {
+func (d *daemon) awaitPeers(t *testing.T, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	ctx, cancel := context.WithTimeout(t.Context(), joinTime)
 	defer cancel()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()

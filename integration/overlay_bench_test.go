@@ -31,7 +31,7 @@ const operations = 120
 
 // quiet is the time between two operations: what an operation does in the
 // background after its answer is over, and counted to it.
-const quiet = 5 * time.Second
+const quiet = 3 * time.Second
 
 // TestOverlayFigures measures resolve and bind in virtual time, beside
 // kad-dht's own provider records on the same routing tables, connections and

@@ -11,6 +11,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/integration/world"
+	"github.com/panpipe-net/panpipe/node"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -87,7 +88,7 @@ func TestADialThatWaitsMeetsTheBinderThatComes(t *testing.T) {
 }
 
 func TestAPipeOutlivesAFifthOfItsHolders(t *testing.T) {
-	world.Run(t, world.Config{Nodes: 30}, func(t *testing.T, w *world.World) {
+	world.Run(t, world.Config{Nodes: 25}, func(t *testing.T, w *world.World) {
 		w.Settle(t)
 		binder := w.Nodes[7]
 		id, _ := bind(t, binder.Node, "pipe", pipe.CreateOptions{})
@@ -99,8 +100,14 @@ func TestAPipeOutlivesAFifthOfItsHolders(t *testing.T) {
 			}
 		}
 		for _, n := range w.Live() {
+			began := time.Now()
 			if got := ask(t, n.Node, id, pipe.DialOptions{}); got != "pipe" {
 				t.Errorf("node %d was answered by %q", n.Index, got)
+			}
+			// Two round trips to resolve and to open, one for the answer, and
+			// what a dial takes where there is no connection yet.
+			if took := time.Since(began); took > 10*w.RTT() {
+				t.Errorf("node %d was answered after %v", n.Index, took)
 			}
 		}
 	})
@@ -202,5 +209,34 @@ func TestABinderThatChangesItsAddressIsFoundAgain(t *testing.T) {
 			}
 		}
 		synctest.Wait()
+	})
+}
+
+func TestARestartedNodeRejoinsThroughPeersItRemembers(t *testing.T) {
+	dir := t.TempDir()
+	config := func(i int, c *node.Config) {
+		if i == 3 {
+			c.StateDir = dir
+		}
+	}
+	world.Run(t, world.Config{Nodes: 6, Node: config}, func(t *testing.T, w *world.World) {
+		w.Settle(t)
+		id, _ := bind(t, w.Nodes[2].Node, "pipe", pipe.CreateOptions{})
+		n := w.Nodes[3]
+		before := n.ID()
+		w.Kill(w.Nodes[0]) // through which everybody had joined
+		w.Stop(t, n)
+		w.Restart(t, n)
+		if n.ID() != before {
+			t.Errorf("it came back as %s", n.ID())
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		if err := n.Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := ask(t, n.Node, id, pipe.DialOptions{}); got != "pipe" {
+			t.Errorf("answered by %q", got)
+		}
 	})
 }

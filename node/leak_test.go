@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // noLeak fails the test if goroutines are left at its end. What is ignored ends
@@ -83,6 +84,15 @@ func TestFailedStartLeavesNothing(t *testing.T) {
 	cfg := local()
 	cfg.StateDir = dir
 	start(t, cfg) // nothing holds the directory
+}
+
+func TestStartThatIsCalledOffLeavesNothing(t *testing.T) {
+	defer noLeak(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Start(ctx, local()); wire.CodeOf(err) != wire.Closed {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestNodeWithEverythingOnLeavesNothing(t *testing.T) {

@@ -86,7 +86,13 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 		return err
 	}
 	servers.Store(n.disc)
-	return n.startPipes(key, changed)
+	if err := n.startPipes(key, changed); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return wire.Errorf(wire.CodeOf(err), "start of the node: %w", err)
+	}
+	return nil
 }
 
 // openState takes the state directory, its key and its store.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/panpipe-net/panpipe/node/control/client"
 )
 
 func TestMain(m *testing.M) {
@@ -28,9 +32,11 @@ func TestMain(m *testing.M) {
 //	                        sets $NAME_ticket, $NAME_peer and $NAME_addr
 //	up -alone NAME [ARG…]   the same, but waits only until it listens
 //	down NAME               has it leave, which must go well
-//	kill NAME               kills it
+//	crash NAME              kills it
 //	exits CODE ARG…         runs panpipe, which must exit with CODE
 //	keep NAME               sets $NAME to what the last command printed
+//	bigfile FILE            makes a file of a few MB
+//	waitfor NAME EVENT      waits for an event at a node
 //	holdport NAME           takes a TCP port of loopback and sets $NAME to it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -49,7 +55,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"up": cmdUp, "down": cmdDown, "kill": cmdKill, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
+			"up": cmdUp, "down": cmdDown, "crash": cmdCrash, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
+			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -154,13 +161,13 @@ func cmdDown(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(nodesOf(ts).stop(args[0], syscall.SIGTERM))
 }
 
-func cmdKill(ts *testscript.TestScript, neg bool, args []string) {
+func cmdCrash(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: kill NAME")
+		ts.Fatalf("usage: crash NAME")
 	}
 	var exit *exec.ExitError
 	if err := nodesOf(ts).stop(args[0], syscall.SIGKILL); !errors.As(err, &exit) {
-		ts.Fatalf("kill: %v", err)
+		ts.Fatalf("crash: %v", err)
 	}
 }
 
@@ -197,4 +204,27 @@ func cmdHoldPort(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { l.Close() }) //nolint:errcheck // the test is over
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+}
+
+func cmdBigFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: bigfile FILE")
+	}
+	b := make([]byte, 5<<20+1)
+	rand.NewChaCha8([32]byte{}).Read(b) //nolint:errcheck // it never fails
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cmdWaitFor waits for an event, one that has been already included.
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: waitfor NAME EVENT")
+	}
+	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "panpipe", args[0]+".sock")
+	for e, err := range client.New(client.Config{Socket: socket}).Events(context.Background(), 1) {
+		ts.Check(err)
+		if e.Kind == args[1] {
+			return
+		}
+	}
 }

@@ -232,8 +232,8 @@ func (n *Network) Options() []libp2p.Option {
 			quicreuse.OverrideSourceIPSelector(func() (quicreuse.SourceIPSelector, error) { return source, nil }),
 			quicreuse.OverrideListenUDP(listen),
 		),
-		// Observed addresses are counted by timers that never rest, which
-		// keeps the clock of a bubble from advancing.
+		// With it, the clock of a bubble stalls (go-libp2p's x/simlibp2p says
+		// so too), and there is no NAT here to be seen through.
 		libp2p.DisableIdentifyAddressDiscovery(),
 	}
 }

@@ -38,7 +38,9 @@
 // streams one JSON object a line (application/x-ndjson): bound first, then a
 // connection whenever somebody dials. Each offered connection is taken by GET
 // connections/{id} with an upgrade as above, by anybody with write scope; one
-// that is not taken within ten seconds is dropped.
+// that is not taken within ten seconds is dropped. The binding is withdrawn when
+// the client has gone; DELETE on the same route does it too, and answers when it
+// is done, so that the next listen finds the pipe free.
 //
 // # Events
 //

@@ -151,10 +151,6 @@ func TestIdleEventStreamIsKeptAlive(t *testing.T) {
 	for got := ""; !strings.Contains(got, ": alive\n\n"); {
 		got += <-w.wrote
 	}
-	go func() {
-		for range w.wrote {
-		}
-	}()
 	s.cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -39,7 +39,15 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request, _ none, q api.Li
 	if backlog == 0 {
 		backlog = defaultBacklog
 	}
-	ls := &listening{server: s, listener: l, pipe: id.String(), out: make(chan api.ListenEvent), slots: make(chan struct{}, backlog)}
+	ls := &listening{
+		server: s, listener: l, pipe: id.String(), out: make(chan api.ListenEvent), slots: make(chan struct{}, backlog),
+		stop: cancel, ended: make(chan struct{}),
+	}
+	s.listens.Store(ls.pipe, ls)
+	defer func() {
+		s.listens.CompareAndDelete(ls.pipe, ls)
+		close(ls.ended)
+	}()
 	w.Header().Set("Content-Type", ndjsonMedia)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
@@ -56,8 +64,31 @@ type listening struct {
 	pipe     string
 	out      chan api.ListenEvent
 	slots    chan struct{} // one for each connection that nobody has taken yet
+	stop     context.CancelFunc
+	ended    chan struct{} // closed when the binding has been withdrawn
 
 	waits sync.WaitGroup // accept loop, and offered connections
+}
+
+// unlisten ends the listen of a pipe, and answers when the binding has been
+// withdrawn.
+func (s *Server) unlisten(r *http.Request, _, _ none) (none, error) {
+	id, _, err := s.lookup(r)
+	if err != nil {
+		return none{}, err
+	}
+	v, ok := s.listens.Load(id.String())
+	if !ok {
+		return none{}, wire.Errorf(wire.Unknown, "nothing listens to pipe %s through this API", id)
+	}
+	ls := v.(*listening)
+	ls.stop()
+	select {
+	case <-ls.ended:
+		return none{}, nil
+	case <-r.Context().Done():
+		return none{}, r.Context().Err()
+	}
 }
 
 // run writes the stream until the client leaves or the pipe is lost, then

@@ -290,8 +290,17 @@ func TestBindingEndsWithTheRequest(t *testing.T) {
 	}
 	_, err = c.Listen(t.Context(), "x", api.ListenRequest{})
 	wantCode(t, err, wire.Taken, "served already")
-	l.Close() //nolint:errcheck // a test
+	for range 2 {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	<-bound.closed
+	again, err := c.Listen(t.Context(), "x", api.ListenRequest{})
+	if err != nil {
+		t.Fatalf("the pipe is not free after Close: %v", err)
+	}
+	again.Close() //nolint:errcheck // a test
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("accept after close: %v", err)
 	}

@@ -29,6 +29,8 @@ type Server struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 
+	listens sync.Map // of *listening, by the pipe's ID
+
 	mu     sync.Mutex
 	closed bool           // guarded by mu
 	tasks  sync.WaitGroup // accept loops, the event watcher, requests; added to under mu

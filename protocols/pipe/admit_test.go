@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -111,6 +112,49 @@ func TestOpenIsChecked(t *testing.T) {
 		}
 		if err == nil && (o.principal != me.who || o.pipe != id) {
 			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+func FuzzOpening(f *testing.F) {
+	id := IDOf([]byte("a pipe"))
+	for _, m := range []*pb.Open{
+		{},
+		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize)},
+		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Capability: []byte("c"), Principal: []byte{1, 2}, Term: 1 << 63},
+		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Proof: []byte{1}},
+	} {
+		var b bytes.Buffer
+		must(f, wire.WriteMessage(&b, m, MaxOpen))
+		f.Add(b.Bytes())
+	}
+	me := newActor(f, 1)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var m pb.Open
+		if wire.ReadMessage(bytes.NewReader(b), &m, MaxOpen) != nil {
+			return
+		}
+		o, err := parseOpen(&m, me.id)
+		if err != nil {
+			return
+		}
+		if o.principal != me.who || !bytes.Equal(o.pipe.Bytes(), m.Pipe) {
+			t.Errorf("parsed %+v", o)
+		}
+		g := gate{advertisement: Advertisement{Owner: newActor(t, 2).who, DialPolicy: DialCapability}, pipe: o.pipe}
+		if g.admit(o, reach.TCP) == nil {
+			t.Error("admitted without a capability of the owner")
+		}
+	})
+}
+
+func TestTruncatedOpenIsRefused(t *testing.T) {
+	var b bytes.Buffer
+	must(t, wire.WriteMessage(&b, &pb.Open{Pipe: IDOf(nil).Bytes(), Nonce: make([]byte, NonceSize)}, MaxOpen))
+	for n := range b.Len() {
+		var m pb.Open
+		if wire.ReadMessage(bytes.NewReader(b.Bytes()[:n]), &m, MaxOpen) == nil {
+			t.Errorf("%d of %d bytes are taken", n, b.Len())
 		}
 	}
 }

@@ -125,13 +125,21 @@ func (c *cache) drop(id ID, now time.Time, gone func(Binding) bool) {
 
 // finishLocked unlocks, and calls the watchers after.
 func (c *cache) finishLocked(e *cached, changed bool, now time.Time) {
-	var tell []*watcher
 	if changed {
 		e.refresh(now)
-		tell = slices.Clone(c.watch[e.id])
 	}
 	c.mu.Unlock()
-	for _, w := range tell {
+	if changed {
+		c.tell(e.id)
+	}
+}
+
+// tell calls the watchers of a pipe: something new about it is on this node.
+func (c *cache) tell(id ID) {
+	c.mu.Lock()
+	watchers := slices.Clone(c.watch[id])
+	c.mu.Unlock()
+	for _, w := range watchers {
 		w.changed()
 	}
 }

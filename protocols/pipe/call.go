@@ -175,7 +175,7 @@ func (c *call) prove(s *Service, m *pb.OpenReply) error {
 func (d *dialing) follow(envelope []byte, old Found) {
 	now := time.Now()
 	b, err := openBindingOf(d.id, envelope, now)
-	if err == nil && (!b.LiveAt(now) || b.Binder == old.Binding.Binder || d.s.revoked.voids(b)) {
+	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || d.s.revoked.voids(b)) {
 		err = wire.Errorf(wire.BadRequest, "binder %s says that the pipe has moved to where it is not", old.Binding.Binder)
 	}
 	if err != nil {

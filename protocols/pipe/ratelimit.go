@@ -7,9 +7,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// maxBuckets caps the peers whose use is remembered. Beyond it, whoever has
-// used least goes: its bucket is full again anyway or soon.
-const maxBuckets = 4096
+const (
+	maxBuckets  = 4096 // peers whose use is remembered
+	evictSample = 16   // of them that are compared when one must go
+)
 
 // rateLimiter holds a token bucket for each peer.
 type rateLimiter struct {
@@ -36,7 +37,7 @@ func (r *rateLimiter) allow(p peer.ID, now time.Time) bool {
 	b, ok := r.buckets[p]
 	if !ok {
 		if len(r.buckets) >= maxBuckets {
-			r.sweepLocked(now)
+			r.evictLocked(now)
 		}
 		b = bucket{tokens: r.burst, at: now}
 	}
@@ -58,18 +59,19 @@ func (r *rateLimiter) filled(b bucket, now time.Time) bucket {
 	return b
 }
 
-// sweepLocked forgets the peers whose buckets are full, and if there are none
-// the fullest one.
-func (r *rateLimiter) sweepLocked(now time.Time) {
+// evictLocked forgets the fullest of a few buckets, in the map's random order.
+// Its owner gains least by it, so that nobody can wash a spent bucket with a
+// crowd of peer IDs.
+func (r *rateLimiter) evictLocked(now time.Time) {
 	var fullest peer.ID
 	most := -1.0
+	looked := 0
 	for p, b := range r.buckets {
-		b = r.filled(b, now)
-		if b.tokens >= r.burst {
-			delete(r.buckets, p)
-		}
-		if b.tokens > most {
+		if b = r.filled(b, now); b.tokens > most {
 			fullest, most = p, b.tokens
+		}
+		if looked++; looked == evictSample {
+			break
 		}
 	}
 	delete(r.buckets, fullest)

@@ -51,11 +51,14 @@ func (s *Service) holdVerified(d Deposit, r Record, now time.Time, a *Answer) (O
 		return Outcome{}, wire.Errorf(wire.NotClose, "this node knows %d nodes that are closer", n)
 	}
 	s.holderMu.Lock()
-	defer s.holderMu.Unlock()
 	out, err := s.holder.Put(d, r, now)
 	if h, ok := s.holder.Get(key, now); ok {
 		// A binder must hear of revoked capabilities: it judges dialers by them.
 		a.Revocations = append(a.Revocations, h.Revocations...)
+	}
+	s.holderMu.Unlock()
+	if err == nil {
+		s.cache.tell(r.Pipe()) // somebody here may be waiting for a binder
 	}
 	return out, err
 }

@@ -77,8 +77,14 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.cfg.Reach.Handle(BindingProtocol(s.cfg.Overlay), s.served(s.serveRequest))
 	s.cfg.Reach.Handle(ConnProtocol(s.cfg.Overlay), s.served(s.acceptStream))
+	defer s.unhandle() // Close may have come before Handle
 	s.upkeep(ctx)
 	return s.Close()
+}
+
+func (s *Service) unhandle() {
+	s.cfg.Reach.Unhandle(BindingProtocol(s.cfg.Overlay))
+	s.cfg.Reach.Unhandle(ConnProtocol(s.cfg.Overlay))
 }
 
 // recall reads back what the service must know before it answers.
@@ -147,8 +153,7 @@ func (s *Service) Close() error {
 		s.draining = true
 		s.mu.Unlock()
 		s.closeListeners()
-		s.cfg.Reach.Unhandle(BindingProtocol(s.cfg.Overlay))
-		s.cfg.Reach.Unhandle(ConnProtocol(s.cfg.Overlay))
+		s.unhandle()
 		s.mu.Lock()
 		s.ended = true
 		open := make([]*Conn, 0, len(s.conns))

@@ -53,7 +53,7 @@ func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reac
 func (s *Service) acceptStream(st network.Stream) {
 	conn := st.Conn()
 	remote := conn.RemoteMultiaddr()
-	transport := reach.TransportOf(remote)
+	transport := reach.TransportOfConn(conn)
 	s.acceptCarrier(carrier{s.usable(st, transport), conn.RemotePeer(), transport, remote, transport != reach.Relay})
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -49,7 +50,8 @@ func (c *Client) Listen(ctx context.Context, ref string, q api.ListenRequest) (*
 		err = wire.Errorf(wire.Internal, "the node began a listen with %q", first.Kind)
 	}
 	if err != nil {
-		l.Close() //nolint:errcheck // the first error is told
+		cancel()
+		answer.Body.Close() //nolint:errcheck // the first error is told
 		return nil, err
 	}
 	l.pipe = first.Pipe
@@ -101,10 +103,10 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 func (l *Listener) next() (api.ListenEvent, error) {
 	var e api.ListenEvent
 	if !l.lines.Scan() {
-		if err := l.lines.Err(); err != nil {
+		if err := l.lines.Err(); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return e, err
 		}
-		return e, wire.Errorf(wire.Closed, "the node has ended the listen")
+		return e, wire.Errorf(wire.Closed, "the node has left, and the pipe is no longer served")
 	}
 	if err := json.Unmarshal(l.lines.Bytes(), &e); err != nil {
 		return e, wire.Errorf(wire.Internal, "the node's listen stream cannot be read: %w", err)
@@ -125,10 +127,23 @@ func (l *Listener) fail(err error) error {
 	return l.why
 }
 
-// Close withdraws the binding and drops what nobody has accepted.
+// closeTimeout bounds the wait for a binding to be withdrawn.
+const closeTimeout = 10 * time.Second
+
+// Close withdraws the binding and drops what nobody has accepted. When it
+// returns the pipe is free, unless the node has not managed it within ten
+// seconds. It may be called more than once.
 func (l *Listener) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	err := l.client.call(ctx, http.MethodDelete, pipeRoute(l.pipe, "/listen"), nil, nil, nil)
 	l.cancel()
-	return l.body.Close()
+	l.body.Close() //nolint:errcheck // it has been cancelled
+	switch wire.CodeOf(err) {
+	case wire.Unknown, wire.NotReady, wire.Closed:
+		return nil // it has ended already, or the node has
+	}
+	return err
 }
 
 // Addr names the pipe.

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+)
+
+func TestMaxConnectionsHoldsThoughKadProtectsItsNearest(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, v *virtual) {
+		const most = minConnections
+		hub := v.start(t, func(c *Config) { c.MaxConnections = most })
+		for range 2 * most {
+			n := v.start(t, func(c *Config) { c.Join = []string{ticket(hub)} })
+			if err := n.Ready(within(t, time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := len(hub.Host().Network().Peers()); got != 2*most {
+			t.Fatalf("%d peers before trimming", got)
+		}
+		time.Sleep(trimGrace + time.Second)
+		hub.Host().ConnManager().TrimOpenConns(t.Context())
+		if got := len(hub.Host().Network().Peers()); got > most || got < most/2 {
+			t.Errorf("%d peers after trimming, want at most %d", got, most)
+		}
+	})
+}
+
+func TestOnlyKadIsDeniedProtection(t *testing.T) {
+	m, err := newConnManager(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	p := peer.ID("somebody")
+	m.Protect(p, kadTag)
+	if m.IsProtected(p, "") || m.GetTagInfo(p).Value != kadNearness {
+		t.Errorf("kad-dht's nearest: protected %v, %+v", m.IsProtected(p, ""), m.GetTagInfo(p))
+	}
+	m.Protect(p, "mine")
+	if !m.Unprotect(p, kadTag) || !m.IsProtected(p, "mine") || m.GetTagInfo(p).Value != 0 {
+		t.Errorf("after kad-dht let go: %+v", m.GetTagInfo(p))
+	}
+	if m.Unprotect(p, "mine") {
+		t.Error("still protected")
+	}
+}
+
+func TestManyConnectionsFromOneAddressPass(t *testing.T) {
+	c, err := Config{}.normalize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rm, err := newResourceManager(c.Overlay, c.Limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rm.Close()
+	proxy := ma.StringCast("/ip4/198.51.100.7/tcp/4001")
+	for i := range c.Limits.ConnectionsPerIP {
+		scope, err := rm.OpenConnection(network.DirInbound, true, proxy)
+		if err != nil {
+			t.Fatalf("connection %d from one address: %v", i+1, err)
+		}
+		defer scope.Done()
+	}
+	if _, err := rm.OpenConnection(network.DirInbound, true, proxy); err == nil {
+		t.Error("there is no cap at all")
+	}
+}
+
+func TestOurProtocolsHaveLimitsOfTheirOwn(t *testing.T) {
+	c, err := Config{Overlay: "mine", Limits: Limits{StreamsPerPeer: 3000}}.normalize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := resourceLimits(c.Overlay, c.Limits).ToPartialLimitConfig()
+	if l := got.ProtocolPeer[pipe.ConnProtocol("mine")]; l.StreamsInbound != 3000 || l.StreamsOutbound != 3000 {
+		t.Errorf("pipe connections per peer: %+v", l)
+	}
+	if l := got.PeerDefault; l.StreamsInbound < 3000 {
+		t.Errorf("streams per peer: %+v", l)
+	}
+	if l := got.System; l.StreamsInbound < 6000 || int(l.Conns) != c.Limits.Connections {
+		t.Errorf("all: %+v", l)
+	}
+	var none rcmgr.ResourceLimits
+	if got.ProtocolPeer["/ipfs/ping/1.0.0"] == none {
+		t.Error("libp2p's own limits are gone")
+	}
+}
