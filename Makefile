@@ -21,7 +21,7 @@ demo: build ## eight nodes on loopback, every step verified, nothing left behind
 	$(BIN)/panpipe demo $(ARGS)
 
 test: ## all that needs nothing but Go and no root
-	$(GO) vet ./...
+	$(GO) vet -tags figures,full ./...
 	$(GO) test -timeout 12m ./...
 
 test-full: race cross lint proto-check ## what needs foreign parts; installs what is missing
@@ -53,10 +53,12 @@ proto-check: ## the committed protobuf code is what the .proto files say
 	.ci/proto --check
 
 bench-overlay: ## resolve and bind in round-trip times, N nodes in virtual time, beside kad-dht
-	N=$(N) JSON=$(JSON) $(GO) test -tags figures -run '^TestOverlayFigures$$' -count 1 -timeout 60m -v ./integration | .ci/figures
+	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
+	GOGC=300 N=$(N) JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestOverlayFigures$$' -test.timeout 60m
 
-bench-node: build ## start to ready, memory, --help, cached resolve
-	JSON=$(JSON) PANPIPE_BIN=$(CURDIR)/$(BIN)/panpipe $(GO) test -tags figures -run '^TestNodeFigures$$' -count 1 -timeout 10m -v ./integration | .ci/figures
+bench-node: ## start to ready, memory, --help, cached resolve
+	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
+	JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestNodeFigures$$' -test.timeout 15m
 
 clean:
 	rm -rf $(BIN)

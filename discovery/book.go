@@ -33,6 +33,7 @@ type entry struct {
 	pause    backoff.BackOff
 	next     time.Time // not before
 	dialling bool
+	up       bool  // was connected when last looked at
 	err      error // of the last attempt
 }
 
@@ -48,8 +49,8 @@ func newBook(newPause func() backoff.BackOff) *book {
 	return &book{newPause: newPause, entries: make(map[peer.ID]*entry)}
 }
 
-// add takes in a node; more addresses of a known one are added to it, newest
-// first where mDNS told them, and it is due at once.
+// add takes in a node. New addresses of a known one go before the old ones, and
+// make it due at once unless they come from memory.
 func (b *book) add(in peer.AddrInfo, from source) {
 	e := b.entries[in.ID]
 	if e == nil {
@@ -72,7 +73,9 @@ func (b *book) add(in peer.AddrInfo, from source) {
 		return
 	}
 	e.Addrs = mergeAddrs(in.Addrs, e.Addrs)
-	e.next = time.Time{}
+	if from != fromMemory {
+		e.next = time.Time{}
+	}
 }
 
 // full reports that no more entries of this kind are taken. What a person
@@ -93,9 +96,14 @@ func (b *book) due(now time.Time, servers int, connected func(peer.ID) bool) (di
 	total, memory := b.dialling()
 	for _, from := range []source{fromJoin, fromLAN, fromMemory} {
 		for _, e := range b.order {
-			if e.from != from || e.dialling || connected(e.ID) {
+			if e.from != from || e.dialling {
 				continue
 			}
+			if connected(e.ID) {
+				e.up = true
+				continue
+			}
+			b.lost(e.ID, now)
 			if servers >= fewServers && from != fromLAN {
 				continue
 			}
@@ -136,20 +144,22 @@ func (b *book) done(id peer.ID, err error, now time.Time) {
 	if e == nil {
 		return
 	}
-	e.dialling, e.err = false, err
+	e.dialling, e.err, e.up = false, err, err == nil
 	if err == nil {
 		e.pause.Reset()
 	}
 	e.next = now.Add(e.pause.NextBackOff())
 }
 
-// lost takes in that a connection has ended. The pause is jittered, so that
-// the nodes that a bootstrap node leaves behind do not all come back at once.
+// lost takes in that id is not connected. If it was, it is dialled again after
+// a jittered pause, so that the nodes that a bootstrap node leaves behind do not
+// all come back at once.
 func (b *book) lost(id peer.ID, now time.Time) {
 	e := b.entries[id]
-	if e == nil || e.dialling {
+	if e == nil || e.dialling || !e.up {
 		return
 	}
+	e.up = false
 	e.pause.Reset()
 	if next := now.Add(e.pause.NextBackOff()); next.After(e.next) {
 		e.next = next

@@ -33,10 +33,9 @@ type State struct {
 func (s State) ready() bool { return s.Joined || s.Alone }
 
 func (s State) equal(o State) bool {
-	same := maps.EqualFunc(s.JoinErrors, o.JoinErrors, func(a, b error) bool { return a.Error() == b.Error() })
-	s.JoinErrors, o.JoinErrors = nil, nil
-	return same && s.Role == o.Role && s.Reachability == o.Reachability && s.Peers == o.Peers &&
-		s.Servers == o.Servers && s.Joined == o.Joined && s.Alone == o.Alone && s.MDNS == o.MDNS
+	return s.Role == o.Role && s.Reachability == o.Reachability && s.Peers == o.Peers &&
+		s.Servers == o.Servers && s.Joined == o.Joined && s.Alone == o.Alone && s.MDNS == o.MDNS &&
+		maps.EqualFunc(s.JoinErrors, o.JoinErrors, func(a, b error) bool { return a.Error() == b.Error() })
 }
 
 // board shows the latest State to any number of readers.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,7 +92,11 @@ func (w *world) host(t *testing.T, opts ...libp2p.Option) host.Host {
 
 // add starts a node that answers asks with the closer nodes it knows.
 func (w *world) add(t *testing.T, cfg Config, opts ...libp2p.Option) *node {
-	n := start(t, w.host(t, opts...), cfg)
+	return w.addHost(t, w.host(t, opts...), cfg)
+}
+
+func (w *world) addHost(t *testing.T, h host.Host, cfg Config) *node {
+	n := start(t, h, cfg)
 	n.reach.Handle(askID, func(s network.Stream) {
 		defer s.Close()
 		var key wire.Key
@@ -170,18 +175,18 @@ func TestJoinRetriesInVirtualTime(t *testing.T) {
 		w := newWorld(t)
 		var at []time.Duration
 		began := time.Now()
-		alive := false
+		var alive atomic.Bool
 		bootstrap := w.add(t, Config{})
 		cfg := Config{Join: []peer.AddrInfo{bootstrap.info()}}
-		var n *node
+		h := w.host(t)
 		cfg.dial = func(ctx context.Context, p peer.AddrInfo) error {
 			at = append(at, time.Since(began))
-			if !alive {
+			if !alive.Load() {
 				return errors.New("refused")
 			}
-			return n.host.Connect(ctx, p)
+			return h.Connect(ctx, p)
 		}
-		n = w.add(t, cfg)
+		n := w.addHost(t, h, cfg)
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		if at[0] != 0 {
@@ -197,7 +202,7 @@ func TestJoinRetriesInVirtualTime(t *testing.T) {
 		if last := at[len(at)-1]; last < 8*time.Minute {
 			t.Errorf("gave up after %v", last)
 		}
-		alive = true
+		alive.Store(true)
 		n.ready(t, 2*time.Minute)
 		w.close()
 	})

@@ -324,7 +324,7 @@ func particularPeers(t *testing.T) {
 		if !errors.Is(err, wire.Unbound) {
 			t.Errorf("asked a node that knows nothing: %v, want unbound", err)
 		}
-		before := reader.Traffic.Sent(pipe.BindingProtocol(pipe.DefaultOverlay)).Writes
+		before := reader.Traffic.Writes(pipe.BindingProtocol(pipe.DefaultOverlay))
 		found, err := reader.Pipes().Resolve(t.Context(), id, pipe.ResolveOptions{Only: []peer.ID{holder.ID()}})
 		if err != nil {
 			t.Fatalf("asked a holder: %v", err)
@@ -332,7 +332,7 @@ func particularPeers(t *testing.T) {
 		if found.Bindings[0].From != holder.ID() {
 			t.Errorf("answered by %s, asked %s alone", found.Bindings[0].From, holder.ID())
 		}
-		if sent := reader.Traffic.Sent(pipe.BindingProtocol(pipe.DefaultOverlay)).Writes - before; sent != 1 {
+		if sent := reader.Traffic.Writes(pipe.BindingProtocol(pipe.DefaultOverlay)) - before; sent != 1 {
 			t.Errorf("%d messages were sent, want one to the peer that was named", sent)
 		}
 	})

@@ -37,7 +37,7 @@ func TestNodeFigures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exe := binary(t)
+	exe := strippedBinary(t)
 	info, err := os.Stat(exe)
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +51,8 @@ func TestNodeFigures(t *testing.T) {
 	}
 }
 
-// binary is the stripped one that PANPIPE_BIN names, or one made now.
-func binary(t *testing.T) string {
+// strippedBinary is the stripped one that PANPIPE_BIN names, or one made now.
+func strippedBinary(t *testing.T) string {
 	t.Helper()
 	if exe := os.Getenv("PANPIPE_BIN"); exe != "" {
 		return exe

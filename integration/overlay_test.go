@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/panpipe-net/panpipe/discovery"
@@ -79,7 +78,7 @@ func TestADialThatWaitsMeetsTheBinderThatComes(t *testing.T) {
 		}
 		answer := make(chan string)
 		go func() { answer <- ask(t, w.Nodes[2].Node, p.ID, pipe.DialOptions{Wait: time.Minute}) }()
-		time.Sleep(10 * time.Second)
+		w.Pass(10 * time.Second)
 		bindID(t, owner.Node, p.ID, "late", pipe.ListenOptions{})
 		if got := <-answer; got != "late" {
 			t.Errorf("answered by %q", got)
@@ -92,7 +91,7 @@ func TestAPipeOutlivesAFifthOfItsHolders(t *testing.T) {
 		w.Settle(t)
 		binder := w.Nodes[7]
 		id, _ := bind(t, binder.Node, "pipe", pipe.CreateOptions{})
-		time.Sleep(10 * time.Second)
+		w.Pass(10 * time.Second)
 		// Every fifth of those who hold it, the nearest of them all among them.
 		for i, n := range nearest(w, id)[:discovery.K] {
 			if i%5 == 0 && n != binder {
@@ -119,7 +118,7 @@ func TestASplitOverlayServesBothSidesAndHeals(t *testing.T) {
 		left, right := w.Nodes[:5], w.Nodes[5:]
 		before, _ := bind(t, left[1].Node, "before", pipe.CreateOptions{})
 		w.Split(left, right)
-		time.Sleep(time.Minute)
+		w.Pass(time.Minute)
 
 		during, _ := bind(t, right[2].Node, "during", pipe.CreateOptions{})
 		if got := ask(t, right[4].Node, during, pipe.DialOptions{}); got != "during" {
@@ -133,7 +132,7 @@ func TestASplitOverlayServesBothSidesAndHeals(t *testing.T) {
 		}
 
 		w.Net.Heal()
-		time.Sleep(5 * time.Minute)
+		w.Pass(5 * time.Minute)
 		if got := ask(t, left[3].Node, during, pipe.DialOptions{}); got != "during" {
 			t.Errorf("healed: answered by %q", got)
 		}
@@ -202,13 +201,12 @@ func TestABinderThatChangesItsAddressIsFoundAgain(t *testing.T) {
 			t.Fatalf("answered by %q", got)
 		}
 		w.Move(t, binder)
-		time.Sleep(time.Minute)
+		w.Pass(time.Minute)
 		for _, n := range w.Live() {
 			if got := ask(t, n.Node, id, pipe.DialOptions{}); got != "pipe" {
 				t.Errorf("node %d was answered by %q", n.Index, got)
 			}
 		}
-		synctest.Wait()
 	})
 }
 

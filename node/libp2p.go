@@ -148,7 +148,7 @@ func natOptions(cfg Config) []libp2p.Option {
 		libp2p.EnableAutoNATv2(),
 		func(c *libp2p.Config) error {
 			unknown := network.ReachabilityUnknown
-			c.AutoNATConfig.ForceReachability = &unknown
+			c.ForceReachability = &unknown
 			return nil
 		},
 	}

@@ -2,7 +2,6 @@ package node
 
 import (
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -11,27 +10,6 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
-
-func TestMaxConnectionsHoldsThoughKadProtectsItsNearest(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T, v *virtual) {
-		const most = minConnections
-		hub := v.start(t, func(c *Config) { c.MaxConnections = most })
-		for range 2 * most {
-			n := v.start(t, func(c *Config) { c.Join = []string{ticket(hub)} })
-			if err := n.Ready(within(t, time.Minute)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := len(hub.Host().Network().Peers()); got != 2*most {
-			t.Fatalf("%d peers before trimming", got)
-		}
-		time.Sleep(trimGrace + time.Second)
-		hub.Host().ConnManager().TrimOpenConns(t.Context())
-		if got := len(hub.Host().Network().Peers()); got > most || got < most/2 {
-			t.Errorf("%d peers after trimming, want at most %d", got, most)
-		}
-	})
-}
 
 func TestOnlyKadIsDeniedProtection(t *testing.T) {
 	m, err := newConnManager(10)

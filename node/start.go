@@ -86,7 +86,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 		return err
 	}
 	servers.Store(n.disc)
-	if err := n.startPipes(key, changed); err != nil {
+	if err := n.startPipes(ctx, key, changed); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -137,11 +137,11 @@ func (n *Node) startDiscovery(ctx context.Context, join []peer.AddrInfo) (err er
 		return err
 	}
 	registerState(n.reg, n.disc.State)
-	n.run("discovery", n.disc.Run, n.disc.Close)
+	n.run(ctx, "discovery", n.disc.Run, n.disc.Close)
 	return nil
 }
 
-func (n *Node) startPipes(key crypto.PrivKey, changed <-chan struct{}) (err error) {
+func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-chan struct{}) (err error) {
 	n.pipes, err = pipe.New(pipe.Config{
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
 		Reach: n.reach, Router: n.disc, Store: n.store,
@@ -155,13 +155,14 @@ func (n *Node) startPipes(key crypto.PrivKey, changed <-chan struct{}) (err erro
 	if err != nil {
 		return err
 	}
-	n.run("pipe", n.pipes.Run, n.pipes.Close)
+	n.run(ctx, "pipe", n.pipes.Run, n.pipes.Close)
 	return nil
 }
 
-// run lets a service go until it is closed, and joins it then.
-func (n *Node) run(name string, run func(context.Context) error, closeIt func() error) {
-	ctx, cancel := context.WithCancel(context.Background())
+// run lets a service go until it is closed, and joins it then. ctx bounds the
+// start alone, so the service gets its values without its end.
+func (n *Node) run(ctx context.Context, name string, run func(context.Context) error, closeIt func() error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := run(ctx); err != nil && ctx.Err() == nil && wire.CodeOf(err) != wire.Closed {

@@ -14,8 +14,8 @@
 // a node another address, and kill, stop and start nodes.
 //
 // Only UDP passes here, so QUIC is the one transport; what needs others belongs
-// into tests with sockets. mDNS and port mapping are off, and every node is told
-// to serve. AutoNAT v2 is off too: the host from which it dials back takes none
-// of libp2p's QUIC options, so it would open real sockets, and a goroutine that
-// reads one keeps the clock of the bubble still.
+// into tests with sockets. mDNS and port mapping are off. AutoNAT v2 is off
+// too: the host from which it dials back takes none of libp2p's QUIC options,
+// so it would open real sockets, and a goroutine that reads one keeps the clock
+// of the bubble still.
 package world

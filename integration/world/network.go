@@ -38,8 +38,6 @@ type Network struct {
 	side    map[netip.Addr]int
 	drop    func(Packet) bool
 	latency func(from, to netip.Addr) time.Duration
-
-	sent atomic.Int64
 }
 
 // newNetwork starts a network whose packets take oneWay each, whose nodes send
@@ -82,22 +80,12 @@ func (n *Network) SetDrop(drop func(Packet) bool) {
 	n.drop = drop
 }
 
-// Packets counts the datagrams that were sent so far, lost ones included.
-func (n *Network) Packets() int64 { return n.sent.Load() }
-
 // Silence cuts an address off as by power cut: nothing from it or to it
 // arrives any more, not even what is on its way.
 func (n *Network) Silence(a netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.dead[a] = true
-}
-
-// Restore undoes Silence.
-func (n *Network) Restore(a netip.Addr) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.dead, a)
 }
 
 // Split parts the network: packets pass only between addresses of the same
@@ -161,7 +149,6 @@ type endpoint struct {
 
 // WriteTo sends, or pretends to, as UDP does.
 func (e *endpoint) WriteTo(b []byte, to net.Addr) (int, error) {
-	e.net.sent.Add(1)
 	if e.net.lost(Packet{From: e.at.Addr(), To: addrOf(to), Data: b}) {
 		return len(b), nil
 	}

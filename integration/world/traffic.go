@@ -13,33 +13,26 @@ import (
 type Traffic struct {
 	metrics.Reporter // nil: what is not overridden is not called
 
-	mu   sync.Mutex
-	sent map[protocol.ID]Sent
+	mu     sync.Mutex
+	writes map[protocol.ID]int64
 }
 
-// Sent is what went out on streams of one protocol.
-type Sent struct {
-	Writes int64 // writes to streams: one for each message of a request that opens lazily
-	Bytes  int64
-}
+func newTraffic() *Traffic { return &Traffic{writes: make(map[protocol.ID]int64)} }
 
-func newTraffic() *Traffic { return &Traffic{sent: make(map[protocol.ID]Sent)} }
-
-// Sent returns what was sent so far.
-func (t *Traffic) Sent(id protocol.ID) Sent {
+// Writes is how often the node has written to streams of a protocol so far:
+// once for each message of a request, since a stream's negotiation goes out
+// with the first.
+func (t *Traffic) Writes(id protocol.ID) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sent[id]
+	return t.writes[id]
 }
 
 // LogSentMessageStream is called by the swarm for every write to a stream.
-func (t *Traffic) LogSentMessageStream(size int64, id protocol.ID, _ peer.ID) {
+func (t *Traffic) LogSentMessageStream(_ int64, id protocol.ID, _ peer.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.sent[id]
-	s.Writes++
-	s.Bytes += size
-	t.sent[id] = s
+	t.writes[id]++
 }
 
 // LogSentMessage is called by the swarm for every write.

@@ -123,7 +123,6 @@ func (w *World) AddThrough(t testing.TB, through ...*Node) *Node {
 		Listen:             []string{listenOn(n.IP)},
 		DisableMDNS:        true,
 		DisablePortMapping: true,
-		Role:               "server",
 		MaxConnections:     w.cfg.MaxConnections,
 		Log:                w.cfg.Log.With("node", n.Index),
 	}
@@ -182,13 +181,18 @@ func (w *World) AwaitReady(t testing.TB) {
 	}
 }
 
+// Pass lets time pass, and then waits until every node rests.
+func (w *World) Pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // Settle waits until every live node is ready and has found its neighbours:
 // the walks that follow a join are over after two minutes.
 func (w *World) Settle(t testing.TB) {
 	t.Helper()
 	w.AwaitReady(t)
-	time.Sleep(2 * time.Minute)
-	synctest.Wait()
+	w.Pass(2 * time.Minute)
 }
 
 // Kill ends a node as a power cut does: nobody hears of it again, and its

@@ -2,9 +2,9 @@ package world
 
 import (
 	"io"
+	"net/netip"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -78,6 +78,25 @@ func TestARoundTripTakesTwiceOneWay(t *testing.T) {
 	})
 }
 
+func TestLatencyMayDifferFromPairToPair(t *testing.T) {
+	Run(t, Config{Nodes: 3}, func(t *testing.T, w *World) {
+		w.AwaitReady(t)
+		far := w.Nodes[2].IP
+		w.Net.SetLatency(func(from, to netip.Addr) time.Duration {
+			if from == far || to == far {
+				return 100 * time.Millisecond
+			}
+			return 10 * time.Millisecond
+		})
+		id := echo(t, w.Nodes[0])
+		for i, want := range map[int]time.Duration{1: 20 * time.Millisecond, 2: 200 * time.Millisecond} {
+			if took := bounce(t, dial(t, w.Nodes[i], id), 1); took < want || took > want+time.Millisecond {
+				t.Errorf("a byte of node %d took %v to come back, want %v", i, took, want)
+			}
+		}
+	})
+}
+
 func TestBandwidthIsLimited(t *testing.T) {
 	Run(t, Config{Nodes: 2, Bandwidth: 8_000_000}, func(t *testing.T, w *World) {
 		w.AwaitReady(t)
@@ -108,22 +127,21 @@ func TestPacketsAreLostByTheClosure(t *testing.T) {
 func TestAKilledNodeFallsSilentAndAStoppedOneSaysGoodbye(t *testing.T) {
 	Run(t, Config{Nodes: 3}, func(t *testing.T, w *World) {
 		w.AwaitReady(t)
-		time.Sleep(time.Minute)
+		w.Pass(time.Minute)
 		connected := func(n *Node) bool {
 			return w.Nodes[0].Host().Network().Connectedness(n.ID()) == network.Connected
 		}
 		w.Stop(t, w.Nodes[1])
-		time.Sleep(w.RTT())
-		synctest.Wait()
+		w.Pass(w.RTT())
 		if connected(w.Nodes[1]) {
 			t.Error("the stopped node is still connected")
 		}
 		w.Kill(w.Nodes[2])
-		time.Sleep(time.Second)
+		w.Pass(time.Second)
 		if !connected(w.Nodes[2]) {
 			t.Error("the killed node was heard to leave")
 		}
-		time.Sleep(2 * time.Minute)
+		w.Pass(2 * time.Minute)
 		if connected(w.Nodes[2]) {
 			t.Error("the killed node is still connected")
 		}

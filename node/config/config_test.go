@@ -239,7 +239,7 @@ func TestEveryNodeSettingReachesTheNode(t *testing.T) {
 	def := mustLoad(t, "", nil, nil).Node(nil)
 	flags := map[string]any{"log.levels": "pipe=debug"}
 	for _, s := range specs() {
-		var v Values = defaults("")
+		v := defaults("")
 		if value := other(s.field(&v)); value != nil && s.key != "log.format" {
 			flags[s.key] = value
 		}

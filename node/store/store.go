@@ -198,7 +198,7 @@ func (s *Store) tx(ctx context.Context, what string, f func(*sql.Tx) error) erro
 	if err != nil {
 		return s.fail(what, err)
 	}
-	defer t.Rollback() //nolint:errcheck // after Commit it does nothing
+	defer t.Rollback() // after Commit it does nothing
 	if err := f(t); err != nil {
 		return s.fail(what, err)
 	}

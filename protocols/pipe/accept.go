@@ -21,12 +21,10 @@ func (s *Service) acceptCarrier(c carrier) {
 }
 
 func (s *Service) accept(c carrier) error {
-	deadline := time.Now().Add(s.cfg.Limits.OpenTimeout)
-	c.SetReadDeadline(deadline)
-	c.SetWriteDeadline(deadline)
+	c.until(time.Now().Add(s.cfg.Limits.OpenTimeout))
 	var m pb.Open
 	if err := wire.ReadMessage(c, &m, MaxOpen); err != nil {
-		c.Reset()
+		c.drop()
 		return err
 	}
 	o, err := parseOpen(&m, c.peer)
@@ -104,7 +102,7 @@ func (s *Service) successor(id ID, now time.Time) []byte {
 func (s *Service) refuse(c carrier, err error, moved []byte) error {
 	reply := &pb.OpenReply{Code: uint32(wire.CodeOf(err)), Reason: reasonOf(err), Moved: moved}
 	if wire.WriteMessage(c, reply, MaxOpenReply) != nil {
-		c.Reset()
+		c.drop()
 		return err
 	}
 	c.Close()

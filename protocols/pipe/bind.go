@@ -47,7 +47,7 @@ func (s *Service) Listen(ctx context.Context, id ID, o ListenOptions) (*Listener
 func (l *Listener) abandon(why error) {
 	l.end(why)
 	if signed := l.Status().Binding.Seq > 0; signed && wire.CodeOf(why) != wire.Taken {
-		l.s.spawn(func(context.Context) { l.withdraw() })
+		l.s.spawn(func(ctx context.Context) { l.withdraw(ctx) })
 	}
 }
 
@@ -121,7 +121,7 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		if err != nil {
 			return nil, err
 		}
-		p := l.s.publish(r, l.auto)
+		p := l.s.publish(ctx, r, l.auto)
 		o, err := l.settled(ctx, p)
 		if err != nil {
 			p.stop()

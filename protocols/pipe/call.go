@@ -25,7 +25,7 @@ func (d *dialing) whileCurrent(ctx context.Context, f Found) (current context.Co
 			cancel()
 		}
 	})
-	slow := time.AfterFunc(headStart, d.searchOn)
+	slow := time.AfterFunc(headStart, func() { d.searchOn(ctx) })
 	return current, func() {
 		slow.Stop()
 		stop()
@@ -98,13 +98,11 @@ func (d *dialing) record(f Found, w reach.Want, begun time.Time, attempts []reac
 
 // send writes Open. The stream's deadlines cover the opening until settle.
 func (d *dialing) send(c carrier, f Found, begun time.Time) (*call, error) {
-	deadline := time.Now().Add(d.s.cfg.Limits.OpenTimeout)
-	c.SetReadDeadline(deadline)
-	c.SetWriteDeadline(deadline)
+	c.until(time.Now().Add(d.s.cfg.Limits.OpenTimeout))
 	nonce := identity.NewNonce()
 	open := &pb.Open{Pipe: d.id.Bytes(), Nonce: nonce[:], Capability: d.o.Capability, Term: f.Binding.Term}
 	if err := wire.WriteMessage(c, open, MaxOpen); err != nil {
-		c.Reset()
+		c.drop()
 		return nil, err
 	}
 	return &call{carrier: c, to: f, begun: begun, shake: Handshake{
@@ -116,14 +114,14 @@ func (d *dialing) send(c carrier, f Found, begun time.Time) (*call, error) {
 // On failure the carrier is gone, and the reason is among the attempts.
 func (d *dialing) accepted(ctx context.Context, c *call) error {
 	current, done := d.whileCurrent(ctx, c.to)
-	stop := context.AfterFunc(current, func() { c.carrier.Reset() })
+	stop := context.AfterFunc(current, c.carrier.drop)
 	err := d.reply(c)
 	if !stop() && err == nil {
 		err = wire.Errorf(wire.Moved, "a newer record says otherwise")
 	}
 	done()
 	if err != nil {
-		c.carrier.Reset()
+		c.carrier.drop()
 		d.note(err)
 		return err
 	}

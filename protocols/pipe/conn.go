@@ -117,7 +117,7 @@ func (c *Conn) writeEarly(b []byte) (written int, err error) {
 		if n := min(len(b), maxEarly-len(c.early)); n > 0 {
 			c.early = append(c.early, b[:n]...)
 			st, _ := c.carrier()
-			st.Write(b[:n])
+			_, _ = st.Write(b[:n])
 			written, b = written+n, b[n:]
 			continue
 		}
@@ -189,7 +189,7 @@ func (c *Conn) carrier() (carrier, error) {
 
 func (c *Conn) ioError(err error) error {
 	switch {
-	case err == nil || err == io.EOF:
+	case err == nil || errors.Is(err, io.EOF):
 		return err
 	case isClosed(c.closed):
 		return net.ErrClosed

@@ -51,10 +51,10 @@ func (c *Conn) swap(next carrier, remote identity.Principal) {
 	c.c, c.remote = next, remote
 	c.mu.Unlock()
 	if len(c.early) > 0 {
-		next.Write(c.early) // a failure shows when the reply is read
+		_, _ = next.Write(c.early) // a failure shows when the reply is read
 	}
 	if c.writeEnded {
-		next.CloseWrite()
+		_ = next.CloseWrite()
 	}
 }
 
@@ -68,14 +68,14 @@ func (c *Conn) settle(remote identity.Principal, err error) {
 	c.early = nil
 	gone := isClosed(c.closed)
 	if c.open && !gone {
-		st.SetReadDeadline(c.reads.time())
-		st.SetWriteDeadline(c.writes.time())
+		_ = st.SetReadDeadline(c.reads.time())
+		_ = st.SetWriteDeadline(c.writes.time())
 	}
 	close(c.settled)
 	c.mu.Unlock()
 	switch {
 	case err != nil:
-		st.Reset()
+		st.drop()
 	case gone:
 		st.Close() // closed while opening: the data is with the far side now
 	}
@@ -113,12 +113,10 @@ func (c *Conn) closeCarrier() {
 	if openErr != nil {
 		return
 	}
-	past := time.Unix(1, 0)
-	st.SetReadDeadline(past)
-	st.SetWriteDeadline(past)
+	st.until(time.Unix(1, 0))
 	c.writeTurn <- struct{}{}
 	defer func() { <-c.writeTurn }()
-	st.SetWriteDeadline(time.Time{})
+	_ = st.SetWriteDeadline(time.Time{})
 	st.Close()
 }
 
@@ -130,7 +128,7 @@ func (c *Conn) endEarly() {
 	if !c.writeEnded {
 		c.writeEnded = true
 		st, _ := c.carrier()
-		st.CloseWrite()
+		_ = st.CloseWrite()
 	}
 }
 
@@ -141,7 +139,7 @@ func (c *Conn) Reset() {
 		c.leave()
 		c.abort()
 		st, _ := c.carrier()
-		st.Reset()
+		st.drop()
 		c.onClose()
 	})
 }

@@ -144,7 +144,7 @@ func (s *Service) askAdvertisement(ctx context.Context, id ID, capability []byte
 			ask.direct = []peer.AddrInfo{{ID: owner}}
 		}
 	}
-	x := s.start(id, q, ask)
+	x := s.start(ctx, id, q, ask)
 	defer x.stop()
 	select {
 	case <-x.found:

@@ -9,8 +9,10 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// maxHops is how many times one dial follows a pipe that has moved.
-const maxHops = 3
+const (
+	maxHops     = 3               // times that one dial follows a pipe that has moved
+	openingTime = 2 * time.Minute // the longest that an early connection looks for who accepts it
+)
 
 // Dial connects to a binder of the pipe: the last that worked, or the next,
 // until one accepts. A record that turns out stale is looked up afresh, and a
@@ -47,7 +49,7 @@ func (s *Service) dial(ctx context.Context, id ID, o DialOptions) (*Conn, error)
 	}
 	c := newConn(id, s.cfg.Self, call.carrier, s.cfg.principal(), call.to.Binding.Binder)
 	if err := s.track(c); err != nil {
-		call.carrier.Reset()
+		call.carrier.drop()
 		return nil, err
 	}
 	c.settle(call.to.Binding.Binder, nil)
@@ -61,11 +63,11 @@ func (d *dialing) early(ctx context.Context) (*Conn, error) {
 		d.release()
 		return nil, err
 	}
-	opening, abort := context.WithCancel(d.s.ctx)
+	opening, abort := d.s.beyond(ctx, openingTime)
 	c := newConn(d.id, d.s.cfg.Self, first.carrier, d.s.cfg.principal(), first.to.Binding.Binder)
 	c.abort = abort
 	if err := d.s.track(c); err != nil {
-		first.carrier.Reset()
+		first.carrier.drop()
 		abort()
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (d *dialing) more(ctx context.Context) bool {
 		}
 		return len(d.queue) > 0
 	}
-	d.searchOn()
+	d.searchOn(ctx)
 	for {
 		over := isClosed(d.search.done)
 		d.gather()
@@ -35,13 +35,13 @@ func (d *dialing) more(ctx context.Context) bool {
 }
 
 // searchOn begins the search, once. After release it does nothing.
-func (d *dialing) searchOn() {
+func (d *dialing) searchOn(ctx context.Context) {
 	if !d.o.NoCache {
-		d.searching.Do(d.beginSearch)
+		d.searching.Do(func() { d.beginSearch(ctx) })
 	}
 }
 
-func (d *dialing) beginSearch() {
+func (d *dialing) beginSearch(ctx context.Context) {
 	d.wake = make(chan struct{}, 1)
 	d.unwatch = d.s.cache.onChange(d.id, func() {
 		select {
@@ -52,7 +52,7 @@ func (d *dialing) beginSearch() {
 	o := ResolveOptions{Transport: d.o.Transport, Binders: d.o.Binders}
 	p := d.s.plan(d.id, o)
 	p.patient = true
-	d.search = d.s.start(d.id, wants(d.id, o.Transport, o.binders()), p)
+	d.search = d.s.start(ctx, d.id, wants(d.id, o.Transport, o.binders()), p)
 }
 
 // gather puts what the search has found into the queue.

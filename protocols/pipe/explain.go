@@ -73,7 +73,7 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	if err = d.resolve(ctx, 0); err == nil {
 		var c *call
 		if c, err = d.established(ctx); err == nil {
-			c.carrier.Reset()
+			c.carrier.drop()
 			e.Connected = true
 		}
 	}

@@ -108,7 +108,7 @@ func (s *Service) survey(ctx context.Context, id ID) known {
 	defer cancel()
 	p := s.plan(id, ResolveOptions{})
 	p.patient = true
-	x := s.start(id, wants(id, "", nil), p)
+	x := s.start(ctx, id, wants(id, "", nil), p)
 	defer x.stop()
 	select {
 	case <-x.done:
@@ -130,7 +130,7 @@ func (s *Service) announce(ctx context.Context, id ID, adv Advertisement, term u
 		s.cfg.Log.Warn("pipe could not be announced", "pipe", id, "error", err)
 		return
 	}
-	p := s.publish(r, false)
+	p := s.publish(ctx, r, false)
 	select {
 	case <-p.done:
 	case <-p.over:

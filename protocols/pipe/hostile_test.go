@@ -226,7 +226,6 @@ type crowd struct {
 }
 
 func (c *crowd) CloserThanSelf(wire.Key) int { return c.closer }
-func (c *crowd) cut()                        { c.mesh.cut() }
 
 func TestTooManyRequestsAreTurnedAway(t *testing.T) {
 	w, n := loopback(t, 1)

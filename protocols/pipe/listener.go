@@ -101,7 +101,7 @@ func (l *Listener) Close() error {
 	l.closeOnce.Do(func() {
 		defer close(l.withdrawn)
 		if l.end(net.ErrClosed) {
-			l.withdraw()
+			l.withdraw(context.Background())
 		}
 	})
 	<-l.withdrawn
@@ -202,6 +202,13 @@ func (l *Listener) lose(ctx context.Context, successor Binding, envelope []byte)
 		l.s.cfg.Log.Info("pipe moved to another binder", "pipe", l.pipe, "binder", successor.Binder)
 	}
 	return nil
+}
+
+// loseOrEnd is lose, and stops to serve even if the store fails.
+func (l *Listener) loseOrEnd(ctx context.Context, successor Binding, envelope []byte) {
+	if err := l.lose(ctx, successor, envelope); err != nil {
+		l.end(err)
+	}
 }
 
 // revokedBy stops the listener if its own right was revoked.

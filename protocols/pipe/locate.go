@@ -38,7 +38,7 @@ func (s *Service) locate(ctx context.Context, id peer.ID) peer.AddrInfo {
 	defer cancel()
 	found := make(chan peer.AddrInfo, 1)
 	q := Query{Key: peerKey(id)}
-	s.cfg.Router.Walk(ctx, q.Key, func(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) {
+	_, err := s.cfg.Router.Walk(ctx, q.Key, func(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) {
 		q := q
 		q.Nonce = identity.NewNonce()
 		a, err := s.request(ctx, to, q.Message())
@@ -57,6 +57,7 @@ func (s *Service) locate(ctx context.Context, id peer.ID) peer.AddrInfo {
 	case p := <-found:
 		return p
 	default:
+		s.cfg.Log.Debug("no node names the addresses of a peer", "peer", id, "error", err)
 		return peer.AddrInfo{ID: id}
 	}
 }

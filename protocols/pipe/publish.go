@@ -48,9 +48,9 @@ type obstacle struct {
 	envelope []byte
 }
 
-// publish starts to bring a record to its holders.
-func (s *Service) publish(r Record, auto bool) *publication {
-	ctx, cancel := context.WithTimeout(s.ctx, publishTime)
+// publish starts to bring a record to its holders, and goes on when ctx is over.
+func (s *Service) publish(ctx context.Context, r Record, auto bool) *publication {
+	ctx, cancel := s.beyond(ctx, publishTime)
 	p := &publication{
 		s: s, record: r, key: r.Pipe().Key(), auto: auto, stop: cancel,
 		done: make(chan struct{}), blocked: make(chan struct{}), over: make(chan struct{}),

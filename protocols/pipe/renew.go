@@ -126,9 +126,7 @@ func (l *Listener) contested(ctx context.Context, o *obstacle) *publication {
 	if o.binding.Binder == l.s.cfg.principal() {
 		return l.again(ctx, nil, o.binding.Seq+1)
 	}
-	if err := l.lose(ctx, o.binding, o.envelope); err != nil {
-		l.end(err)
-	}
+	l.loseOrEnd(ctx, o.binding, o.envelope)
 	return nil
 }
 
@@ -139,7 +137,7 @@ func (l *Listener) again(ctx context.Context, due *time.Timer, atLeast uint64) *
 		r, err := l.sign(ctx, l.Status().Binding.Term, atLeast, false)
 		switch wire.CodeOf(err) {
 		case wire.OK:
-			return l.s.publish(r, false)
+			return l.s.publish(ctx, r, false)
 		case wire.Expired, wire.Forbidden:
 			l.end(err)
 			return nil
@@ -160,9 +158,9 @@ func (l *Listener) again(ctx context.Context, due *time.Timer, atLeast uint64) *
 }
 
 // withdraw lets the holders know that this node serves the pipe no more.
-func (l *Listener) withdraw() {
+func (l *Listener) withdraw(ctx context.Context) {
 	term := l.Status().Binding.Term
-	ctx, cancel := context.WithTimeout(context.Background(), withdrawTime)
+	ctx, cancel := context.WithTimeout(ctx, withdrawTime)
 	defer cancel()
 	r, err := l.sign(ctx, term, 0, true)
 	if err != nil {
@@ -172,7 +170,7 @@ func (l *Listener) withdraw() {
 	l.s.cache.add(l.pipe, time.Now(), Found{
 		Binding: *r.Binding, Envelope: r.Envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
 	})
-	p := l.s.publish(r, false)
+	p := l.s.publish(ctx, r, false)
 	defer p.stop()
 	select {
 	case <-p.over:

@@ -132,14 +132,14 @@ func (s *Service) resolveOnce(ctx context.Context, id ID, o ResolveOptions) (*Re
 		return s.resolveAtBinders(ctx, id, o)
 	}
 	q := wants(id, o.Transport, o.binders())
-	r, err := s.await(ctx, s.start(id, q, s.plan(id, o)), o.Transport)
+	r, err := s.await(ctx, s.start(ctx, id, q, s.plan(id, o)), o.Transport)
 	if err == nil || o.Transport == "" || wire.CodeOf(err) != wire.Unbound {
 		return r, err
 	}
 	// Nodes give only what is on the transport: ask once more whether the pipe
 	// is unbound or merely elsewhere, for a word that helps.
 	q.Transport = ""
-	x := s.start(id, q, s.plan(id, o))
+	x := s.start(ctx, id, q, s.plan(id, o))
 	if all, otherErr := s.await(ctx, x, ""); otherErr == nil {
 		return nil, notOffered(id, o.Transport, all.Bindings)
 	}
@@ -184,7 +184,7 @@ func (s *Service) resolveAtBinders(ctx context.Context, id ID, o ResolveOptions)
 		}
 		q := wants(id, o.Transport, o.binders())
 		q.NoCache = true
-		x := s.start(id, q, plan{direct: addrsOfBinders(s.cfg.Self, r.Bindings, MaxOnlyPeers), here: true})
+		x := s.start(ctx, id, q, plan{direct: addrsOfBinders(s.cfg.Self, r.Bindings, MaxOnlyPeers), here: true})
 		out, err := s.await(ctx, x, o.Transport)
 		if err == nil {
 			out.Asked, out.Took = out.Asked+asked+r.Asked, time.Since(started)

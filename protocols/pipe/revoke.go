@@ -89,7 +89,7 @@ func (s *Service) granted(ctx context.Context, text string) (GrantRecord, error)
 
 // spread brings a revocation to the holders and to the binders that are known.
 func (s *Service) spread(ctx context.Context, r Record, binders known) error {
-	p := s.publish(r, false)
+	p := s.publish(ctx, r, false)
 	for _, to := range addrsOfBinders(s.cfg.Self, binders.records, MaxOnlyPeers) {
 		s.spawn(func(ctx context.Context) { s.bring(ctx, to, r) })
 	}
@@ -125,7 +125,7 @@ func (s *Service) restoreRevocations(ctx context.Context) {
 			s.cfg.Log.Warn("a stored revocation is damaged", "pipe", stored.Pipe, "error", err)
 			continue
 		}
-		p := s.publish(Record{Revocation: &r, Envelope: stored.Envelope}, false)
+		p := s.publish(ctx, Record{Revocation: &r, Envelope: stored.Envelope}, false)
 		select {
 		case <-p.over:
 		case <-ctx.Done():

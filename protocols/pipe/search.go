@@ -55,8 +55,9 @@ type plan struct {
 }
 
 // start begins a search. A service that has ended finds nothing.
-func (s *Service) start(id ID, q Query, p plan) *search {
-	ctx, cancel := context.WithTimeout(s.ctx, searchTime)
+// It goes on when ctx is over.
+func (s *Service) start(ctx context.Context, id ID, q Query, p plan) *search {
+	ctx, cancel := s.beyond(ctx, searchTime)
 	x := &search{
 		s: s, id: id, query: q, self: q.NoCache, patient: p.patient, begun: time.Now(), stop: cancel,
 		found: make(chan struct{}), described: make(chan struct{}), done: make(chan struct{}), holders: make(map[peer.ID]bool),
@@ -94,7 +95,7 @@ func (x *search) askDirect(ctx context.Context, to peer.AddrInfo) {
 		return
 	}
 	if to = x.s.locate(ctx, to.ID); len(to.Addrs) > 0 {
-		x.ask(ctx, to)
+		_, _ = x.ask(ctx, to) // noted by ask itself
 	}
 }
 

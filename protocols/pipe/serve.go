@@ -19,7 +19,7 @@ type asker struct {
 
 // serveRequest answers the one request of a stream.
 func (s *Service) serveRequest(st network.Stream) {
-	st.SetDeadline(time.Now().Add(s.cfg.Limits.RequestTimeout))
+	_ = st.SetDeadline(time.Now().Add(s.cfg.Limits.RequestTimeout))
 	from := asker{st.Conn().RemotePeer(), st.Conn().RemoteMultiaddr()}
 	a, err := s.admitted(from, st)
 	if err != nil {

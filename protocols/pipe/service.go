@@ -79,7 +79,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.cfg.Reach.Handle(ConnProtocol(s.cfg.Overlay), s.served(s.acceptStream))
 	defer s.unhandle() // Close may have come before Handle
 	s.upkeep(ctx)
-	return s.Close()
+	return s.Close() //nolint:contextcheck // what is bound is withdrawn after ctx is over
 }
 
 func (s *Service) unhandle() {
@@ -192,6 +192,17 @@ func (s *Service) spawn(task func(ctx context.Context)) bool {
 		task(s.ctx)
 	}()
 	return true
+}
+
+// beyond is ctx without its end, for work that goes on when the caller has what
+// it wanted: it ends with the service, or after a time.
+func (s *Service) beyond(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	stop := context.AfterFunc(s.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 func (s *Service) begin() bool {

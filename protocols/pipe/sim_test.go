@@ -37,7 +37,7 @@ func virtual(t *testing.T, n int, test func(t *testing.T, w *sim)) {
 		w := &sim{world: &world{t: t}, net: &simnet.Simnet{
 			LatencyFunc: simnet.StaticLatency(oneWayLatency), Logger: slog.New(slog.DiscardHandler),
 		}}
-		w.world.hosts = w.host
+		w.hosts = w.host
 		w.net.Start()
 		defer w.net.Close()
 		defer func() {

@@ -32,6 +32,16 @@ type carrier struct {
 	direct    bool
 }
 
+// until sets both deadlines. A stream that takes none is a dead one, and the
+// next read or write tells so.
+func (c carrier) until(t time.Time) {
+	_ = c.SetReadDeadline(t)
+	_ = c.SetWriteDeadline(t)
+}
+
+// drop resets the stream; what cannot be reset is gone already.
+func (c carrier) drop() { _ = c.Reset() }
+
 // openStream opens a pipe-conn stream to w.Peer. The attempts tell how the path
 // was had, or why not.
 func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reach.Attempt, error) {
