@@ -245,3 +245,44 @@ func TestQuickStartInPython(t *testing.T) {
 		t.Error("the far side heard nothing from Python")
 	}
 }
+
+// TestFullDiskIsToldAndNothingIsLost gives a node a state folder on a small
+// disk of its own and fills that up.
+func TestFullDiskIsToldAndNothingIsLost(t *testing.T) {
+	disk := t.TempDir()
+	sh(t, "mount -t tmpfs -o size=1m tmpfs "+disk)
+	t.Cleanup(func() { sh(t, "umount "+disk) }) // after the node has left
+	p := up(t, "", "--no-mdns", "--no-portmap", "--listen", "/ip4/127.0.0.1/tcp/0", "--state-dir", disk+"/state")
+	p.until("ready", ready)
+	p.run("pipe", "create", "before")
+	ballast := filepath.Join(disk, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	created := []string{"before"}
+	for i := range 500 { // the store has some room in its own files yet
+		name := fmt.Sprintf("during%d", i)
+		out, err := p.command(ctx, "pipe", "create", name).CombinedOutput()
+		if err == nil {
+			created = append(created, name)
+			continue
+		}
+		if !strings.Contains(string(out), "full") || !strings.Contains(string(out), "next:") {
+			t.Errorf("on a full disk panpipe says %q", out)
+		}
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+		p.run("pipe", "create", "after")
+		have := p.run("pipe", "ls")
+		for _, name := range append(created, "after") {
+			if !strings.Contains(have, name) {
+				t.Errorf("pipe %s is lost:\n%s", name, have)
+			}
+		}
+		return
+	}
+	t.Fatal("the disk never was full")
+}

@@ -90,10 +90,24 @@ func TestAPipeOutlivesAFifthOfItsHolders(t *testing.T) {
 	world.Run(t, world.Config{Nodes: 25}, func(t *testing.T, w *world.World) {
 		w.Settle(t)
 		binder := w.Nodes[7]
+		began := time.Now()
 		id, _ := bind(t, binder.Node, "pipe", pipe.CreateOptions{})
+		if took := time.Since(began); took > w.RTT()*11/10 {
+			t.Errorf("bound after %v, want one round trip to nodes that are all connected", took)
+		}
 		w.Pass(10 * time.Second)
+		order := nearest(w, id)
+		reader := order[len(order)-1] // holds nothing
+		if reader == binder {
+			reader = order[len(order)-2]
+		}
+		began = time.Now()
+		found, err := reader.Pipes().Resolve(t.Context(), id, pipe.ResolveOptions{})
+		if took := time.Since(began); err != nil || found.Asked == 0 || took < w.RTT() || took > w.RTT()*11/10 {
+			t.Errorf("resolved after %v as %+v, %v, want one round trip", took, found, err)
+		}
 		// Every fifth of those who hold it, the nearest of them all among them.
-		for i, n := range nearest(w, id)[:discovery.K] {
+		for i, n := range order[:discovery.K] {
 			if i%5 == 0 && n != binder {
 				w.Kill(n)
 			}

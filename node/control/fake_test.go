@@ -33,6 +33,7 @@ type fakeNode struct {
 
 	mu        sync.Mutex
 	notReady  error
+	refusal   error // what a dialled connection comes to
 	kept      []pipe.Pipe
 	listeners map[pipe.ID]*fakeListener
 	grants    []pipe.GrantRecord
@@ -238,6 +239,8 @@ type fakeConn struct {
 	node *fakeNode
 	id   pipe.ID
 }
+
+func (c fakeConn) Opened(context.Context) error { return c.node.refusal }
 
 func (c fakeConn) Reset() {
 	c.SetLinger(0) //nolint:errcheck // it is closed anyhow

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -28,11 +29,8 @@ func (s *Server) dial(w http.ResponseWriter, r *http.Request, q api.DialQuery) e
 	ctx, cancel := context.WithTimeout(r.Context(), opTimeout+o.Wait)
 	defer cancel()
 	var c PipeConn
-	err = s.whenReady(ctx, func() error {
-		conn, err := s.cfg.Node.DialPipe(ctx, r.PathValue("ref"), o)
-		if err == nil {
-			c, err = pipeConn(conn)
-		}
+	err = s.whenReady(ctx, func() (err error) {
+		c, err = s.dialPipe(ctx, r.PathValue("ref"), o)
 		return err
 	})
 	if err != nil {
@@ -43,6 +41,24 @@ func (s *Server) dial(w http.ResponseWriter, r *http.Request, q api.DialQuery) e
 		return err
 	}
 	return s.carry(w, r, t)
+}
+
+// dialPipe dials and waits until the far side has accepted: a refusal is told
+// as a failed dial, and not as a connection that breaks.
+func (s *Server) dialPipe(ctx context.Context, ref string, o pipe.DialOptions) (PipeConn, error) {
+	conn, err := s.cfg.Node.DialPipe(ctx, ref, o)
+	if err != nil {
+		return nil, err
+	}
+	c, err := pipeConn(conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Opened(ctx); err != nil {
+		c.Reset()
+		return nil, err
+	}
+	return c, nil
 }
 
 // connection takes an offered connection, or tells about one.

@@ -128,6 +128,18 @@ func TestDialBeforeJoiningSaysSo(t *testing.T) {
 	}
 }
 
+func TestRefusalIsAFailedDial(t *testing.T) {
+	n, _, c := serve(t)
+	p := createPipe(t, c, "x")
+	serveOnce(t, n, p.ID, func(far fakeConn) { far.Close() })
+	n.refusal = wire.Errorf(wire.Forbidden, "the binder does not let you in")
+	_, err := c.Dial(t.Context(), "x", api.DialQuery{})
+	wantCode(t, err, wire.Forbidden, "let you in")
+	if l, err := c.Connections(t.Context()); err != nil || len(l) != 0 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 func TestCutIsNotTakenForAnEnd(t *testing.T) {
 	n, _, c := serve(t)
 	p := createPipe(t, c, "x")

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"net"
@@ -27,6 +28,8 @@ type PipeConn interface {
 	net.Conn
 	CloseWrite() error
 	Reset()
+	// Opened waits until the far side has accepted.
+	Opened(ctx context.Context) error
 	Pipe() pipe.ID
 	RemotePrincipal() identity.Principal
 	Transport() reach.Transport

@@ -14,13 +14,13 @@ import (
 //	Open ─▶ judged ─┬─ no  ─▶ OpenReply{code, moved} and the end
 //	                └─ yes ─▶ OpenReply ─┬─ unicast ─▶ Accept
 //	                                     └─ secure  ─▶ Confirm ─▶ Accept
-func (s *Service) acceptCarrier(c carrier) {
+func (s *Service) acceptCarrier(ctx context.Context, c carrier) {
 	started := time.Now()
-	err := s.accept(c)
+	err := s.accept(ctx, c)
 	s.trace(EventAccept, err, time.Since(started))
 }
 
-func (s *Service) accept(c carrier) error {
+func (s *Service) accept(ctx context.Context, c carrier) error {
 	c.until(time.Now().Add(s.cfg.Limits.OpenTimeout))
 	var m pb.Open
 	if err := wire.ReadMessage(c, &m, MaxOpen); err != nil {
@@ -35,7 +35,7 @@ func (s *Service) accept(c carrier) error {
 	if err != nil {
 		return s.refuse(c, err, nil)
 	}
-	l, moved, err := s.judge(c, o)
+	l, moved, err := s.judge(ctx, c, o)
 	if err != nil {
 		return s.refuse(c, err, moved)
 	}
@@ -52,13 +52,13 @@ func (s *Service) accept(c carrier) error {
 
 // judge finds the listener for a dialer. Refused because another binder serves
 // the pipe now, it returns that binding.
-func (s *Service) judge(c carrier, o opening) (l *Listener, moved []byte, err error) {
+func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener, moved []byte, err error) {
 	s.mu.Lock()
 	l = s.listeners[o.pipe]
 	s.mu.Unlock()
 	now := time.Now()
 	if l == nil {
-		if moved = s.successor(o.pipe, now); moved != nil {
+		if moved = s.successor(ctx, o.pipe, now); moved != nil {
 			return nil, moved, wire.Errorf(wire.Moved, "the pipe is served by another binder now")
 		}
 		return nil, nil, wire.Errorf(wire.Unbound, "this node does not serve the pipe")
@@ -78,8 +78,8 @@ func (s *Service) judge(c carrier, o opening) (l *Listener, moved []byte, err er
 
 // successor returns the binding that replaced this node's, nil when there is
 // none, or none that still serves.
-func (s *Service) successor(id ID, now time.Time) []byte {
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.OpenTimeout)
+func (s *Service) successor(ctx context.Context, id ID, now time.Time) []byte {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Limits.OpenTimeout)
 	defer cancel()
 	st, err := s.cfg.Store.State(ctx, id)
 	if err != nil || st.Successor == nil {

@@ -64,7 +64,7 @@ func (s *Service) acceptStream(st network.Stream) {
 	conn := st.Conn()
 	remote := conn.RemoteMultiaddr()
 	transport := reach.TransportOfConn(conn)
-	s.acceptCarrier(carrier{s.usable(st, transport), conn.RemotePeer(), transport, remote, transport != reach.Relay})
+	s.acceptCarrier(s.ctx, carrier{s.usable(st, transport), conn.RemotePeer(), transport, remote, transport != reach.Relay})
 }
 
 // usable is st as a stream whose deadlines can be moved. A read deadline that
@@ -86,7 +86,7 @@ func (s *Service) usable(st network.Stream, t reach.Transport) stream {
 func (s *Service) openLocal() (carrier, []reach.Attempt, error) {
 	near, far := newDuplex()
 	end := func(st stream) carrier { return carrier{stream: st, peer: s.cfg.Self, direct: true} }
-	if !s.spawn(func(context.Context) { s.acceptCarrier(end(far)) }) {
+	if !s.spawn(func(ctx context.Context) { s.acceptCarrier(ctx, end(far)) }) {
 		return carrier{}, nil, errClosed()
 	}
 	return end(near), []reach.Attempt{{Started: time.Now(), Reused: true}}, nil

@@ -103,7 +103,7 @@ func (w *world) start(key crypto.PrivKey, memory *memory, change ...func(*Config
 	go func() { ran <- n.Run(context.Background()) }()
 	n.stop = func() {
 		n.gone.Do(func() {
-			n.Service.Close()
+			n.Close()
 			must(w.t, <-ran)
 			r.Close()
 			n.host.Close()
@@ -137,9 +137,9 @@ func (n *node) whenServing() func() {
 func (n *node) crash() {
 	n.gone.Do(func() {
 		n.host.Close()
-		n.Service.cfg.Router.(*mesh).cut()
-		n.Service.Close()
-		n.Service.cfg.Reach.Close()
+		n.cfg.Router.(*mesh).cut()
+		n.Close()
+		n.cfg.Reach.Close()
 	})
 }
 
