@@ -151,6 +151,16 @@ func (b *book) done(id peer.ID, err error, now time.Time) {
 	e.next = now.Add(e.pause.NextBackOff())
 }
 
+// parted takes in that the connection to a server has ended: it is worth a try
+// when too few are left.
+func (b *book) parted(in peer.AddrInfo, now time.Time) {
+	b.add(in, fromMemory)
+	if e := b.entries[in.ID]; e != nil {
+		e.up = true
+	}
+	b.lost(in.ID, now)
+}
+
 // lost takes in that id is not connected. If it was, it is dialled again after
 // a jittered pause, so that the nodes that a bootstrap node leaves behind do not
 // all come back at once.

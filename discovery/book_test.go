@@ -151,6 +151,33 @@ func TestDialsAtOnceAreCapped(t *testing.T) {
 	}
 }
 
+func TestServerThatPartedIsTriedAgainWhenFewAreLeft(t *testing.T) {
+	b := newBook(evenPause)
+	b.parted(info(1), t0)
+	if dial, again := b.due(t0, 0, none); len(dial) != 0 || again.Sub(t0) != 500*time.Millisecond {
+		t.Fatal(dial, again)
+	}
+	later := t0.Add(time.Second)
+	if dial, _ := b.due(later, fewServers, none); len(dial) != 0 {
+		t.Fatal("tried though enough are left")
+	}
+	if dial, _ := b.due(later, fewServers-1, none); len(dial) != 1 {
+		t.Fatal("not tried")
+	}
+}
+
+func TestLossThatNobodyToldIsNoticed(t *testing.T) {
+	b := newBook(evenPause)
+	b.add(info(1), fromJoin)
+	b.due(t0, 0, all) // the far side has dialled
+	later := t0.Add(time.Hour)
+	for range 2 {
+		if dial, again := b.due(later, 0, none); len(dial) != 0 || again.Sub(later) != 500*time.Millisecond {
+			t.Fatal(dial, again)
+		}
+	}
+}
+
 func TestUnknownDialsAndLossesAreIgnored(t *testing.T) {
 	b := newBook(evenPause)
 	b.done(makePeer(1), nil, t0)

@@ -36,8 +36,9 @@
 // each. What makes no sense in an answer is skipped: the asking node itself,
 // invalid IDs, nodes without a usable address, whatever is beyond the caps.
 //
-//   - Each node is asked once (twice if it failed and somebody then told a new
-//     address of it), and at most 200 nodes in one walk.
+//   - Each node is asked once, and at most 200 nodes in one walk. One that failed
+//     is asked once more if its connection was closed under the ask, or when
+//     somebody tells a new address of it.
 //   - The window is the 20 nearest that have not failed. The walk is over when
 //     all of them have answered, or there is nobody left to ask.
 //   - 10 asks at a time hold a slot. A connected node costs one round trip and a

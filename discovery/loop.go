@@ -183,11 +183,11 @@ func (l *loop) update(p peer.ID, now time.Time) {
 	if serves {
 		l.d.memory.touch(p, l.addrsOf(p), now)
 	}
-	if changed && !serves {
-		// A server that was lost is worth a try when too few are left.
-		l.book.add(peer.AddrInfo{ID: p, Addrs: l.d.memory.met[p].addrs}, fromMemory)
-	}
-	if l.d.cfg.Host.Network().Connectedness(p) == network.NotConnected {
+	switch {
+	case l.d.cfg.Host.Network().Connectedness(p) != network.NotConnected:
+	case changed:
+		l.book.parted(peer.AddrInfo{ID: p, Addrs: l.d.memory.met[p].addrs}, now)
+	default:
 		l.book.lost(p, now)
 	}
 }

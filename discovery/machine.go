@@ -26,11 +26,12 @@ func defaultLimits(askTimeout time.Duration) limits {
 }
 
 // phase is where a candidate stands. It only moves forward, except that a
-// failed one becomes known again, once, when somebody tells a new address.
+// failed one becomes known again, once, when its connection was closed under
+// the ask or somebody tells a new address.
 //
 //	known ──ask──▶ asked ──answer──▶ answered
 //	  ▲              └────failure──▶ failed
-//	  └───────new address, once────────┘
+//	  └────closed, new address: once───┘
 type phase uint8
 
 const (
@@ -147,11 +148,20 @@ func (m *machine) answered(id peer.ID, closer []peer.AddrInfo, connected func(pe
 }
 
 // failedAsk takes in that a node could not be asked or did not answer well.
-func (m *machine) failedAsk(id peer.ID) {
-	if c := m.byID[id]; c != nil && c.phase == phaseAsked {
-		c.phase = phaseFailed
-		m.fails++
+// closed says that this was because its connection is gone: then it is asked
+// once more, by a dial. A connection manager closes what it likes.
+func (m *machine) failedAsk(id peer.ID, closed bool) {
+	c := m.byID[id]
+	if c == nil || c.phase != phaseAsked {
+		return
 	}
+	if closed && !c.retried {
+		c.phase, c.connected, c.retried = phaseKnown, false, true
+		m.asks--
+		return
+	}
+	c.phase = phaseFailed
+	m.fails++
 }
 
 // effects is what step wants done.

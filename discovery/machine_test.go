@@ -153,7 +153,7 @@ func TestWalkIsOverWhenTheNearestHaveSpoken(t *testing.T) {
 		for i, in := range e.ask {
 			asked = append(asked, in.ID)
 			if i%4 == 3 {
-				m.failedAsk(in.ID)
+				m.failedAsk(in.ID, false)
 			} else {
 				m.answered(in.ID, nil, all, now)
 			}
@@ -296,7 +296,7 @@ func TestSecondChanceOnlyForANewAddressAndOnce(t *testing.T) {
 	m := testMachine(testLimits())
 	m.add(infos, 0, none)
 	m.step(0)
-	m.failedAsk(infos[0].ID)
+	m.failedAsk(infos[0].ID, false)
 	m.add(infos[:1], 1, none)
 	if e := m.step(1); len(e.ask) != 0 {
 		t.Fatal("asked again at the address that failed")
@@ -307,7 +307,23 @@ func TestSecondChanceOnlyForANewAddressAndOnce(t *testing.T) {
 		if len(e.ask) != want {
 			t.Fatalf("new address %d: asked %d, want %d", i+1, len(e.ask), want)
 		}
-		m.failedAsk(infos[0].ID)
+		m.failedAsk(infos[0].ID, false)
+	}
+}
+
+func TestConnectionClosedUnderAnAskIsMadeAgainOnce(t *testing.T) {
+	infos := makeInfos(testKey, 1)
+	m := testMachine(testLimits())
+	m.add(infos, 0, all)
+	for i, want := range []int{1, 1, 0} {
+		e := m.step(time.Duration(i))
+		if len(e.ask) != want || e.done != (want == 0) {
+			t.Fatalf("step %d: asked %d, done %v", i, len(e.ask), e.done)
+		}
+		m.failedAsk(infos[0].ID, true)
+	}
+	if r := m.result(); r.Asked != 1 || r.Failed != 1 {
+		t.Fatalf("%+v", r)
 	}
 }
 
@@ -317,12 +333,12 @@ func TestLateRepeatedAndUnaskedAnswersAreIgnored(t *testing.T) {
 	m.add(infos[:10], 0, all)
 	m.answered(infos[0].ID, infos[10:], all, 0) // not asked yet
 	m.answered(makePeer(999), infos[10:], all, 0)
-	m.failedAsk(makePeer(999))
-	m.failedAsk(infos[0].ID)
+	m.failedAsk(makePeer(999), false)
+	m.failedAsk(infos[0].ID, false)
 	m.step(0)
-	m.failedAsk(infos[0].ID)
+	m.failedAsk(infos[0].ID, false)
 	m.answered(infos[0].ID, infos[10:], all, 1) // after its failure
-	m.failedAsk(infos[0].ID)
+	m.failedAsk(infos[0].ID, false)
 	if len(m.cands) != 10 || m.fails != 1 {
 		t.Fatalf("%d candidates, %d failures", len(m.cands), m.fails)
 	}
@@ -434,7 +450,7 @@ func TestAnySequenceEndsWithinItsCaps(t *testing.T) {
 			out = slices.Delete(out, i, i+1)
 			switch rng.IntN(5) {
 			case 0:
-				m.failedAsk(p)
+				m.failedAsk(p, false)
 			case 1: // silent for ever
 			default:
 				answers[p] = true

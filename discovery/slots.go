@@ -83,8 +83,8 @@ func (m *machine) busy() (conn, dial, out int) {
 func (m *machine) markSlow(now time.Duration) {
 	for _, c := range m.cands {
 		if c.phase == phaseAsked {
-			c.slow = c.slow || now-c.since >= m.slowAfter(c)
 			c.lost = c.lost || now-c.since >= m.patience(c)
+			c.slow = c.slow || c.lost || now-c.since >= m.slowAfter(c)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func (m *machine) wake(now time.Duration) time.Duration {
 		}
 		at := c.since + m.patience(c)
 		if !c.slow {
-			at = c.since + m.slowAfter(c)
+			at = min(at, c.since+m.slowAfter(c))
 		}
 		if at > now && (next == 0 || at < next) {
 			next = at

@@ -82,8 +82,9 @@ func (w *walker) run(ctx context.Context, m *machine) (WalkResult, error) {
 				m.answered(a.id, a.closer, w.d.live, time.Since(began))
 				continue
 			}
-			m.failedAsk(a.id)
-			if unresponsive(a.err) {
+			silent := unresponsive(a.err)
+			m.failedAsk(a.id, !silent && w.d.cfg.Host.Network().Connectedness(a.id) != network.Connected)
+			if silent {
 				dead = append(dead, a.id)
 			}
 		}

@@ -61,7 +61,7 @@ func table(w io.Writer, rows [][]string) {
 		}
 		fmt.Fprintln(t)
 	}
-	t.Flush() //nolint:errcheck // the terminal has gone; there is nobody to tell
+	t.Flush()
 }
 
 // progress tells a person what goes on: on a terminal, or when asked with -v.

@@ -33,7 +33,7 @@ func newListen(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer l.Close() //nolint:errcheck // the node withdraws the binding
+			defer l.Close()
 			a.tellBound(l.Pipe())
 			if keep {
 				return a.serveAll(cmd.Context(), l)

@@ -101,7 +101,7 @@ func cmdUp(ts *testscript.TestScript, neg bool, args []string) {
 	n.mu.Lock()
 	n.running[name] = cmd
 	n.mu.Unlock()
-	ts.Defer(func() { n.stop(name, syscall.SIGKILL) }) //nolint:errcheck // it may be gone
+	ts.Defer(func() { n.stop(name, syscall.SIGKILL) })
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		var e upEvent
@@ -134,7 +134,7 @@ type lineLog struct{ ts *testscript.TestScript }
 
 func (l *lineLog) Write(p []byte) (int, error) {
 	if testing.Verbose() {
-		os.Stderr.Write(p) //nolint:errcheck // it is only for reading along
+		os.Stderr.Write(p)
 	}
 	return len(p), nil
 }
@@ -202,7 +202,7 @@ func cmdHoldPort(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Defer(func() { l.Close() }) //nolint:errcheck // the test is over
+	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
@@ -211,7 +211,7 @@ func cmdBigFile(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: bigfile FILE")
 	}
 	b := make([]byte, 5<<20+1)
-	rand.NewChaCha8([32]byte{}).Read(b) //nolint:errcheck // it never fails
+	rand.NewChaCha8([32]byte{}).Read(b)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 

@@ -19,9 +19,9 @@ const bufferSize = 256 << 10
 // too. A connection that is cut is an error, and is not taken for an end. When
 // the far side has ended, farEnded is called, if it is not nil; it may end in.
 func (a *app) plumb(ctx context.Context, c *client.Conn, in io.Reader, farEnded func()) error {
-	stop := context.AfterFunc(ctx, func() { c.Close() }) //nolint:errcheck // it is being dropped
+	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	defer c.Close() //nolint:errcheck // both halves have ended, or it has failed
+	defer c.Close()
 	sent := make(chan error, 1)
 	go func() { // ends with the process if in never does: a terminal cannot be interrupted
 		sent <- send(c, in)

@@ -226,7 +226,7 @@ func (a *app) awaitReady(ctx context.Context, n *node.Node) {
 		err := n.Ready(try)
 		cancel()
 		if err == nil {
-			a.print(upEvent{Event: "ready"}, func(w io.Writer) { fmt.Fprintln(w, "ready") }) //nolint:errcheck // nobody reads
+			a.print(upEvent{Event: "ready"}, func(w io.Writer) { fmt.Fprintln(w, "ready") })
 			return
 		}
 		if ctx.Err() == nil && !a.quiet {

@@ -73,7 +73,7 @@ func bridge(l local, f far, c *counters) error {
 	b.toldAll.Store(true)
 	if b.cause == nil {
 		l.End(nil)
-		f.Close() //nolint:errcheck // all data has been taken by both sides
+		f.Close()
 	}
 	watch.Wait()
 	return b.cause

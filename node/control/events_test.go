@@ -127,7 +127,7 @@ func TestEventStreamIsServerSentEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // a test
+	defer answer.Body.Close()
 	if got := answer.Header.Get("Content-Type"); got != "text/event-stream" {
 		t.Errorf("media type %q", got)
 	}

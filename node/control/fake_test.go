@@ -243,8 +243,8 @@ type fakeConn struct {
 func (c fakeConn) Opened(context.Context) error { return c.node.refusal }
 
 func (c fakeConn) Reset() {
-	c.SetLinger(0) //nolint:errcheck // it is closed anyhow
-	c.Close()      //nolint:errcheck // nothing is left to lose
+	c.SetLinger(0)
+	c.Close()
 }
 func (c fakeConn) Pipe() pipe.ID                       { return c.id }
 func (c fakeConn) RemotePrincipal() identity.Principal { return c.node.Principal() }
@@ -256,7 +256,7 @@ func connPair(n *fakeNode, id pipe.ID) (near, distant net.Conn, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer l.Close() //nolint:errcheck // it has served its one connection
+	defer l.Close()
 	a, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		return nil, nil, err

@@ -99,7 +99,7 @@ func (ls *listening) run(ctx context.Context, cancel context.CancelFunc, w http.
 	// The listener ends the accept loop, and closing it takes a while, since
 	// the binding is withdrawn.
 	defer ls.waits.Wait()
-	defer ls.listener.Close() //nolint:errcheck // the stream is over in any case
+	defer ls.listener.Close()
 	defer cancel()
 	if err := writeLine(w, api.ListenEvent{Kind: api.ListenBound, Pipe: ls.pipe}); err != nil {
 		return nil
@@ -187,7 +187,7 @@ func (ls *listening) tell(ctx context.Context, e api.ListenEvent) {
 func pipeConn(conn net.Conn) (PipeConn, error) {
 	c, ok := conn.(PipeConn)
 	if !ok {
-		conn.Close() //nolint:errcheck // the first error is told
+		conn.Close()
 		return nil, wire.Errorf(wire.Internal, "a connection of type %T does not tell what it is", conn)
 	}
 	return c, nil

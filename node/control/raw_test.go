@@ -24,7 +24,7 @@ func echo(t testing.TB, n *fakeNode, c *client.Client, ref string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test
+	defer l.Close()
 	served := make(chan error, 1)
 	go func() {
 		conn, err := l.AcceptConn()
@@ -40,12 +40,12 @@ func echo(t testing.TB, n *fakeNode, c *client.Client, ref string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	sent := make([]byte, 3<<20)
-	rand.Read(sent) //nolint:errcheck // it never fails
+	rand.Read(sent)
 	go func() {
-		conn.Write(sent)  //nolint:errcheck // the comparison below tells
-		conn.CloseWrite() //nolint:errcheck // as above
+		conn.Write(sent)
+		conn.CloseWrite()
 	}()
 	got, err := io.ReadAll(conn)
 	if err != nil || !bytes.Equal(got, sent) {
@@ -71,7 +71,7 @@ func serveOnce(t testing.TB, n *fakeNode, id string, fn func(c fakeConn)) {
 		}
 	}()
 	t.Cleanup(func() {
-		l.Close() //nolint:errcheck // a test
+		l.Close()
 		<-done
 	})
 }
@@ -144,21 +144,21 @@ func TestCutIsNotTakenForAnEnd(t *testing.T) {
 	n, _, c := serve(t)
 	p := createPipe(t, c, "x")
 	serveOnce(t, n, p.ID, func(far fakeConn) {
-		far.Write([]byte("half a")) //nolint:errcheck // the reader tells
+		far.Write([]byte("half a"))
 		// The byte back says that all has been read, so that the reset takes
 		// nothing with it.
-		far.Read(make([]byte, 1)) //nolint:errcheck // as above
+		far.Read(make([]byte, 1))
 		far.Reset()
 	})
 	conn, err := c.Dial(t.Context(), "x", api.DialQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	if _, err := io.ReadFull(conn, make([]byte, 6)); err != nil {
 		t.Fatal(err)
 	}
-	conn.Write([]byte("k")) //nolint:errcheck // the read tells
+	conn.Write([]byte("k"))
 	_, err = conn.Read(make([]byte, 10))
 	if err == nil || errors.Is(err, io.EOF) {
 		t.Fatalf("a cut connection reads as %v", err)
@@ -191,7 +191,7 @@ func TestFarSideIsDroppedWhenTheProgramDies(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		conn.Close() //nolint:errcheck // the point of the test
+		conn.Close()
 		if err := <-dropped; err == nil {
 			t.Error("the far side was never told")
 		}
@@ -205,7 +205,7 @@ func TestIdleProgramThatDiesAfterItsEndIsNoticed(t *testing.T) {
 	p := createPipe(t, c, "x")
 	dropped := make(chan struct{})
 	serveOnce(t, n, p.ID, func(far fakeConn) {
-		io.Copy(io.Discard, far) //nolint:errcheck // ends with the half-close
+		io.Copy(io.Discard, far)
 		far.SetReadDeadline(time.Time{})
 		for {
 			// TCP tells a reset to a reader that has seen the end only on the
@@ -223,8 +223,8 @@ func TestIdleProgramThatDiesAfterItsEndIsNoticed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.CloseWrite() //nolint:errcheck // a test
-	conn.Close()      //nolint:errcheck // a test
+	conn.CloseWrite()
+	conn.Close()
 	for e := range events {
 		if e.Kind == api.EventConnectionEnded {
 			break
@@ -238,12 +238,12 @@ func TestOfferedConnectionIsTakenOnce(t *testing.T) {
 	n, s, c := serve(t)
 	p := createPipe(t, c, "x")
 	far, near := offered(t, n, s, p.ID)
-	defer far.Close() //nolint:errcheck // a test
+	defer far.Close()
 	conn, err := c.Take(t.Context(), near.about.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	_, err = c.Take(t.Context(), near.about.ID)
 	wantCode(t, err, wire.Taken, "taken already")
 	_, err = c.Take(t.Context(), "nonsense")
@@ -254,9 +254,9 @@ func TestOfferedConnectionThatNobodyTakesIsDropped(t *testing.T) {
 	n, s, c := serve(t)
 	p := createPipe(t, c, "x")
 	far, near := offered(t, n, s, p.ID)
-	defer far.Close() //nolint:errcheck // a test
+	defer far.Close()
 	s.conns.expire(near)
-	if _, err := far.Read(make([]byte, 1)); err == nil || err == io.EOF {
+	if _, err := far.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("the far side reads %v", err)
 	}
 	_, err := c.Take(t.Context(), near.about.ID)
@@ -308,7 +308,7 @@ func TestBindingEndsWithTheRequest(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the pipe is not free after Close: %v", err)
 	}
-	again.Close() //nolint:errcheck // a test
+	again.Close()
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("accept after close: %v", err)
 	}
@@ -321,7 +321,7 @@ func TestListenerLearnsThatItWasReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test
+	defer l.Close()
 	bound := n.listener(<-n.bound)
 	close(bound.replaced)
 	failed := make(chan error, 1)
@@ -330,23 +330,23 @@ func TestListenerLearnsThatItWasReplaced(t *testing.T) {
 		failed <- err
 	}()
 	<-l.Replaced()
-	bound.Close() //nolint:errcheck // a test
+	bound.Close()
 	wantCode(t, <-failed, wire.Replaced, "another binder")
 }
 
 func TestCloseEndsWhatPassesThrough(t *testing.T) {
 	n, s, c := serve(t)
 	p := createPipe(t, c, "x")
-	serveOnce(t, n, p.ID, func(far fakeConn) { io.Copy(io.Discard, far) }) //nolint:errcheck // it ends with the reset
+	serveOnce(t, n, p.ID, func(far fakeConn) { io.Copy(io.Discard, far) })
 	conn, err := c.Dial(t.Context(), "x", api.DialQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a test
+	defer conn.Close()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Read(make([]byte, 1)); err == nil || err == io.EOF {
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("read after the node has left: %v", err)
 	}
 }
@@ -377,7 +377,7 @@ func BenchmarkDialThroughput(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // a benchmark
+	defer conn.Close()
 	buf := make([]byte, 256<<10)
 	b.SetBytes(size)
 	for b.Loop() {

@@ -33,20 +33,20 @@ func hijack(w http.ResponseWriter, id string) (*rawLocal, error) {
 	}
 	half, ok := conn.(halfConn)
 	if !ok {
-		conn.Close() //nolint:errcheck // nothing has been sent
+		conn.Close()
 		return nil, wire.Errorf(wire.Internal, "cannot upgrade a connection of type %T", conn)
 	}
-	conn.SetDeadline(time.Now().Add(writeTimeout)) //nolint:errcheck // the write below fails if the connection is gone
+	conn.SetDeadline(time.Now().Add(writeTimeout))
 	_, err = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + api.UpgradeProtocol +
 		"\r\n" + api.ConnectionHeader + ": " + id + "\r\n\r\n")
 	if err == nil {
 		err = rw.Flush()
 	}
 	if err != nil {
-		conn.Close() //nolint:errcheck // the first error is told
+		conn.Close()
 		return nil, errGone()
 	}
-	conn.SetDeadline(time.Time{}) //nolint:errcheck // as above
+	conn.SetDeadline(time.Time{})
 	l := &rawLocal{halfConn: half, ended: make(chan struct{})}
 	if rw.Reader.Buffered() > 0 {
 		l.early = rw.Reader
@@ -71,6 +71,6 @@ func (l *rawLocal) Gone() { waitHangup(l.halfConn, l.ended) }
 func (l *rawLocal) End(error) {
 	l.end.Do(func() {
 		close(l.ended)
-		l.halfConn.Close() //nolint:errcheck // the program has all it gets
+		l.halfConn.Close()
 	})
 }

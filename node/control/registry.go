@@ -240,6 +240,6 @@ func unknownConnection(id string) error {
 
 func newConnectionID() string {
 	var b [8]byte
-	rand.Read(b[:]) //nolint:errcheck // it never fails
+	rand.Read(b[:])
 	return hex.EncodeToString(b[:])
 }

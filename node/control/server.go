@@ -86,7 +86,7 @@ func (s *Server) open(ctx context.Context) error {
 	l, err := s.openTCP(ctx)
 	if err != nil {
 		for _, open := range s.sockets {
-			open.Close() //nolint:errcheck // the first error is told
+			open.Close()
 		}
 		return err
 	}
@@ -130,7 +130,7 @@ func (s *Server) Close() error {
 	if first {
 		s.cancel()
 		s.conns.close()
-		s.http.Close() //nolint:errcheck // it closes everything, whatever it returns
+		s.http.Close()
 	}
 	s.tasks.Wait()
 	return nil

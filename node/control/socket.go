@@ -42,7 +42,7 @@ func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	// Between the two calls the file mode may be wider, but the folder is
 	// private, and peer credentials are checked in any case.
 	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close() //nolint:errcheck // the first error is told
+		l.Close()
 		return nil, wire.Errorf(wire.Internal, "local API: %w", err)
 	}
 	return l, nil
@@ -70,7 +70,7 @@ func removeDead(ctx context.Context, path string) error {
 	defer cancel()
 	c, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 	if err == nil {
-		c.Close() //nolint:errcheck // it was only to see whether somebody answers
+		c.Close()
 		return taken(path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {

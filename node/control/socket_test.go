@@ -30,7 +30,7 @@ func TestDeadSocketIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead.SetUnlinkOnClose(false)
-	dead.Close() //nolint:errcheck // a test
+	dead.Close()
 	_, _, c := serve(t, func(c *Config) { c.Socket = path })
 	if _, err := c.Status(t.Context()); err != nil {
 		t.Error(err)

@@ -24,15 +24,15 @@ func TestWebSocketCarriesBytesAndHalfClose(t *testing.T) {
 	serveOnce(t, n, p.ID, func(far fakeConn) {
 		all, err := io.ReadAll(far)
 		if err == nil {
-			far.Write(bytes.ToUpper(all)) //nolint:errcheck // the reader tells
+			far.Write(bytes.ToUpper(all))
 		}
-		far.CloseWrite() //nolint:errcheck // as above
+		far.CloseWrite()
 	})
 	ws, answer, err := web(t, s, "/v1/pipes/x/dial?wait=1s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ws.CloseNow() //nolint:errcheck // a test
+	defer ws.CloseNow()
 	for _, m := range []string{"pan", "pipe", ""} {
 		if err := ws.Write(t.Context(), websocket.MessageBinary, []byte(m)); err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestWebSocketIsToldOfACut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ws.CloseNow() //nolint:errcheck // a test
+	defer ws.CloseNow()
 	_, _, err = ws.Read(t.Context())
 	if websocket.CloseStatus(err) != websocket.StatusInternalError {
 		t.Errorf("got %v", err)
@@ -89,17 +89,17 @@ func TestWebSocketMessagesAreChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n, s, c := serve(t)
 			p := createPipe(t, c, "x")
-			serveOnce(t, n, p.ID, func(far fakeConn) { io.Copy(io.Discard, far) }) //nolint:errcheck // it ends with the reset
+			serveOnce(t, n, p.ID, func(far fakeConn) { io.Copy(io.Discard, far) })
 			ws, _, err := web(t, s, "/v1/pipes/x/dial")
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer ws.CloseNow() //nolint:errcheck // a test
+			defer ws.CloseNow()
 			// The answer may come before all is written.
 			wrote := make(chan struct{})
 			go func() {
 				defer close(wrote)
-				ws.Write(t.Context(), tc.kind, tc.data) //nolint:errcheck // the read tells
+				ws.Write(t.Context(), tc.kind, tc.data)
 			}()
 			_, _, err = ws.Read(t.Context())
 			if websocket.CloseStatus(err) != tc.status {

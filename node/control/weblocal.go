@@ -56,7 +56,7 @@ func (l *webLocal) Read(p []byte) (int, error) {
 				return 0, err
 			}
 			if kind != websocket.MessageBinary {
-				l.ws.Close(websocket.StatusUnsupportedData, "text messages carry nothing here") //nolint:errcheck // it ends in any case
+				l.ws.Close(websocket.StatusUnsupportedData, "text messages carry nothing here")
 				return 0, wire.Errorf(wire.BadRequest, "a WebSocket text message where only binary ones carry bytes")
 			}
 			l.message, l.fresh = message, true
@@ -103,9 +103,9 @@ func (l *webLocal) Gone() { <-l.ws.CloseRead(l.ctx).Done() }
 func (l *webLocal) End(cause error) {
 	l.end.Do(func() {
 		if cause == nil {
-			l.ws.Close(websocket.StatusNormalClosure, "") //nolint:errcheck // the program has all it gets
+			l.ws.Close(websocket.StatusNormalClosure, "")
 		} else {
-			l.ws.Close(websocket.StatusInternalError, wire.CodeOf(cause).String()) //nolint:errcheck // as above
+			l.ws.Close(websocket.StatusInternalError, wire.CodeOf(cause).String())
 		}
 		l.cancel()
 	})

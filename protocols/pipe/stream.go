@@ -56,7 +56,7 @@ func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reac
 	if err != nil {
 		return carrier{}, attempts, err
 	}
-	return carrier{s.usable(st, path.Transport()), w.Peer, path.Transport(), path.Remote(), path.Direct()}, attempts, nil
+	return carrier{s.held(s.usable(st, path.Transport()), w.Peer), w.Peer, path.Transport(), path.Remote(), path.Direct()}, attempts, nil
 }
 
 // acceptStream takes a pipe-conn stream from another node.
@@ -64,7 +64,8 @@ func (s *Service) acceptStream(st network.Stream) {
 	conn := st.Conn()
 	remote := conn.RemoteMultiaddr()
 	transport := reach.TransportOfConn(conn)
-	s.acceptCarrier(s.ctx, carrier{s.usable(st, transport), conn.RemotePeer(), transport, remote, transport != reach.Relay})
+	from := conn.RemotePeer()
+	s.acceptCarrier(s.ctx, carrier{s.held(s.usable(st, transport), from), from, transport, remote, transport != reach.Relay})
 }
 
 // usable is st as a stream whose deadlines can be moved. A read deadline that
@@ -79,6 +80,26 @@ func (s *Service) usable(st network.Stream, t reach.Transport) stream {
 		st.Reset()
 	}
 	return ahead
+}
+
+// heldStream keeps the path below it from being closed as one of little use.
+type heldStream struct {
+	stream
+	release func()
+}
+
+func (s *Service) held(st stream, p peer.ID) stream { return heldStream{st, s.cfg.Reach.Hold(p)} }
+
+// Close ends the stream in good order.
+func (h heldStream) Close() error {
+	defer h.release()
+	return h.stream.Close()
+}
+
+// Reset drops it.
+func (h heldStream) Reset() error {
+	defer h.release()
+	return h.stream.Reset()
 }
 
 // openLocal joins this node's two ends within the process: a node cannot dial

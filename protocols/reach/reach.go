@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -75,6 +76,7 @@ type Reach struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	running sync.WaitGroup // flights and their dials
+	holds   atomic.Uint64  // so far; numbers them
 
 	mu      sync.Mutex
 	closed  bool

@@ -36,7 +36,7 @@ func TestDeadlineThatPassedCanBeMoved(t *testing.T) {
 			}
 			_, err := s.Read(make([]byte, 1))
 			var ne net.Error
-			if err != os.ErrDeadlineExceeded || !errors.As(err, &ne) || !ne.Timeout() || wire.CodeOf(err) != wire.Timeout {
+			if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &ne) || !ne.Timeout() || wire.CodeOf(err) != wire.Timeout {
 				t.Fatalf("%s: %v", when, err)
 			}
 			if err := s.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
@@ -47,7 +47,7 @@ func TestDeadlineThatPassedCanBeMoved(t *testing.T) {
 		if err := s.SetWriteDeadline(past); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Write(make([]byte, 4<<20)); err != os.ErrDeadlineExceeded {
+		if _, err := s.Write(make([]byte, 4<<20)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("write: %v", err)
 		}
 	})
@@ -63,7 +63,7 @@ func TestHalfCloseStillReads(t *testing.T) {
 		if err := s.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Write([]byte("x")); err != net.ErrClosed {
+		if _, err := s.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("write after CloseWrite: %v", err)
 		}
 		back, err := io.ReadAll(s)
@@ -73,7 +73,7 @@ func TestHalfCloseStillReads(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Read(make([]byte, 1)); err != net.ErrClosed {
+		if _, err := s.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("read after Close: %v", err)
 		}
 	})
@@ -137,7 +137,7 @@ func TestUnusedStreamClosesAtOnce(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := s.Write([]byte("x")); err != net.ErrClosed {
+		if _, err := s.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("write: %v", err)
 		}
 	})

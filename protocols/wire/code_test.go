@@ -109,7 +109,7 @@ func TestTimeoutsAreNetErrors(t *testing.T) {
 	for _, c := range Codes() {
 		for _, err := range []error{c, Errorf(c, "x")} {
 			var n net.Error
-			if !errors.As(err, &n) || n.Timeout() != (c == Timeout) || n.Temporary() != (c == Timeout || c == Busy) {
+			if !errors.As(err, &n) || n.Timeout() != (c == Timeout) || n.Temporary() != (c == Timeout || c == Busy) { //nolint:staticcheck // deprecated, but net/http's server still asks it
 				t.Errorf("%#v is not the right net.Error", err)
 			}
 		}

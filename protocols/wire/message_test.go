@@ -97,7 +97,7 @@ func TestEveryTruncatedMessageIsRefused(t *testing.T) {
 		if n == 0 {
 			want = io.EOF
 		}
-		if err := ReadMessage(bytes.NewReader(raw[:n]), new(wrapperspb.BytesValue), 1<<20); err != want {
+		if err := ReadMessage(bytes.NewReader(raw[:n]), new(wrapperspb.BytesValue), 1<<20); !errors.Is(err, want) {
 			t.Errorf("prefix of %d bytes: %v", n, err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestReadersErrorIsReturnedAsItIs(t *testing.T) {
 	cause := errors.New("cut")
 	for n := range 3 {
 		r := io.MultiReader(bytes.NewReader(message(t, make([]byte, 300))[:n]), iotest.ErrReader(cause))
-		if err := ReadMessage(r, new(wrapperspb.BytesValue), 1<<20); err != cause {
+		if err := ReadMessage(r, new(wrapperspb.BytesValue), 1<<20); !errors.Is(err, cause) {
 			t.Errorf("after %d bytes: %v", n, err)
 		}
 	}

@@ -128,7 +128,7 @@ func movePipe(ctx context.Context, s *stage) error {
 	defer after.listener.Close()
 	bound := time.Since(began)
 	if err := <-before.ended; !isReplaced(err) {
-		return fmt.Errorf("the old binder was told %v, not that it is replaced", err)
+		return fmt.Errorf("the old binder was told %w, not that it is replaced", err)
 	}
 	s.note("bound there after %d ms; node 2 is told that it is replaced", bound.Milliseconds())
 	for _, n := range []*daemon{dialer, s.nodes[7]} {

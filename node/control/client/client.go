@@ -167,7 +167,7 @@ func (c *Client) open(ctx context.Context, method, route string, query url.Value
 		return nil, c.failed(ctx, err)
 	}
 	if answer.StatusCode >= 300 {
-		defer answer.Body.Close() //nolint:errcheck // it has been read
+		defer answer.Body.Close()
 		return nil, problemIn(answer)
 	}
 	return answer, nil
@@ -179,7 +179,7 @@ func (c *Client) call(ctx context.Context, method, route string, query url.Value
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close() //nolint:errcheck // it has been read
+	defer answer.Body.Close()
 	if v == nil {
 		return nil
 	}

@@ -40,16 +40,16 @@ func (c *Client) upgrade(ctx context.Context, route string, query url.Values) (*
 	}
 	half, ok := raw.(halfConn)
 	if !ok {
-		raw.Close() //nolint:errcheck // nothing has been sent
+		raw.Close()
 		return nil, wire.Errorf(wire.Internal, "a connection of type %T has no halves", raw)
 	}
-	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // the read fails if it is gone
+	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })
 	conn, err := c.handshake(half, r)
 	if !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
-		raw.Close() //nolint:errcheck // the first error is told
+		raw.Close()
 		return nil, err
 	}
 	return conn, nil
@@ -65,7 +65,7 @@ func (c *Client) handshake(half halfConn, r *http.Request) (*Conn, error) {
 		return nil, c.failed(r.Context(), err)
 	}
 	if answer.StatusCode != http.StatusSwitchingProtocols {
-		defer answer.Body.Close() //nolint:errcheck // it has been read
+		defer answer.Body.Close()
 		return nil, problemIn(answer)
 	}
 	return &Conn{halfConn: half, client: c, id: answer.Header.Get(api.ConnectionHeader), early: in}, nil
@@ -117,7 +117,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if cut := about.Problem.Err(); cut != nil {
 		return n, cut
 	}
-	if lost != nil && err == io.EOF {
+	if lost != nil && errors.Is(err, io.EOF) {
 		return n, wire.Errorf(wire.Closed, "the node left before it had said how the connection ended: %w", lost)
 	}
 	return n, err

@@ -33,7 +33,7 @@ func (c *Client) Events(ctx context.Context, since uint64) iter.Seq2[api.Event, 
 			yield(api.Event{}, err)
 			return
 		}
-		defer answer.Body.Close() //nolint:errcheck // it has been read
+		defer answer.Body.Close()
 		lines := bufio.NewScanner(answer.Body)
 		lines.Buffer(nil, maxEvent)
 		for lines.Scan() {

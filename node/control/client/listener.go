@@ -51,7 +51,7 @@ func (c *Client) Listen(ctx context.Context, ref string, q api.ListenRequest) (*
 	}
 	if err != nil {
 		cancel()
-		answer.Body.Close() //nolint:errcheck // the first error is told
+		answer.Body.Close()
 		return nil, err
 	}
 	l.pipe = first.Pipe
@@ -138,7 +138,7 @@ func (l *Listener) Close() error {
 	defer cancel()
 	err := l.client.call(ctx, http.MethodDelete, pipeRoute(l.pipe, "/listen"), nil, nil, nil)
 	l.cancel()
-	l.body.Close() //nolint:errcheck // it has been cancelled
+	l.body.Close()
 	switch wire.CodeOf(err) {
 	case wire.Unknown, wire.NotReady, wire.Closed:
 		return nil // it has ended already, or the node has
