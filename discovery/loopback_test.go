@@ -278,25 +278,6 @@ func TestLANThatFailsToStartIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestMDNSOfTheLibraryStartsAndStops(t *testing.T) {
-	s, err := startMDNS(loopbackClosed(t), lanName("test"), func(peer.AddrInfo) {})
-	if err != nil {
-		// A machine without any interface that can multicast: said, not fatal.
-		t.Log(err)
-		return
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// loopbackClosed is a bare host that is closed with the test.
-func loopbackClosed(t *testing.T) host.Host {
-	h := loopback(t)
-	t.Cleanup(func() { h.Close() })
-	return h
-}
-
 func TestCloseIsIdempotentAndBeforeRunToo(t *testing.T) {
 	n := start(t, loopback(t), Config{})
 	d, err := New(t.Context(), Config{Host: n.host, Reach: n.reach, Overlay: "other"})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -25,8 +26,8 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// Operations of each kind in one run.
-const operations = 120
+// operations of each kind in one run.
+const operations = 100
 
 // quiet is the time between two operations: what an operation does in the
 // background after its answer is over, and counted to it.
@@ -43,6 +44,8 @@ func TestOverlayFigures(t *testing.T) {
 			t.Fatalf("N=%s: a number of nodes of at least 30 is needed, so that there are readers who hold nothing", s)
 		}
 	}
+	// Memory is for speed here: a third of the time goes to collecting garbage.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	report, err := figures.New(os.Stdout)
 	if err != nil {
 		t.Fatal(err)
@@ -179,8 +182,8 @@ func (o *overlay) reader(key wire.Key, binder *world.Node) *world.Node {
 }
 
 // awaitCalm waits until no node has more connections than it may, at most two
-// minutes: a refresh of the routing tables makes many, which the connection
-// manager closes only when their time of grace is over.
+// minutes: an operation makes some and a refresh of the routing tables many,
+// which the connection manager closes when their time of grace is over.
 func (o *overlay) awaitCalm() {
 	var counts []float64
 	for range 24 {

@@ -7,7 +7,6 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	connmanager "github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -28,42 +27,7 @@ const trimGrace = 20 * time.Second
 // newConnManager keeps the node at max connections: above it, the least useful
 // are closed until a tenth is free.
 func newConnManager(max int) (connmgr.ConnManager, error) {
-	m, err := connmanager.NewConnManager(max-max/10, max, connmanager.WithGracePeriod(trimGrace))
-	if err != nil {
-		return nil, err
-	}
-	return connManager{m}, nil
-}
-
-// connManager lets kad-dht prefer its nearest buckets instead of protecting
-// them: they hold up to 40 peers, which no trimming could touch then, and a
-// node told to keep 40 connections would keep 60.
-type connManager struct{ *connmanager.BasicConnMgr }
-
-// What kad-dht protects its nearest peers with, and what they get instead: a
-// tag worth more than the 5 of its other peers.
-const (
-	kadTag      = "kbucket"
-	kadNear     = "panpipe-near"
-	kadNearness = 20
-)
-
-// Protect protects, except from kad-dht.
-func (m connManager) Protect(p peer.ID, tag string) {
-	if tag == kadTag {
-		m.TagPeer(p, kadNear, kadNearness)
-		return
-	}
-	m.BasicConnMgr.Protect(p, tag)
-}
-
-// Unprotect undoes Protect.
-func (m connManager) Unprotect(p peer.ID, tag string) bool {
-	if tag == kadTag {
-		m.UntagPeer(p, kadNear)
-		return m.IsProtected(p, "")
-	}
-	return m.BasicConnMgr.Unprotect(p, tag)
+	return connmanager.NewConnManager(max-max/10, max, connmanager.WithGracePeriod(trimGrace))
 }
 
 // newResourceManager makes libp2p's resource manager with the node's limits.

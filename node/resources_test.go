@@ -4,32 +4,11 @@ import (
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
-
-func TestOnlyKadIsDeniedProtection(t *testing.T) {
-	m, err := newConnManager(10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
-	p := peer.ID("somebody")
-	m.Protect(p, kadTag)
-	if m.IsProtected(p, "") || m.GetTagInfo(p).Value != kadNearness {
-		t.Errorf("kad-dht's nearest: protected %v, %+v", m.IsProtected(p, ""), m.GetTagInfo(p))
-	}
-	m.Protect(p, "mine")
-	if !m.Unprotect(p, kadTag) || !m.IsProtected(p, "mine") || m.GetTagInfo(p).Value != 0 {
-		t.Errorf("after kad-dht let go: %+v", m.GetTagInfo(p))
-	}
-	if m.Unprotect(p, "mine") {
-		t.Error("still protected")
-	}
-}
 
 func TestManyConnectionsFromOneAddressPass(t *testing.T) {
 	c, err := Config{}.normalize()

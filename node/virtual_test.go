@@ -65,7 +65,7 @@ func TestNodesRunInVirtualTime(t *testing.T) {
 	})
 }
 
-func TestMaxConnectionsHoldsThoughKadProtectsItsNearest(t *testing.T) {
+func TestMaxConnectionsHoldsForRoutingTableToo(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, v *virtual) {
 		const most = minConnections
 		hub := v.start(t, func(c *Config) { c.MaxConnections = most })
