@@ -189,7 +189,7 @@ func (c *Conn) carrier() (carrier, error) {
 
 func (c *Conn) ioError(err error) error {
 	switch {
-	case err == nil || errors.Is(err, io.EOF):
+	case err == nil || err == io.EOF:
 		return err
 	case isClosed(c.closed):
 		return net.ErrClosed

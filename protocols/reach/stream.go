@@ -132,7 +132,7 @@ func (s *stream) agree() error {
 		n, err := s.Stream.Read(buf)
 		s.answer = append(s.answer, buf[:n]...)
 		if n == 0 && err != nil {
-			if errors.Is(err, io.EOF) {
+			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
 			return err
@@ -202,7 +202,7 @@ func (s *stream) explain(err error, shut *atomic.Bool) error {
 		return nil
 	case shut.Load():
 		return net.ErrClosed
-	case errors.Is(err, io.EOF), errors.As(err, &word):
+	case err == io.EOF, errors.As(err, &word):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, yamux.ErrTimeout):
 		return os.ErrDeadlineExceeded
@@ -211,7 +211,7 @@ func (s *stream) explain(err error, shut *atomic.Bool) error {
 	if errors.As(err, &reset) {
 		return s.explainReset(reset, err)
 	}
-	if !isLost(err) && !s.Conn().IsClosed() && (errors.Is(err, network.ErrReset) || errors.Is(err, io.ErrUnexpectedEOF)) {
+	if !isLost(err) && !s.Conn().IsClosed() && (errors.Is(err, network.ErrReset) || err == io.ErrUnexpectedEOF) {
 		return err
 	}
 	return lost(s.Conn(), err)

@@ -117,7 +117,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if cut := about.Problem.Err(); cut != nil {
 		return n, cut
 	}
-	if lost != nil && errors.Is(err, io.EOF) {
+	if lost != nil && err == io.EOF {
 		return n, wire.Errorf(wire.Closed, "the node left before it had said how the connection ended: %w", lost)
 	}
 	return n, err
