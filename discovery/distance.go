@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"bytes"
-	"crypto/sha256"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -12,14 +11,7 @@ import (
 // Distance is the XOR of key and the place of p in the key space (the SHA-256
 // of its bytes, as in kad-dht), big endian: smaller is nearer.
 func Distance(key wire.Key, p peer.ID) [32]byte {
-	return xor(sha256.Sum256([]byte(p)), key)
-}
-
-func xor(place [32]byte, key wire.Key) [32]byte {
-	for i := range place {
-		place[i] ^= key[i]
-	}
-	return place
+	return key.Distance([]byte(p))
 }
 
 func nearer(a, b [32]byte) bool { return bytes.Compare(a[:], b[:]) < 0 }

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -35,7 +34,7 @@ func (s *servers) set(p peer.ID, in bool) bool {
 	_, was := s.connected[p]
 	switch {
 	case in && !was:
-		s.connected[p] = sha256.Sum256([]byte(p))
+		s.connected[p] = wire.Place([]byte(p))
 	case !in:
 		delete(s.connected, p)
 	}
@@ -120,7 +119,7 @@ func (d *Discovery) nearest(key wire.Key, n int, except ...peer.ID) []placed {
 	all := d.servers.places()
 	for _, p := range d.kad.RoutingTable().NearestPeers(kb.ID(key[:]), n+len(except)) {
 		if _, ok := all[p]; !ok {
-			all[p] = sha256.Sum256([]byte(p))
+			all[p] = wire.Place([]byte(p))
 		}
 	}
 	for _, p := range except {
@@ -129,7 +128,7 @@ func (d *Discovery) nearest(key wire.Key, n int, except ...peer.ID) []placed {
 	delete(all, d.self)
 	out := make([]placed, 0, len(all))
 	for p, at := range all {
-		out = append(out, placed{p, xor(at, key)})
+		out = append(out, placed{p, key.XOR(at)})
 	}
 	slices.SortFunc(out, func(a, b placed) int { return bytes.Compare(a.dist[:], b.dist[:]) })
 	return out
@@ -184,12 +183,12 @@ func (d *Discovery) CloserThanSelf(key wire.Key) int {
 			continue
 		}
 		if _, ok := all[in.Id]; !ok {
-			all[in.Id] = sha256.Sum256([]byte(in.Id))
+			all[in.Id] = wire.Place([]byte(in.Id))
 		}
 	}
 	n := 0
 	for p, at := range all {
-		if nearer(xor(at, key), own) && !d.servers.suspected(p, now) {
+		if nearer(key.XOR(at), own) && !d.servers.suspected(p, now) {
 			n++
 		}
 	}

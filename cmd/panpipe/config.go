@@ -26,7 +26,7 @@ func newConfigShow(a *app) *cobra.Command {
 		Long: "Prints every setting that panpipe up would run with: defaults, then the profile's\n" +
 			"file, then the environment, each over the one before. With --running it is that\n" +
 			"of the node that runs now, its flags included.",
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settings(cmd.Context(), file, running)
 			if err != nil {
@@ -84,7 +84,7 @@ func printSettings(w io.Writer, settings []api.Setting, origin bool) {
 
 func newConfigPath(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "path", Short: "Print where the profile's files are", Args: cobra.NoArgs,
+		Use: "path", Short: "Print where the profile's files are", Args: takes(),
 		RunE: does(func(*cobra.Command, []string) error {
 			var paths struct {
 				Config string `json:"config"`

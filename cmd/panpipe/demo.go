@@ -17,7 +17,7 @@ func newDemo(a *app) *cobra.Command {
 			"them bind, resolve, dial and move a pipe. Each step is verified; nothing is left\n" +
 			"behind. With --json each line of the timeline is a line of JSON.\n\n" +
 			"Steps: " + strings.Join(demo.Steps(), ", ") + " (join is always run).",
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			return demo.Run(cmd.Context(), demo.Options{Only: only, JSON: a.json, Out: a.out})
 		}),

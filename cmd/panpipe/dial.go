@@ -18,7 +18,7 @@ func newDial(a *app) *cobra.Command {
 			"input is told to the far side; dial exits when the far side has ended too. If\n" +
 			"the connection is cut, dial fails. With --json or -v, what happens is told on\n" +
 			"standard error.",
-		Args: cobra.ExactArgs(1),
+		Args: takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -58,7 +58,7 @@ func does(fn func(cmd *cobra.Command, args []string) error) func(*cobra.Command,
 }
 
 // finish tells of an error and returns the exit code.
-func (a *app) finish(ctx context.Context, err error) int {
+func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	var told errReported
 	var failed failure
 	switch {
@@ -69,7 +69,7 @@ func (a *app) finish(ctx context.Context, err error) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitFailed // interrupted: whoever did it knows
 	case !errors.As(err, &failed):
-		err = wire.Errorf(wire.BadRequest, "%s", strings.TrimSpace(err.Error())).WithNext("see panpipe --help")
+		err = wire.Errorf(wire.BadRequest, "%s", strings.TrimSpace(err.Error())).WithNext("see %s --help", cmd.CommandPath())
 	}
 	a.report(err)
 	return exitOf(err)

@@ -20,7 +20,7 @@ func newExplain(a *app) *cobra.Command {
 		Long: "Resolves the pipe afresh, dials it, and tells what was found, from whom, how old\n" +
 			"it is, which endpoints it names, and how each dial went. Exits with the code of\n" +
 			"what is wrong.",
-		Args: cobra.ExactArgs(1),
+		Args: takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

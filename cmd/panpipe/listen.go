@@ -20,11 +20,17 @@ func newListen(a *app) *cobra.Command {
 		Short: "Serve a pipe on standard input and output",
 		Long: "Binds a pipe and serves one connection on standard input and output, then exits.\n" +
 			"With --keep it goes on: connections are served one after another, and each gets\n" +
-			"what arrives on standard input meanwhile. With --json or -v, what happens is\n" +
-			"told on standard error.\n\n" +
+			"what arrives on standard input meanwhile, until standard input ends or the far\n" +
+			"side has gone; a far side that has only ended its own data still reads. So a\n" +
+			"listener that only takes wants </dev/null. What went into a connection that was\n" +
+			"cut is told on standard error as lost, and is not sent again.\n" +
+			"With --json or -v, what happens is told on standard error.\n\n" +
 			"The owner of a pipe needs no --cap; anybody else takes one from panpipe pipe grant.",
-		Args: cobra.ExactArgs(1),
+		Args: takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
+			if err := notZero(cmd.Flags(), "life", "term"); err != nil {
+				return err
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -50,7 +56,7 @@ func newListen(a *app) *cobra.Command {
 	f.BoolVar(&keep, "keep", false, "serve one connection after another")
 	f.StringVar(&q.Capability, "cap", "", "the owner's permission to bind")
 	f.StringSliceVar(&q.Allow, "allow", nil, "let this principal dial, where the pipe's policy is not open (repeated)")
-	f.TextVar(&q.Life, "life", api.Duration(0), "life of each binding record, such as 5m (default 30m)")
+	spanVar(f, &q.Life, "life", "life of each binding record, such as 5m (default 30m)")
 	f.Uint64Var(&q.Term, "term", 0, "term of the owner's own binding (default as high as needed)")
 	return cmd
 }
@@ -108,8 +114,8 @@ func (a *app) serveAll(ctx context.Context, l *client.Listener) error {
 	return err
 }
 
-// serveOne serves one connection on the standard streams. It is over when the
-// far side has ended: standard input is for the next one then.
+// serveOne serves one connection on the standard streams. It is over when both
+// sides have ended, or when it is cut: standard input is for the next one then.
 func (a *app) serveOne(ctx context.Context, conn *client.Conn, in *feed) error {
 	done := make(chan struct{})
 	return a.plumb(ctx, conn, in.reader(done), func() { close(done) })

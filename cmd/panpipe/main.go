@@ -31,5 +31,6 @@ func run(ctx context.Context, args []string, in io.Reader, out, err io.Writer) i
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(err)
-	return a.finish(ctx, root.ExecuteContext(ctx))
+	cmd, failed := root.ExecuteContextC(ctx)
+	return a.finish(ctx, cmd, failed)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 func newPipe(a *app) *cobra.Command {
@@ -21,7 +22,7 @@ func newCreate(a *app) *cobra.Command {
 		Use:   "create NAME",
 		Short: "Make a pipe owned by this node, and print its ID",
 		Long:  "Makes a pipe owned by this node and prints its ID. NAME is a local name: it is\nnever sent to anybody. Others reach the pipe by its ID.",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes("NAME"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -46,7 +47,7 @@ func newCreate(a *app) *cobra.Command {
 
 func newList(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "List the pipes that this node keeps", Args: cobra.NoArgs,
+		Use: "ls", Short: "List the pipes that this node keeps", Args: takes(),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -69,7 +70,7 @@ func newList(a *app) *cobra.Command {
 
 func newRemove(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "rm PIPE", Short: "Forget a pipe", Args: cobra.ExactArgs(1),
+		Use: "rm PIPE", Short: "Forget a pipe", Args: takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -88,7 +89,7 @@ func newRemove(a *app) *cobra.Command {
 func newResolve(a *app) *cobra.Command {
 	var q api.ResolveQuery
 	cmd := &cobra.Command{
-		Use: "resolve PIPE", Short: "Find who serves a pipe, and where", Args: cobra.ExactArgs(1),
+		Use: "resolve PIPE", Short: "Find who serves a pipe, and where", Args: takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -106,7 +107,7 @@ func newResolve(a *app) *cobra.Command {
 	f.BoolVar(&q.NoCache, "no-cache", false, "only what the binders themselves say now")
 	f.BoolVar(&q.Fresh, "fresh", false, "ask the overlay even if the answer is at hand")
 	f.StringSliceVar(&q.Ask, "ask", nil, "ask this peer and nobody else (repeated)")
-	f.TextVar(&q.Wait, "wait", api.Duration(0), "how long to wait for a binder, such as 30s")
+	spanVar(f, &q.Wait, "wait", "how long to wait for a binder, such as 30s")
 	return cmd
 }
 
@@ -125,8 +126,14 @@ func newGrant(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "grant PIPE --bind|--dial --to PRINCIPAL --for DURATION",
 		Short: "Permit somebody to bind or dial a pipe, and print the capability",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
+			if err := notZero(cmd.Flags(), "for", "term"); err != nil {
+				return err
+			}
+			if dial && cmd.Flags().Changed("term") {
+				return wire.Errorf(wire.BadRequest, "--term goes with --bind: a right to dial has no term").WithNext("leave --term out")
+			}
 			q.Right = "dial"
 			if bind {
 				q.Right = "bind"
@@ -146,7 +153,7 @@ func newGrant(a *app) *cobra.Command {
 	f.BoolVar(&bind, "bind", false, "the right to serve the pipe")
 	f.BoolVar(&dial, "dial", false, "the right to dial it")
 	f.StringVar(&q.To, "to", "", "principal that gets it: peer:… or a peer ID")
-	f.TextVar(&q.For, "for", api.Duration(0), "how long it is good, such as 24h (default 30 days)")
+	spanVar(f, &q.For, "for", "how long it is good, such as 24h (default 30 days)")
 	f.Uint64Var(&q.Term, "term", 0, "term of a bind right (default above all known, so that it moves the pipe)")
 	cmd.MarkFlagsOneRequired("bind", "dial")
 	cmd.MarkFlagsMutuallyExclusive("bind", "dial")
@@ -156,7 +163,7 @@ func newGrant(a *app) *cobra.Command {
 
 func newGrants(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "grants PIPE", Short: "List the capabilities that this node has given for a pipe", Args: cobra.ExactArgs(1),
+		Use: "grants PIPE", Short: "List the capabilities that this node has given for a pipe", Args: takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -167,9 +174,9 @@ func newGrants(a *app) *cobra.Command {
 				return err
 			}
 			return a.print(api.GrantList{Grants: grants}, func(w io.Writer) {
-				rows := [][]string{{"NONCE", "RIGHT", "TO", "TERM", "EXPIRES"}}
+				rows := [][]string{{"NONCE", "RIGHT", "TO", "TERM", "EXPIRES", "STATE"}}
 				for _, g := range grants {
-					rows = append(rows, []string{g.Nonce, g.Right, g.To, fmt.Sprint(g.Term), g.Expires.Local().Format("2006-01-02 15:04:05")})
+					rows = append(rows, []string{g.Nonce, g.Right, g.To, fmt.Sprint(g.Term), g.Expires.Local().Format("2006-01-02 15:04:05"), g.State})
 				}
 				table(w, rows)
 			})
@@ -179,7 +186,7 @@ func newGrants(a *app) *cobra.Command {
 
 func newRevoke(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "revoke CAPABILITY", Short: "Void a capability that this node has given, by its text or nonce", Args: cobra.ExactArgs(1),
+		Use: "revoke CAPABILITY", Short: "Void a capability that this node has given, by its text or nonce", Args: takes("CAPABILITY"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -200,7 +207,7 @@ func dialFlags(cmd *cobra.Command, q *api.DialQuery) {
 	f := cmd.Flags()
 	f.StringVar(&q.Transport, "transport", "", "the transport that must carry the connection")
 	f.StringSliceVar(&q.Binder, "binder", nil, "dial this peer only (repeated)")
-	f.TextVar(&q.Wait, "wait", api.Duration(0), "how long to wait for a binder, such as 30s")
+	spanVar(f, &q.Wait, "wait", "how long to wait for a binder, such as 30s")
 	f.StringVar(&q.Capability, "cap", "", "the owner's permission to dial")
 	f.BoolVar(&q.NoCache, "no-cache", false, "only what the binders themselves say now")
 	f.BoolVar(&q.Spread, "spread", false, "pick among several binders at random")

@@ -37,11 +37,18 @@ func TestMain(m *testing.M) {
 //	keep NAME               sets $NAME to what the last command printed
 //	bigfile FILE            makes a file of a few MB
 //	waitfor NAME EVENT      waits for an event at a node
+//	start [-flood] NAME ARG…    runs panpipe beside the script, with an input that is
+//	                        empty, or never ends
+//	flows NAME              waits until it has written a few MB
+//	slay NAME RECEIVER      kills it once RECEIVER has written as much
+//	halt NAME               interrupts it
+//	ended NAME CODE PATTERN waits for its end, exit code and words on stderr
 //	holdport NAME           takes a TCP port of loopback and sets $NAME to it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
+			env.Values[programsContext{}] = map[string]*program{}
 			env.Values[nodesKey] = &nodes{running: map[string]*exec.Cmd{}}
 			for _, v := range []struct{ name, dir string }{
 				{"XDG_RUNTIME_DIR", "run"}, {"XDG_STATE_HOME", "state"}, {"XDG_CONFIG_HOME", "config"}, {"HOME", "home"},
@@ -57,6 +64,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"up": cmdUp, "down": cmdDown, "crash": cmdCrash, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
 			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
+			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

@@ -17,7 +17,7 @@ import (
 // asks makes a command without arguments that asks the node one thing and
 // prints it.
 func asks[T any](a *app, use, short string, ask func(c *client.Client, ctx context.Context) (T, error), human func(w io.Writer, v T)) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: does(func(cmd *cobra.Command, _ []string) error {
+	return &cobra.Command{Use: use, Short: short, Args: takes(), RunE: does(func(cmd *cobra.Command, _ []string) error {
 		c, err := a.client()
 		if err != nil {
 			return err
@@ -31,7 +31,10 @@ func asks[T any](a *app, use, short string, ask func(c *client.Client, ctx conte
 }
 
 func newStatus(a *app) *cobra.Command {
-	return asks(a, "status", "Tell how the node is doing", (*client.Client).Status, printStatus)
+	cmd := asks(a, "status", "Tell how the node is doing", (*client.Client).Status, printStatus)
+	cmd.Long = "Tells how the node is doing. Exits with 0 whenever a node answers, also before it has\n" +
+		"joined its overlay: that is the line \"ready\". Exits with 3 when no node runs."
+	return cmd
 }
 
 func printStatus(w io.Writer, s api.Status) {

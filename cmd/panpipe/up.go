@@ -46,7 +46,7 @@ func newUp(a *app) *cobra.Command {
 			"cleanly at SIGTERM or Ctrl-C. It prints where it listens, the ticket with which\n" +
 			"others can join, and a line \"ready\" when resolving works; with --json each of\n" +
 			"these is a line of JSON. Its log goes to standard error.",
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			return a.up(cmd.Context(), f.file, f.settings(cmd))
 		}),
@@ -100,6 +100,10 @@ func (a *app) up(ctx context.Context, file string, flags map[string]any) (err er
 	if err != nil {
 		return err
 	}
+	socket, err := a.socketFor(ctx, cfg)
+	if err != nil {
+		return err
+	}
 	logger := a.logger(cfg)
 	// Libraries that know only the standard logger end up in ours.
 	log.SetOutput(slog.NewLogLogger(logger.Handler(), slog.LevelDebug).Writer())
@@ -108,7 +112,7 @@ func (a *app) up(ctx context.Context, file string, flags map[string]any) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	srv, err := a.serve(ctx, cfg, n, logger)
+	srv, err := a.serve(ctx, cfg, socket, n, logger)
 	if err != nil {
 		return err
 	}
@@ -122,16 +126,20 @@ func (a *app) up(ctx context.Context, file string, flags map[string]any) (err er
 	return nil
 }
 
-// serve starts the local API.
-func (a *app) serve(ctx context.Context, cfg *config.Config, n *node.Node, logger *slog.Logger) (*control.Server, error) {
-	v := cfg.Values
-	socket := v.API.Socket
-	if socket == "" {
-		var err error
+// socketFor is the path of the API's socket. What cannot become one is refused
+// here, before the node starts.
+func (a *app) socketFor(ctx context.Context, cfg *config.Config) (socket string, err error) {
+	if socket = cfg.Values.API.Socket; socket == "" {
 		if socket, err = client.SocketPath(a.profile); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
+	return socket, control.CheckSocket(ctx, socket)
+}
+
+// serve starts the local API.
+func (a *app) serve(ctx context.Context, cfg *config.Config, socket string, n *node.Node, logger *slog.Logger) (*control.Server, error) {
+	v := cfg.Values
 	return control.Start(ctx, control.Config{
 		Socket: socket, TCP: v.API.TCP, TokenFile: filepath.Join(v.StateDir, "tokens"),
 		Profile: a.profile, Version: buildInfo().Version, Settings: apiSettings(cfg),

@@ -29,7 +29,7 @@ const versionWait = 2 * time.Second
 
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version of this program, and of the node if one is running", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version of this program, and of the node if one is running", Args: takes(),
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			versions := struct {
 				Client api.Version  `json:"client"`
@@ -46,7 +46,7 @@ func newVersion(a *app) *cobra.Command {
 			}
 			return a.print(versions, func(w io.Writer) {
 				fmt.Fprintf(w, "panpipe %s, API %s, %s, %s\n", versions.Client.Version, versions.Client.API, versions.Client.Go, versions.Client.Platform)
-				if n := versions.Node; n != nil && n.Version != versions.Client.Version {
+				if n := versions.Node; n != nil {
 					fmt.Fprintf(w, "the running node is %s\n", n.Version)
 				}
 			})

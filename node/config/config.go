@@ -131,7 +131,7 @@ func (c *Config) apply(layer map[string]any, origin func(key string) string) err
 			continue
 		}
 		if err := set(s, rest, s.field(&c.Values), flat[key]); err != nil {
-			errs = append(errs, wire.Errorf(wire.BadRequest, "%s: %s: %w", origin(s.key), key, err))
+			errs = append(errs, wire.Errorf(wire.BadRequest, "%s: %s: %w", origin(s.key), key, err).WithNext("%s", wire.NextOf(err)))
 			continue
 		}
 		c.origins[s.key] = origin(s.key)
@@ -147,10 +147,16 @@ func set(s spec, rest string, field, value any) error {
 	if err := assign(field, value); err != nil {
 		return err
 	}
-	if text, ok := field.(*string); ok && s.oneOf != nil && !slices.Contains(s.oneOf, *text) {
-		return wire.Errorf(wire.BadRequest, "%q is none of %q", *text, s.oneOf)
+	var errs []error
+	switch f := field.(type) {
+	case *string:
+		return checkText(s, *f)
+	case *[]string:
+		for _, text := range *f {
+			errs = append(errs, checkText(s, text))
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func unknownKey(origin, key string) error {

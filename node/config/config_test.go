@@ -36,6 +36,9 @@ func mustLoad(t *testing.T, file string, env []string, flags map[string]any) *Co
 	return c
 }
 
+// somebody is an address to join through.
+const somebody = "/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWT1DW8hdstHwavcgDBHUAa9k5YYMNoYZfNb6cLpXcqJGd"
+
 func TestFlagsBeatEnvironmentBeatsFileBeatsDefaults(t *testing.T) {
 	c := mustLoad(t, `
 overlay = "from-file"
@@ -49,7 +52,7 @@ max_duration = "90m"
 discovery = "debug"
 `,
 		[]string{"PANPIPE_OVERLAY=from-env", "PANPIPE_ROLE=server", "PANPIPE_PROFILE=work", "HOME=/x"},
-		map[string]any{"overlay": "from-flag", "join": []string{"a", "b"}})
+		map[string]any{"overlay": "from-flag", "join": []string{somebody, somebody}})
 	v := c.Values
 	if v.Overlay != "from-flag" || v.Role != "server" || v.MaxConnections != 50 || !v.MDNS {
 		t.Errorf("values %+v", v)
@@ -244,7 +247,7 @@ func TestEveryNodeSettingReachesTheNode(t *testing.T) {
 			flags[s.key] = value
 		}
 	}
-	flags["listen"] = []string{}
+	flags["listen"], flags["join"], flags["api.tcp"] = []string{}, []string{somebody}, "127.0.0.1:4242"
 	got := mustLoad(t, "", nil, flags).Node(nil)
 	notSettings := []string{"Log", "Libp2p", "Providers", "Listen"} // Listen is empty with NoListen
 	changed(t, reflect.ValueOf(def), reflect.ValueOf(got), notSettings)
@@ -274,6 +277,24 @@ func TestDefaultsAreThoseOfTheNode(t *testing.T) {
 	}
 	if got, want := c.Values.Listen, node.DefaultListen(); !slices.Equal(got, want) {
 		t.Errorf("listen %v, want %v", got, want)
+	}
+}
+
+// TestTextsThatCannotWorkAreRefusedByKey: all at once, in plain words.
+func TestTextsThatCannotWorkAreRefusedByKey(t *testing.T) {
+	for key, bad := range map[string][]string{
+		"overlay":    {"", "Not One"},
+		"join":       {"nowhere", "/ip4/192.0.2.1/tcp/1", somebody + "zzz"},
+		"listen":     {"nowhere", "/ip4/300.0.0.1/tcp/1"},
+		"transports": {"pigeon"},
+		"api.tcp":    {"127.0.0.1", "0.0.0.0:1", "example.com:1", "127.0.0.1:nine"},
+	} {
+		for _, value := range bad {
+			_, err := load(t, "", nil, map[string]any{key: value})
+			if wire.CodeOf(err) != wire.BadRequest || !strings.HasPrefix(err.Error(), "flag: "+key+": ") || strings.Contains(err.Error(), "failed to") {
+				t.Errorf("%s = %q: %v", key, value, err)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
 )
 
 // Key describes one setting.
@@ -18,19 +20,20 @@ type Key struct {
 type spec struct {
 	key   string
 	doc   string
-	field func(*Values) any // a pointer to the field
-	oneOf []string          // the only values of a text, if it is not free
+	field func(*Values) any  // a pointer to the field
+	oneOf []string           // the only values of a text, if it is not free
+	check func(string) error // of a text, or of each text of a list; may be nil
 }
 
 func specs() []spec {
 	return []spec{
-		{key: "overlay", field: func(v *Values) any { return &v.Overlay },
+		{key: "overlay", field: func(v *Values) any { return &v.Overlay }, check: identity.CheckOverlay,
 			doc: "Prefix of all protocol IDs; nodes of one overlay share it."},
-		{key: "join", field: func(v *Values) any { return &v.Join },
+		{key: "join", field: func(v *Values) any { return &v.Join }, check: checkJoin,
 			doc: "Multiaddrs with /p2p/<peer ID> and tickets to join the overlay through."},
-		{key: "listen", field: func(v *Values) any { return &v.Listen },
+		{key: "listen", field: func(v *Values) any { return &v.Listen }, check: checkListen,
 			doc: "Multiaddrs to listen on; port 0 takes a free one; an empty list makes a node that only dials."},
-		{key: "transports", field: func(v *Values) any { return &v.Transports },
+		{key: "transports", field: func(v *Values) any { return &v.Transports }, check: checkTransport,
 			doc: "Transports to make, to listen and to dial."},
 		{key: "mdns", field: func(v *Values) any { return &v.MDNS },
 			doc: "Look for nodes on the LAN and be found there."},
@@ -82,7 +85,7 @@ func specs() []spec {
 
 		{key: "api.socket", field: func(v *Values) any { return &v.API.Socket },
 			doc: "Path of the local API's Unix socket; empty: the profile's own."},
-		{key: "api.tcp", field: func(v *Values) any { return &v.API.TCP },
+		{key: "api.tcp", field: func(v *Values) any { return &v.API.TCP }, check: checkLoopback,
 			doc: "Loopback address and port of the local API over TCP; empty: none."},
 	}
 }

@@ -82,14 +82,21 @@ func apiExplanation(e pipe.Explanation) api.Explanation {
 func apiGrant(id pipe.ID, text string, c identity.Capability) api.Grant {
 	return api.Grant{
 		Capability: text, Pipe: id.String(), Right: c.Right.String(), To: c.Subject.String(),
-		Term: c.Term, Expires: c.Expiry, Nonce: c.Nonce.String(),
+		Term: c.Term, Expires: c.Expiry, Nonce: c.Nonce.String(), State: api.GrantGood,
 	}
 }
 
 func apiGrantRecord(g pipe.GrantRecord) api.Grant {
+	state := api.GrantGood
+	switch {
+	case g.Revoked:
+		state = api.GrantRevoked
+	case g.Expired:
+		state = api.GrantExpired
+	}
 	return api.Grant{
 		Capability: identity.FormatCapability(g.Capability), Pipe: g.Pipe.String(), Right: g.Right.String(),
-		To: g.Subject.String(), Term: g.Term, Expires: g.Expiry, Nonce: g.Nonce.String(),
+		To: g.Subject.String(), Term: g.Term, Expires: g.Expiry, Nonce: g.Nonce.String(), State: state,
 	}
 }
 

@@ -20,10 +20,19 @@
 // answered 101 when the far side has accepted. Then the socket carries the
 // bytes of the pipe, and nothing else. Each side ends its data by shutting
 // down its half of the socket (on TCP with FIN), and the other half goes on. A
-// program must not shut down before the 101. When the connection fails, both
+// program must not shut down before the 101, and must not close before it has
+// read to the end: a program that is gone before both sides have ended has cut
+// the connection, and the far side sees a failure. When the connection fails, both
 // halves close; GET connections/{id} then says state failed, and why, so that
 // a program can tell a cut from an end. The ID is in the header
 // Panpipe-Connection of the 101.
+//
+// A program that dies closes its socket too. On a Unix socket of Linux that is
+// told from an end, except where the far side has ended first; elsewhere it is
+// not. So a request to upgrade may have "Panpipe-End: announced": then the
+// program's end counts only after POST connections/{id}/end, which it sends
+// when it has written all and before it shuts down its half. The Go client and
+// the command line do.
 //
 // With "Upgrade: websocket" (RFC 6455) each binary message carries bytes, and
 // its boundaries mean nothing. An empty binary message ends the data of the

@@ -17,15 +17,15 @@ const aliveInterval = 15 * time.Second
 
 // events streams what happens, until the client or the server leaves.
 func (s *Server) events(w http.ResponseWriter, r *http.Request, q api.EventsQuery, _ none) error {
-	at := q.Since
+	at, given := q.Since, r.URL.Query().Has("since")
 	if text := r.Header.Get("Last-Event-ID"); text != "" {
 		id, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			return wire.Errorf(wire.BadRequest, "Last-Event-ID %q is not a number", text)
 		}
-		at = id
+		at, given = id, true
 	}
-	if at == 0 {
+	if !given {
 		at = s.hub.last()
 	}
 	w.Header().Set("Content-Type", eventMedia)

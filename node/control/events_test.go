@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,5 +155,30 @@ func TestIdleEventStreamIsKeptAlive(t *testing.T) {
 	s.cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEventZeroIsTheBeginningOfWhatIsKept: only a reader that names no event
+// begins with the next one.
+func TestEventZeroIsTheBeginningOfWhatIsKept(t *testing.T) {
+	_, s, c := serve(t)
+	createPipe(t, c, "x")
+	for _, ask := range []func(r *http.Request){
+		func(r *http.Request) { r.Header.Set("Last-Event-ID", "0") },
+		func(r *http.Request) { r.URL.RawQuery = "since=0" },
+	} {
+		r := request(t, "GET", "http://panpipe/v1/events", "")
+		ask(r)
+		answer, err := httpClient(socketOf(s)).Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		lines := bufio.NewScanner(answer.Body)
+		for lines.Scan() && lines.Text() != "event: "+api.EventPipeCreated {
+		}
+		if lines.Err() != nil || lines.Text() == "" {
+			t.Errorf("the pipe's making is not told: %v", lines.Err())
+		}
 	}
 }

@@ -39,6 +39,11 @@ func (s *Server) handler() http.Handler {
 			return
 		}
 		defer s.tasks.Done()
+		if r.Header.Get("Upgrade") != "" {
+			// Of what is refused, so that who reads to the end gets there. An
+			// upgrade that succeeds writes its own.
+			w.Header().Set("Connection", "close")
+		}
 		if _, pattern := mux.Handler(r); pattern == "" {
 			writeProblem(w, s.noRoute(mux, r))
 			return

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -15,6 +16,9 @@ import (
 
 // dial connects to a pipe and hands the bytes to the caller.
 func (s *Server) dial(w http.ResponseWriter, r *http.Request, q api.DialQuery) error {
+	if err := checkUpgrade(r); err != nil {
+		return err
+	}
 	if upgradeOf(r) == "" {
 		return wire.Errorf(wire.BadRequest, "a dial needs an upgrade").
 			WithNext(`send "Connection: Upgrade" and "Upgrade: %s", or a WebSocket handshake`, api.UpgradeProtocol)
@@ -63,6 +67,9 @@ func (s *Server) dialPipe(ctx context.Context, ref string, o pipe.DialOptions) (
 
 // connection takes an offered connection, or tells about one.
 func (s *Server) connection(w http.ResponseWriter, r *http.Request, _, _ none) error {
+	if err := checkUpgrade(r); err != nil {
+		return err
+	}
 	id := r.PathValue("id")
 	if upgradeOf(r) == "" {
 		c, err := s.conns.get(id)
@@ -80,6 +87,11 @@ func (s *Server) connection(w http.ResponseWriter, r *http.Request, _, _ none) e
 	return s.carry(w, r, t)
 }
 
+// endConnection notes that the program will end its data on purpose.
+func (s *Server) endConnection(r *http.Request, _, _ none) (none, error) {
+	return none{}, s.conns.announce(r.PathValue("id"))
+}
+
 func (s *Server) listConnections(*http.Request, none, none) (api.ConnectionList, error) {
 	return api.ConnectionList{Connections: s.conns.list()}, nil
 }
@@ -92,7 +104,7 @@ func (s *Server) carry(w http.ResponseWriter, r *http.Request, t *tracked) error
 		w.Header().Set(api.ConnectionHeader, t.about.ID)
 		l, err = acceptWeb(s.ctx, w, r)
 	} else {
-		l, err = hijack(w, t.about.ID)
+		l, err = hijack(w, r, t)
 	}
 	if err != nil {
 		t.far.Reset()
@@ -127,6 +139,37 @@ func unanswered(err error) error {
 		return nil
 	}
 	return err
+}
+
+// checkUpgrade refuses a WebSocket handshake that is not complete (RFC 6455,
+// 4.2.1), before anything is done for it.
+func checkUpgrade(r *http.Request) error {
+	if upgradeOf(r) != webSocket {
+		return nil
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(r.Header.Get("Sec-WebSocket-Key")))
+	switch {
+	case !headerHas(r, "Connection", "upgrade"):
+		return wire.Errorf(wire.BadRequest, `the WebSocket handshake has no "Connection: Upgrade"`)
+	case r.Header.Get("Sec-WebSocket-Version") != "13":
+		return wire.Errorf(wire.BadRequest, "the WebSocket handshake asks for version %q, not 13", r.Header.Get("Sec-WebSocket-Version")).
+			WithNext(`send "Sec-WebSocket-Version: 13"`)
+	case len(r.Header.Values("Sec-WebSocket-Key")) != 1 || err != nil || len(key) != 16:
+		return wire.Errorf(wire.BadRequest, "the WebSocket handshake has no Sec-WebSocket-Key of 16 bytes in base64")
+	}
+	return nil
+}
+
+// headerHas reports whether a header's list has a word.
+func headerHas(r *http.Request, header, word string) bool {
+	for _, line := range r.Header.Values(header) {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), word) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 const webSocket = "websocket"

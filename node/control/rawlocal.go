@@ -2,9 +2,11 @@ package control
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
@@ -17,6 +19,10 @@ type rawLocal struct {
 	early *bufio.Reader // what came with the request; nil when read
 	end   sync.Once
 	ended chan struct{}
+
+	announces bool         // the program announces its end (api.EndHeader)
+	announced *atomic.Bool // it has
+	told      atomic.Bool  // the far side's end has been passed on
 }
 
 // halfConn is a connection whose halves end apart: Unix and TCP.
@@ -26,7 +32,7 @@ type halfConn interface {
 }
 
 // hijack answers 101 and takes the socket over.
-func hijack(w http.ResponseWriter, id string) (*rawLocal, error) {
+func hijack(w http.ResponseWriter, r *http.Request, t *tracked) (*rawLocal, error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, wire.Errorf(wire.Internal, "cannot upgrade the connection: %w", err)
@@ -38,7 +44,7 @@ func hijack(w http.ResponseWriter, id string) (*rawLocal, error) {
 	}
 	conn.SetDeadline(time.Now().Add(writeTimeout))
 	_, err = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + api.UpgradeProtocol +
-		"\r\n" + api.ConnectionHeader + ": " + id + "\r\n\r\n")
+		"\r\n" + api.ConnectionHeader + ": " + t.about.ID + "\r\n\r\n")
 	if err == nil {
 		err = rw.Flush()
 	}
@@ -47,13 +53,17 @@ func hijack(w http.ResponseWriter, id string) (*rawLocal, error) {
 		return nil, errGone()
 	}
 	conn.SetDeadline(time.Time{})
-	l := &rawLocal{halfConn: half, ended: make(chan struct{})}
+	l := &rawLocal{
+		halfConn: half, ended: make(chan struct{}),
+		announces: r.Header.Get(api.EndHeader) == api.EndAnnounced, announced: &t.announced,
+	}
 	if rw.Reader.Buffered() > 0 {
 		l.early = rw.Reader
 	}
 	return l, nil
 }
 
+// Read implements local. It returns io.EOF for an orderly end alone.
 func (l *rawLocal) Read(p []byte) (int, error) {
 	if l.early != nil {
 		if n := l.early.Buffered(); n > 0 {
@@ -61,7 +71,30 @@ func (l *rawLocal) Read(p []byte) (int, error) {
 		}
 		l.early = nil
 	}
-	return l.halfConn.Read(p)
+	n, err := l.halfConn.Read(p)
+	if err == io.EOF && !l.orderly() {
+		err = errGone()
+	}
+	return n, err
+}
+
+// orderly tells an end of the program's data, which has just been read, from
+// the end of the program. One that announces its end is taken at its word. Of
+// any other the kernel tells whether it has closed its socket altogether;
+// where it cannot tell, since both halves are shut, or the socket is none of
+// Unix on Linux, the end is taken for a good one.
+func (l *rawLocal) orderly() bool {
+	if l.announces || l.announced.Load() {
+		return l.announced.Load()
+	}
+	gone := hungUp(l.halfConn) // before told: shutting the other half looks like it
+	return !gone || l.told.Load()
+}
+
+// CloseWrite implements local.
+func (l *rawLocal) CloseWrite() error {
+	l.told.Store(true)
+	return l.halfConn.CloseWrite()
 }
 
 // Gone implements local.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
@@ -42,6 +43,8 @@ type tracked struct {
 	about api.Connection
 	far   PipeConn
 	count counters
+
+	announced atomic.Bool // the program ends its data on purpose
 
 	// guarded by registry.mu
 	state   string
@@ -87,6 +90,18 @@ func (g *registry) add(c PipeConn, offered bool) (*tracked, error) {
 	g.all = append(g.all, t)
 	g.tellLocked(kind, t)
 	return t, nil
+}
+
+// announce notes that the program of a connection ends its data on purpose.
+func (g *registry) announce(id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	t := g.findLocked(id)
+	if t == nil {
+		return unknownConnection(id)
+	}
+	t.announced.Store(true)
+	return nil
 }
 
 // take gives an offered connection to the caller.
@@ -152,6 +167,9 @@ func (g *registry) endLocked(t *tracked, cause error) {
 	t.state, t.problem = api.ConnectionEnded, api.ProblemOf(cause)
 	if cause != nil {
 		t.state = api.ConnectionFailed
+		if t.about.Direction == "in" {
+			t.problem.Next = "" // it is for who dials
+		}
 	}
 	g.tellLocked(api.EventConnectionEnded, t)
 	g.forgetLocked()

@@ -37,6 +37,7 @@ func (s *Server) routes() []route {
 		{"DELETE", "/v1/pipes/{ref}/listen", "Ends the listen of a pipe; answers when its binding is withdrawn.", write(call(s.unlisten))},
 		{"GET", "/v1/connections", "Connections that pass through the API, and the last ones that ended.", read(call(s.listConnections))},
 		{"GET", "/v1/connections/{id}", "With an upgrade to raw bytes or WebSocket, takes an offered connection; without, tells about it.", write(stream[none, none, api.Connection](jsonMedia, s.connection))},
+		{"POST", "/v1/connections/{id}/end", "Announces that the program is about to shut down its half, having written all.", write(call(s.endConnection))},
 		{"GET", "/v1/pipes/{ref}/grants", "The capabilities that the node has given for a pipe.", read(call(s.grants))},
 		{"POST", "/v1/pipes/{ref}/grants", "Gives a capability.", write(creates(call(s.grant)))},
 		{"POST", "/v1/revocations", "Voids a capability that the node has given.", write(call(s.revoke))},

@@ -17,18 +17,25 @@ import (
 // macOS, 108 on Linux, each with a zero at the end).
 const maxSocketPath = 103
 
-// listenUnix listens at path with mode 0600. A socket that somebody answers on
-// is wire.Taken; one that nobody answers on is removed.
-func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+// CheckSocket makes sure that the API can be served at path, and makes its
+// folder: so that a node that could not be talked to need not be started. A
+// socket that somebody answers on, and a file that is none, are wire.Taken; a
+// socket that nobody answers on is removed.
+func CheckSocket(ctx context.Context, path string) error {
 	if len(path) > maxSocketPath {
-		return nil, wire.Errorf(wire.BadRequest, "local API: the socket path %s has %d bytes, at most %d", path, len(path), maxSocketPath).
+		return wire.Errorf(wire.BadRequest, "local API: the socket path %s has %d bytes, at most %d", path, len(path), maxSocketPath).
 			WithNext("give a shorter path with --socket")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, wire.Errorf(wire.Internal, "local API: no folder for the socket: %w", err).
+		return wire.Errorf(wire.Internal, "local API: no folder for the socket: %w", err).
 			WithNext("give another path with --socket")
 	}
-	if err := removeDead(ctx, path); err != nil {
+	return removeDead(ctx, path)
+}
+
+// listenUnix listens at path with mode 0600.
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+	if err := CheckSocket(ctx, path); err != nil {
 		return nil, err
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)

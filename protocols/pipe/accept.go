@@ -12,7 +12,8 @@ import (
 // acceptCarrier answers a dialer and hands the connection to the listener.
 //
 //	Open ─▶ judged ─┬─ no  ─▶ OpenReply{code, moved} and the end
-//	                └─ yes ─▶ OpenReply ─┬─ unicast ─▶ Accept
+//	                └─ yes ─▶ OpenReply ─┬─ probe   ─▶ the end
+//	                                     ├─ unicast ─▶ Accept
 //	                                     └─ secure  ─▶ Confirm ─▶ Accept
 func (s *Service) acceptCarrier(ctx context.Context, c carrier) {
 	started := time.Now()
@@ -39,7 +40,13 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 	if err != nil {
 		return s.refuse(c, err, moved)
 	}
+	if o.probe {
+		_, err := s.agree(l, c, o)
+		c.Close()
+		return err
+	}
 	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
+	conn.served = true
 	if err := s.track(conn); err != nil {
 		return s.refuse(c, err, nil)
 	}
@@ -85,9 +92,10 @@ func (s *Service) successor(ctx context.Context, id ID, now time.Time) []byte {
 	if err != nil || st.Successor == nil {
 		return nil
 	}
+	// One whose right is revoked has not the pipe any more, nor has this node.
 	// The cache may have its renewals, which are as good and newer.
 	newest := known{}
-	if b, err := OpenBinding(st.Successor); err == nil {
+	if b, err := OpenBinding(st.Successor); err == nil && !s.revoked.voids(b) {
 		newest.add(Found{Binding: b, Envelope: st.Successor})
 	}
 	for _, f := range s.cache.records(id).records {
@@ -109,27 +117,32 @@ func (s *Service) refuse(c carrier, err error, moved []byte) error {
 	return err
 }
 
-// complete answers an admitted dialer, on a secure pipe takes its proof, and
-// hands the connection over.
-func (s *Service) complete(l *Listener, conn *Conn, c carrier, o opening) error {
-	secure := l.advertisement.Type == TypeSecure
+// agree answers an admitted dialer, on a secure pipe with this side's proof.
+func (s *Service) agree(l *Listener, c carrier, o opening) (Handshake, error) {
 	h := Handshake{
 		Pipe: o.pipe, Dialer: c.peer, Listener: s.cfg.Self,
 		DialerPrincipal: o.principal, DialerNonce: o.nonce,
 	}
 	reply := &pb.OpenReply{}
-	if secure {
+	if l.advertisement.Type == TypeSecure {
 		h.ListenerNonce = identity.NewNonce()
 		sig, err := h.SignListener(s.cfg.Key)
 		if err != nil {
-			return err
+			return h, err
 		}
 		reply.Nonce, reply.Signature = h.ListenerNonce[:], sig
 	}
-	if err := wire.WriteMessage(c, reply, MaxOpenReply); err != nil {
+	return h, wire.WriteMessage(c, reply, MaxOpenReply)
+}
+
+// complete answers an admitted dialer, on a secure pipe takes its proof, and
+// hands the connection over.
+func (s *Service) complete(l *Listener, conn *Conn, c carrier, o opening) error {
+	h, err := s.agree(l, c, o)
+	if err != nil {
 		return err
 	}
-	if secure {
+	if l.advertisement.Type == TypeSecure {
 		var confirm pb.Confirm
 		if err := wire.ReadMessage(c, &confirm, MaxConfirm); err != nil {
 			return err

@@ -17,6 +17,7 @@ type opening struct {
 	nonce      identity.Nonce
 	principal  identity.Principal // never zero
 	capability []byte
+	probe      bool // nothing is to be opened
 }
 
 // parseOpen checks a received Open. from is the peer that the path's handshake
@@ -31,7 +32,7 @@ func parseOpen(m *pb.Open, from peer.ID) (opening, error) {
 		return opening{}, wire.Errorf(wire.BadRequest, "open: nonce of %d bytes, expected %d", len(m.GetNonce()), NonceSize)
 	}
 	o := opening{
-		pipe: id, nonce: identity.Nonce(m.GetNonce()), capability: m.GetCapability(),
+		pipe: id, nonce: identity.Nonce(m.GetNonce()), capability: m.GetCapability(), probe: m.GetProbe(),
 		principal: identity.PeerPrincipal(from),
 	}
 	if len(m.GetProof()) > 0 {

@@ -69,7 +69,7 @@ func (c *cache) records(id ID) known {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if el, ok := c.byID[id]; ok {
-		return known{slices.Clone(el.Value.(*cached).known.records)}
+		return el.Value.(*cached).known.clone()
 	}
 	return known{}
 }
@@ -83,11 +83,47 @@ func (c *cache) underKey(key wire.Key) (ID, known, bool) {
 		return ID{}, known{}, false
 	}
 	e := el.Value.(*cached)
-	return e.id, known{slices.Clone(e.known.records)}, true
+	return e.id, e.known.clone(), true
+}
+
+// has reports whether something is kept of a pipe.
+func (c *cache) has(id ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.byID[id]
+	return ok
 }
 
 // add takes verified records of one pipe in and tells the watchers of a change.
-func (c *cache) add(id ID, now time.Time, records ...Found) {
+// It reports whether the pipe is new here.
+func (c *cache) add(id ID, now time.Time, records ...Found) (fresh bool) {
+	return c.change(id, now, func(k *known) (changed bool) {
+		for _, f := range records {
+			changed = k.add(f) || changed
+		}
+		return changed
+	})
+}
+
+// raise notes the term of a record that a revocation has voided.
+func (c *cache) raise(id ID, now time.Time, term uint64) (fresh bool) {
+	return c.change(id, now, func(k *known) bool {
+		before := len(k.records)
+		k.raise(term)
+		return len(k.records) != before
+	})
+}
+
+// void removes what a revocation has ended.
+func (c *cache) void(id ID, now time.Time, revoked func(Binding) bool) {
+	if c.has(id) {
+		c.change(id, now, func(k *known) bool { return k.void(revoked) })
+	}
+}
+
+// change makes a change to what is known of a pipe, and tells the watchers of
+// it. It reports whether the pipe is new here.
+func (c *cache) change(id ID, now time.Time, change func(*known) bool) (fresh bool) {
 	c.mu.Lock()
 	el, ok := c.byID[id]
 	if !ok {
@@ -98,29 +134,11 @@ func (c *cache) add(id ID, now time.Time, records ...Found) {
 	e := el.Value.(*cached)
 	c.used.MoveToFront(el)
 	c.bytes -= e.known.size()
-	changed := false
-	for _, f := range records {
-		changed = e.known.add(f) || changed
-	}
+	changed := change(&e.known)
 	c.bytes += e.known.size()
 	c.evictLocked()
 	c.finishLocked(e, changed, now)
-}
-
-// drop removes records of a pipe.
-func (c *cache) drop(id ID, now time.Time, gone func(Binding) bool) {
-	c.mu.Lock()
-	el, ok := c.byID[id]
-	if !ok {
-		c.mu.Unlock()
-		return
-	}
-	e := el.Value.(*cached)
-	before := len(e.known.records)
-	c.bytes -= e.known.size()
-	e.known.drop(gone)
-	c.bytes += e.known.size()
-	c.finishLocked(e, len(e.known.records) != before, now)
+	return !ok
 }
 
 // finishLocked unlocks, and calls the watchers after.

@@ -2,8 +2,10 @@ package pipe
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -100,7 +102,7 @@ func (d *dialing) record(f Found, w reach.Want, begun time.Time, attempts []reac
 func (d *dialing) send(c carrier, f Found, begun time.Time) (*call, error) {
 	c.until(time.Now().Add(d.s.cfg.Limits.OpenTimeout))
 	nonce := identity.NewNonce()
-	open := &pb.Open{Pipe: d.id.Bytes(), Nonce: nonce[:], Capability: d.o.Capability, Term: f.Binding.Term}
+	open := &pb.Open{Pipe: d.id.Bytes(), Nonce: nonce[:], Capability: d.o.Capability, Term: f.Binding.Term, Probe: d.o.probe}
 	if err := wire.WriteMessage(c, open, MaxOpen); err != nil {
 		c.drop()
 		return nil, err
@@ -132,11 +134,16 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 func (d *dialing) reply(c *call) error {
 	var m pb.OpenReply
 	if err := wire.ReadMessage(c.carrier, &m, MaxOpenReply); err != nil {
-		return wire.Errorf(wire.CodeOf(err), "binder %s did not answer: %w", c.to.Binding.Binder, err)
+		code := wire.CodeOf(err)
+		if errors.Is(err, network.ErrReset) {
+			code = wire.Unreachable // it has gone, or does not speak
+		}
+		return wire.Errorf(code, "binder %s did not answer: %w", c.to.Binding.Binder, err)
 	}
 	if code := codeOf(m.GetCode()); code != wire.OK {
-		if code == wire.Moved {
-			d.follow(m.GetMoved(), c.to)
+		if code == wire.Moved && !d.follow(m.GetMoved(), c.to) {
+			// Nobody serves the pipe where it is said to be.
+			return wire.Errorf(wire.Unbound, "binder %s serves the pipe no more, nor does whom it names", c.to.Binding.Binder)
 		}
 		return wire.Errorf(code, "binder %s refused: %s", c.to.Binding.Binder, clip(m.GetReason()))
 	}
@@ -149,18 +156,23 @@ func (d *dialing) reply(c *call) error {
 	if d.advertisement.Type != TypeSecure {
 		return nil
 	}
-	return c.prove(d.s, &m)
+	if err := c.proven(&m); err != nil || d.o.probe {
+		return err
+	}
+	return c.prove(d.s)
 }
 
-// prove checks the listener's signature and gives this side's.
-func (c *call) prove(s *Service, m *pb.OpenReply) error {
+// proven checks the listener's signature.
+func (c *call) proven(m *pb.OpenReply) error {
 	if len(m.GetNonce()) != NonceSize {
 		return wire.Errorf(wire.BadRequest, "binder's nonce has %d bytes, expected %d", len(m.GetNonce()), NonceSize)
 	}
 	c.shake.ListenerNonce = identity.Nonce(m.GetNonce())
-	if err := c.shake.CheckListener(m.GetSignature()); err != nil {
-		return err
-	}
+	return c.shake.CheckListener(m.GetSignature())
+}
+
+// prove gives this side's signature.
+func (c *call) prove(s *Service) error {
 	sig, err := c.shake.SignDialer(s.cfg.Key)
 	if err != nil {
 		return err
@@ -168,9 +180,9 @@ func (c *call) prove(s *Service, m *pb.OpenReply) error {
 	return wire.WriteMessage(c.carrier, &pb.Confirm{Signature: sig}, MaxConfirm)
 }
 
-// follow puts the binding that an old binder names in front, if it proves
-// itself and has not been tried.
-func (d *dialing) follow(envelope []byte, old Found) {
+// follow puts the binding that an old binder names in front, if it has not been
+// tried. It is false for one that does not prove itself, or serves no more.
+func (d *dialing) follow(envelope []byte, old Found) bool {
 	now := time.Now()
 	b, err := openBindingOf(d.id, envelope, now)
 	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || d.s.revoked.voids(b)) {
@@ -178,16 +190,17 @@ func (d *dialing) follow(envelope []byte, old Found) {
 	}
 	if err != nil {
 		d.s.hostile(err)
-		return
+		return false
 	}
 	f := Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now}
 	f.From, _ = old.Binding.Binder.Peer()
-	d.s.cache.add(d.id, now, f)
+	d.s.learn(now, f)
 	if d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {
 		d.hops++
 		d.tried[string(envelope)] = true
 		d.queue = append([]Found{f}, d.queue...)
 	}
+	return true
 }
 
 // usable reports whether a binding is what the dial asks for.

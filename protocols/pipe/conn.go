@@ -35,6 +35,7 @@ type Conn struct {
 	pipe    ID
 	self    peer.ID
 	local   identity.Principal
+	served  bool   // this is the end of who listens
 	abort   func() // ends the opening
 	onClose func()
 
@@ -196,7 +197,11 @@ func (c *Conn) ioError(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return os.ErrDeadlineExceeded // the very value: callers ask whether it is a net.Error
 	case errors.Is(err, network.ErrReset):
-		return wire.Errorf(wire.Gone, "pipe connection lost: %w", err).WithNext("dial again")
+		lost := wire.Errorf(wire.Gone, "pipe connection lost: %w", err)
+		if !c.served {
+			lost = lost.WithNext("dial again")
+		}
+		return lost
 	}
 	return err
 }

@@ -16,8 +16,8 @@ import (
 // maxAlias caps a pipe's local name, in bytes.
 const maxAlias = 64
 
-// Create makes a pipe owned by this node and keeps it under a local name,
-// which may be empty. Errors: Taken when another pipe has the name, BadRequest
+// Create makes a pipe owned by this node and keeps it under a local name.
+// Errors: Taken when another pipe has the name, BadRequest
 // for what cannot be described.
 func (s *Service) Create(ctx context.Context, name string, o CreateOptions) (Pipe, error) {
 	if err := checkAlias(name); err != nil {
@@ -50,8 +50,11 @@ func setZero[T comparable](field *T, value T) {
 	}
 }
 
-// checkAlias refuses names that could be taken for an ID, or spoil a terminal.
+// checkAlias refuses none at all, and names that could be taken for an ID, or spoil a terminal.
 func checkAlias(name string) error {
+	if name == "" {
+		return wire.Errorf(wire.BadRequest, "a pipe needs a local name").WithNext("choose a name that no other pipe has here")
+	}
 	if _, err := ParseID(name); err == nil || strings.HasPrefix(name, uriPrefix) {
 		return wire.Errorf(wire.BadRequest, "name %q looks like a pipe ID", name).WithNext("choose another name")
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -23,6 +25,10 @@ const (
 // again should the pipe turn out to be served elsewhere. A refusal is told by
 // Read and Opened then. Every other pipe has accepted when Dial returns.
 //
+// With Wait, refusals and silence that a binder who comes later would cure are
+// waited for as well: the pipe is resolved and dialled again until the time is
+// over.
+//
 // Errors are those of Resolve, or a *DialError with every attempt.
 func (s *Service) Dial(ctx context.Context, id ID, o DialOptions) (*Conn, error) {
 	started := time.Now()
@@ -33,7 +39,7 @@ func (s *Service) Dial(ctx context.Context, id ID, o DialOptions) (*Conn, error)
 
 func (s *Service) dial(ctx context.Context, id ID, o DialOptions) (*Conn, error) {
 	d := newDialing(s, id, o)
-	if err := d.resolve(ctx, o.Wait); err != nil {
+	if err := d.resolve(ctx, o.Wait, false); err != nil {
 		return nil, err
 	}
 	if d.advertisement.Type == TypePropagate {
@@ -63,7 +69,7 @@ func (d *dialing) early(ctx context.Context) (*Conn, error) {
 		d.release()
 		return nil, err
 	}
-	opening, abort := d.s.beyond(ctx, openingTime)
+	opening, abort := d.s.beyond(ctx, openingTime+d.o.Wait)
 	c := newConn(d.id, d.s.cfg.Self, first.carrier, d.s.cfg.principal(), first.to.Binding.Binder)
 	c.abort = abort
 	if err := d.s.track(c); err != nil {
@@ -127,12 +133,18 @@ type dialing struct {
 	wake          chan struct{}
 	unwatch       func()
 	resolveErr    error
-	attempts      []Attempt
-	decisive      error // the last refusal by a binder that was reached
+	until         time.Time       // to wait so long for a binder; zero: not at all
+	pause         backoff.BackOff // between rounds of resolving and dialling; nil in the first
+	attempts      []Attempt       // of this round
+	decisive      error           // the last refusal by a binder that was reached
 }
 
 func newDialing(s *Service, id ID, o DialOptions) *dialing {
-	return &dialing{s: s, id: id, o: o, tried: make(map[string]bool)}
+	d := &dialing{s: s, id: id, o: o, tried: make(map[string]bool)}
+	if o.Wait > 0 && !o.probe {
+		d.until = time.Now().Add(o.Wait)
+	}
+	return d
 }
 
 // call is a carrier on which Open has been sent.
@@ -144,9 +156,9 @@ type call struct {
 }
 
 // resolve fills the queue, in the order in which binders are to be tried.
-func (d *dialing) resolve(ctx context.Context, wait time.Duration) error {
+func (d *dialing) resolve(ctx context.Context, wait time.Duration, fresh bool) error {
 	r, err := d.s.Resolve(ctx, d.id, ResolveOptions{
-		Transport: d.o.Transport, NoCache: d.o.NoCache, Wait: wait, Binders: d.o.Binders,
+		Transport: d.o.Transport, NoCache: d.o.NoCache, Wait: wait, Fresh: fresh, Binders: d.o.Binders,
 	})
 	if err != nil {
 		return err
@@ -166,7 +178,8 @@ func (d *dialing) enqueue(all ...Found) {
 }
 
 // next returns the next candidate that could be reached, with Open sent. When
-// all have failed, the overlay is asked for what is newer until it has no more.
+// all have failed, the overlay is asked for what is newer until it has no more;
+// then, while there is time to wait, all begins anew.
 func (d *dialing) next(ctx context.Context) (*call, error) {
 	for {
 		for len(d.queue) > 0 {
@@ -179,7 +192,7 @@ func (d *dialing) next(ctx context.Context) (*call, error) {
 				return nil, d.failure(ctx.Err())
 			}
 		}
-		if !d.more(ctx) {
+		if !d.more(ctx) && !d.again(ctx) {
 			return nil, d.failure(ctx.Err())
 		}
 	}
@@ -196,6 +209,9 @@ func (d *dialing) failure(ended error) error {
 	}
 	if err == nil {
 		err = wire.Errorf(wire.Unreachable, "no binder of the pipe could be reached")
+	}
+	if next := d.advice(wire.CodeOf(err)); wire.NextOf(err) == "" && next != "" {
+		err = wire.Errorf(wire.CodeOf(err), "%w", err).WithNext("%s", next)
 	}
 	return &DialError{Pipe: d.id, Attempts: d.attempts, Err: err}
 }

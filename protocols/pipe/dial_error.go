@@ -2,10 +2,12 @@ package pipe
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // Attempt is one try of a Dial: a path, and what the binder at its end said.
@@ -21,23 +23,46 @@ type DialError struct {
 	Err      error // what decided the outcome; its word of the vocabulary is the DialError's
 }
 
-// Error says what decided, and then each attempt with its cause.
+// Error says what decided, and then what else each binder failed of: once for
+// each cause, with the endpoints that had it.
 func (e *DialError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "dialling pipe %s: %v", e.Pipe, e.Err)
+	type cause struct {
+		binder identity.Principal
+		text   string
+	}
+	var causes []cause
+	where := make(map[cause][]string)
 	for _, a := range e.Attempts {
-		if a.Err == nil {
+		if a.Err == nil || a.Err.Error() == e.Err.Error() {
 			continue
 		}
-		fmt.Fprintf(&b, "; %s", a.Binder)
-		if a.Addr != nil {
-			fmt.Fprintf(&b, " at %s", a.Addr)
-		} else if a.Transport != "" {
-			fmt.Fprintf(&b, " on %s", a.Transport)
+		c := cause{a.Binder, a.Err.Error()}
+		at, known := where[c]
+		if !known {
+			causes = append(causes, c)
 		}
-		fmt.Fprintf(&b, ": %v", a.Err)
+		if place := a.place(); !slices.Contains(at, place) {
+			at = append(at, place)
+		}
+		where[c] = at
+	}
+	for _, c := range causes {
+		fmt.Fprintf(&b, "; %s%s: %s", c.binder, strings.Join(where[c], " and"), c.text)
 	}
 	return b.String()
+}
+
+// place says where a path led.
+func (a Attempt) place() string {
+	switch {
+	case a.Addr != nil:
+		return " at " + a.Addr.String()
+	case a.Transport != "":
+		return " on " + string(a.Transport)
+	}
+	return ""
 }
 
 // Unwrap gives the deciding error first, then each attempt's, to errors.Is and
@@ -50,4 +75,23 @@ func (e *DialError) Unwrap() []error {
 		}
 	}
 	return all
+}
+
+// advice is what a person can do about a failed dial.
+func (d *dialing) advice(code wire.Code) string {
+	switch code {
+	case wire.Forbidden, wire.Expired:
+		owner := ""
+		if !d.advertisement.Owner.IsZero() {
+			owner = ", " + d.advertisement.Owner.String() + ","
+		}
+		return fmt.Sprintf("ask the owner%s for a capability to dial: panpipe pipe grant %s --dial --to %s", owner, d.id, d.s.cfg.principal())
+	case wire.Unreachable, wire.Timeout:
+		return "the record is there but its endpoints cannot be reached: is the binder behind a NAT or firewall, or gone without leaving?"
+	case wire.Busy:
+		return "the binder does not keep up with its dialers: try again, or raise its backlog"
+	case wire.Unbound, wire.Moved, wire.Replaced, wire.Closed, wire.Gone:
+		return fmt.Sprintf("whom the record names does not serve the pipe: start its binder, panpipe pipe listen %s, or wait for one", d.id)
+	}
+	return ""
 }

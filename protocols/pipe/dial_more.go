@@ -6,16 +6,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // more finds candidates that have not been tried, and reports false when there
 // are none. It asks the overlay once, and takes in what it finds as it comes:
 // a dial that has not succeeded wants more than three holders' word.
 func (d *dialing) more(ctx context.Context) bool {
+	if d.pause != nil {
+		return false // a later round has resolved afresh already
+	}
 	if d.o.NoCache {
 		if d.resolveErr == nil {
-			d.resolveErr = d.resolve(ctx, 0)
+			d.resolveErr = d.resolve(ctx, 0, false)
 		}
 		return len(d.queue) > 0
 	}
@@ -51,7 +57,7 @@ func (d *dialing) beginSearch(ctx context.Context) {
 	})
 	o := ResolveOptions{Transport: d.o.Transport, Binders: d.o.Binders}
 	p := d.s.plan(d.id, o)
-	p.patient = true
+	p.patient, p.wide = true, d.o.probe
 	d.search = d.s.start(ctx, d.id, wants(d.id, o.Transport, o.binders()), p)
 }
 
@@ -60,8 +66,64 @@ func (d *dialing) gather() {
 	r, err := d.search.outcome(d.o.Transport)
 	d.resolveErr = err
 	if err == nil {
+		d.advertisement = r.Advertisement
 		d.enqueue(d.ordered(r.Bindings)...)
 	}
+}
+
+// again begins another round, after a pause or at news of the pipe: it resolves
+// the pipe afresh. It is false when there is no time left, or the failure is
+// one that no binder who comes later would cure.
+func (d *dialing) again(ctx context.Context) bool {
+	for ctx.Err() == nil && time.Now().Before(d.until) && curable(d.failure(nil)) {
+		if !d.rest(ctx) {
+			return false
+		}
+		clear(d.tried)
+		d.hops = 0
+		attempts := d.attempts
+		d.attempts = nil
+		if d.resolveErr = d.resolve(ctx, max(0, time.Until(d.until)), true); d.resolveErr == nil {
+			return true
+		}
+		d.attempts = attempts
+	}
+	return false
+}
+
+// rest pauses between rounds. It is false when the time to wait is over.
+func (d *dialing) rest(ctx context.Context) bool {
+	if d.pause == nil {
+		pause := backoff.NewExponentialBackOff()
+		pause.InitialInterval, pause.MaxInterval = firstPause, longestPause
+		d.pause = pause
+	}
+	news := make(chan struct{}, 1)
+	stop := d.s.cache.onChange(d.id, func() {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	})
+	defer stop()
+	left := time.Until(d.until)
+	pause := time.NewTimer(min(d.pause.NextBackOff(), left))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-news:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil && time.Now().Before(d.until)
+}
+
+// curable are the failures of a dial that a binder who comes later would cure.
+func curable(err error) bool {
+	switch wire.CodeOf(err) {
+	case wire.Unbound, wire.Moved, wire.Replaced, wire.Unreachable, wire.Closed, wire.Gone, wire.Timeout:
+		return true
+	}
+	return false
 }
 
 // release ends the search.

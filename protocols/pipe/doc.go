@@ -123,6 +123,11 @@
 //     Exclusive: the one whose binder has the higher SHA-256(principal bytes),
 //     as a big-endian number.
 //
+// A revocation takes the term of the record that it voids out of 3, but raises
+// no other from the dead: a reader that has seen such a record takes one with a
+// lower term only from its binder itself (authoritative), which it asks; and an
+// old binder never answers `moved` to a binding whose capability is revoked.
+//
 // No clock decides between binders. A move uses a term above every one that is
 // known: the owner's capability fixes it, or the owner names one when it binds.
 //
@@ -139,7 +144,8 @@
 // always; a wrong proof and an unknown pipe are answered alike. The answer
 // repeats the nonce. It has what the node serves itself (authoritative), holds
 // for the binder (held), or learned for its own use (cached), each with its age
-// in s; tombstones too; and on an exclusive pipe the record with the highest
+// in s, from when its binder signed it (authoritative) or its holder received
+// it (held, and cached likewise); tombstones too; and on an exclusive pipe the record with the highest
 // term although it is over, since it proves that lower ones are dead. With
 // no_cache it has what the node serves itself alone. transport and only_peers
 // narrow it, but tombstones and records that are over are given on every
@@ -262,6 +268,11 @@
 // No data goes before it: the dialer sends Confirm when the listener's proof
 // holds, and raw bytes right behind; the listener delivers and sends nothing
 // before Confirm holds. Whoever finds a proof wrong resets the stream.
+//
+// With probe in Open the dialer asks no more than whether it would be accepted
+// now. The listener judges it like any dialer and sends the same OpenReply, on
+// a secure pipe with its proof. Then both close: there is no Confirm, no raw
+// bytes follow, and whoever accepts connections hears nothing of it.
 //
 // # Limits
 //

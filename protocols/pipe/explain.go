@@ -49,36 +49,65 @@ type ExplainedAttempt struct {
 	Error     string        `json:"error,omitempty"` // empty when it worked
 }
 
-// Explain resolves the pipe afresh, dials it, and tells how each step went. It
-// closes the connection that it made. What it finds wrong is in the
-// Explanation.
+// explainTime is how long an explanation goes on asking when a binder is found.
+const explainTime = 3 * time.Second
+
+// Explain resolves the pipe afresh, asks its binders whether they would accept,
+// and tells how each step went. Nothing is opened: whoever listens hears nothing
+// of it. What it finds wrong is in the Explanation.
 func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation {
 	e := Explanation{Pipe: id.String(), Records: []ExplainedRecord{}, Dials: []ExplainedAttempt{}}
-	started := time.Now()
-	r, err := s.Resolve(ctx, id, ResolveOptions{
-		Transport: o.Transport, NoCache: o.NoCache, Fresh: true, Wait: o.Wait, Binders: o.Binders,
-	})
-	e.Took = time.Since(started)
-	if err != nil {
-		// What is proven counts even if it is of no use to this dial.
-		k := s.cache.records(id)
-		e.describe(k.live(time.Now()))
-		return e.end(err)
-	}
-	e.Asked = r.Asked
-	e.describe(r.Bindings)
-	o.accepted, o.Wait = true, 0
+	o.probe = true
 	d := newDialing(s, id, o)
 	defer d.release()
-	if err = d.resolve(ctx, 0); err == nil {
+	started := time.Now()
+	asked, err := d.explore(ctx)
+	e.Took = time.Since(started)
+	// What is proven counts even if it is of no use to this dial.
+	e.describe(d.search.live())
+	if err == nil {
 		var c *call
 		if c, err = d.established(ctx); err == nil {
-			c.carrier.drop()
+			c.carrier.Close()
 			e.Connected = true
 		}
 	}
+	e.Asked = asked + d.search.count()
 	e.dialled(d.attempts)
-	return e.end(err)
+	return e.end(err, d)
+}
+
+// explore asks the overlay for all that it knows of the pipe, and fills the
+// queue. It returns how many nodes were asked beside its search.
+func (d *dialing) explore(ctx context.Context) (asked int, err error) {
+	d.searching.Do(func() { d.beginSearch(ctx) })
+	enough := time.NewTimer(explainTime)
+	defer enough.Stop()
+	select {
+	case <-d.search.done:
+	case <-ctx.Done():
+	case <-enough.C:
+		select {
+		case <-d.search.found:
+		case <-d.search.done:
+		case <-ctx.Done():
+		}
+	}
+	if !d.o.NoCache {
+		d.gather()
+		if d.resolveErr == nil || d.o.Wait <= 0 {
+			return 0, d.resolveErr
+		}
+	}
+	r, err := d.s.Resolve(ctx, d.id, ResolveOptions{
+		Transport: d.o.Transport, NoCache: d.o.NoCache, Fresh: true, Wait: d.o.Wait, Binders: d.o.Binders,
+	})
+	if err != nil {
+		return 0, err
+	}
+	d.resolveErr, d.advertisement = nil, r.Advertisement
+	d.enqueue(d.ordered(r.Bindings)...)
+	return r.Asked, nil
 }
 
 func (e *Explanation) describe(all []Found) {
@@ -114,27 +143,13 @@ func (e *Explanation) dialled(attempts []Attempt) {
 }
 
 // end adds how it ended and what a person can do about it.
-func (e *Explanation) end(err error) Explanation {
+func (e *Explanation) end(err error, d *dialing) Explanation {
 	e.Code = wire.CodeOf(err).String()
 	if err != nil {
 		e.Error, e.Suggestion = err.Error(), wire.NextOf(err)
 	}
 	if e.Suggestion == "" {
-		e.Suggestion = suggestion(wire.CodeOf(err))
+		e.Suggestion = d.advice(wire.CodeOf(err))
 	}
 	return *e
-}
-
-func suggestion(code wire.Code) string {
-	switch code {
-	case wire.Forbidden, wire.Expired:
-		return "ask the owner for a capability to dial: panpipe pipe grant ID --dial --to PRINCIPAL"
-	case wire.Unreachable, wire.Timeout:
-		return "the record is there but its endpoints cannot be reached: is the binder behind a NAT or firewall, or gone without leaving?"
-	case wire.Busy:
-		return "the binder does not keep up with its dialers: try again, or raise its backlog"
-	case wire.Unbound, wire.Moved, wire.Replaced:
-		return "the binder has left since its record was stored: start it again, or wait"
-	}
-	return ""
 }

@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -18,7 +19,8 @@ const surveyTime = 15 * time.Second
 // bind it can learn what it is.
 //
 // Errors: Unknown for a pipe that is not kept here, Forbidden for another's,
-// BadRequest for a grant without subject or right.
+// BadRequest for a grant without subject or right, with a negative time, or of
+// a right to dial with a term.
 func (s *Service) Grant(ctx context.Context, id ID, o GrantOptions) (text string, c identity.Capability, err error) {
 	adv, err := s.owned(ctx, id)
 	if err != nil {
@@ -26,6 +28,10 @@ func (s *Service) Grant(ctx context.Context, id ID, o GrantOptions) (text string
 	}
 	if o.Right != identity.RightBind && o.Right != identity.RightDial || o.To.IsZero() || o.For < 0 {
 		return "", c, wire.Errorf(wire.BadRequest, "grant: expected a right (bind or dial), a principal and how long")
+	}
+	if o.Right == identity.RightDial && o.Term != 0 {
+		return "", c, wire.Errorf(wire.BadRequest, "grant: a right to dial has no term").
+			WithNext("leave the term out, or grant the right to bind")
 	}
 	if o.To.Kind() == identity.KindAccount {
 		return "", c, wire.Errorf(wire.Unsupported, "grant to an account: accounts are not in this version").
@@ -56,9 +62,25 @@ func (s *Service) Grant(ctx context.Context, id ID, o GrantOptions) (text string
 	return identity.FormatCapability(envelope), c, nil
 }
 
-// Grants lists the capabilities that this node has issued for a pipe.
+// Grants lists the capabilities that this node has issued for a pipe, oldest
+// first, and how each stands now.
 func (s *Service) Grants(ctx context.Context, id ID) ([]GrantRecord, error) {
-	return s.cfg.Store.Grants(ctx, id)
+	all, err := s.cfg.Store.Grants(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	revoked, err := s.cfg.Store.Revocations(ctx, time.Time{}) // of expired ones too
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	out := slices.Clone(all)
+	for i := range out {
+		g := &out[i]
+		g.Expired = !now.Before(g.Expiry)
+		g.Revoked = slices.ContainsFunc(revoked, func(r RevocationRecord) bool { return r.Pipe == id && r.Nonce == g.Nonce })
+	}
+	return out, nil
 }
 
 // owned returns the advertisement of a pipe that this node owns.
@@ -116,7 +138,7 @@ func (s *Service) survey(ctx context.Context, id ID) known {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return known{append([]Found(nil), x.known.records...)}
+	return x.known.clone()
 }
 
 // announce publishes the advertisement in a tombstone of the owner.

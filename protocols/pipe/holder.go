@@ -68,7 +68,7 @@ type Holding struct {
 // for HighWater, so that older records are not taken again; it keeps its
 // envelope only while that proves the highest term of an exclusive pipe.
 type Holder struct {
-	self    [sha256.Size]byte
+	self    wire.Key // its place
 	limits  HolderLimits
 	shelves map[wire.Key]*shelf
 	ledger  ledger
@@ -79,7 +79,7 @@ type Holder struct {
 func NewHolder(self peer.ID, limits HolderLimits) *Holder {
 	limits.normalize()
 	return &Holder{
-		self:    sha256.Sum256([]byte(self)),
+		self:    wire.Place([]byte(self)),
 		limits:  limits,
 		shelves: make(map[wire.Key]*shelf),
 		ledger:  newLedger(),
@@ -155,8 +155,8 @@ type shelf struct {
 	pipe          ID
 	advertisement Advertisement
 	key           wire.Key
-	distance      [sha256.Size]byte // from the holder to key
-	bindings      []*entry          // live ones and marks, one for each binder
+	distance      wire.Key // from the holder to key
+	bindings      []*entry // live ones and marks, one for each binder
 	revocations   []*entry
 }
 
@@ -165,11 +165,7 @@ func (h *Holder) shelf(id ID, adv Advertisement) *shelf {
 	if s, ok := h.shelves[key]; ok {
 		return s
 	}
-	s := &shelf{pipe: id, advertisement: adv, key: key}
-	for i := range s.distance {
-		s.distance[i] = h.self[i] ^ key[i]
-	}
-	return s
+	return &shelf{pipe: id, advertisement: adv, key: key, distance: key.XOR(h.self)}
 }
 
 func (s *shelf) exclusive() bool { return s.advertisement.Binders == Exclusive }

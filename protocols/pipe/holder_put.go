@@ -142,7 +142,7 @@ func (h *Holder) makeRoomOnShelf(s *shelf, e *entry) error {
 		}
 	}
 	if oldest == nil {
-		return wire.LimitError("binders held for one pipe", int64(h.limits.PipeBinders), "HolderLimits.PipeBinders at the holder")
+		return holderFull("binders of one pipe that one node keeps", h.limits.PipeBinders)
 	}
 	h.detach(oldest)
 	return nil
@@ -229,7 +229,7 @@ func (h *Holder) makeRoomForRevocation(s *shelf, e *entry) error {
 	}
 	first := slices.MinFunc(s.revocations, func(a, b *entry) int { return a.ends.Compare(b.ends) })
 	if !first.ends.Before(e.ends) {
-		return wire.LimitError("revocations held for one pipe", int64(h.limits.PipeRevocations), "HolderLimits.PipeRevocations at the holder")
+		return holderFull("revocations of one pipe that one node keeps", h.limits.PipeRevocations)
 	}
 	h.detach(first)
 	return nil

@@ -159,20 +159,20 @@ func (h *Holder) admit(e *entry) error {
 	for by.records > l.DepositorRecords || by.bytes > l.DepositorBytes {
 		if !h.forgetMark(by.marks()) {
 			h.detach(e)
-			return overQuota("one depositor", "Depositor", by.use, l.DepositorRecords, l.DepositorBytes)
+			return overQuota("one peer", by.use, l.DepositorRecords, l.DepositorBytes)
 		}
 	}
 	for e.deposit.Group != "" && (group.records > l.GroupRecords || group.bytes > l.GroupBytes) {
 		if !h.forgetMark(group.far.list) {
 			h.detach(e)
-			return overQuota("one address group", "Group", group.use, l.GroupRecords, l.GroupBytes)
+			return overQuota("one address group (a /24 of IPv4, a /48 of IPv6)", group.use, l.GroupRecords, l.GroupBytes)
 		}
 	}
 	for h.ledger.total.bytes > l.Bytes {
 		victim := h.ledger.heavy.first().far.first()
 		h.detach(victim)
 		if victim == e {
-			return wire.LimitError("bytes of held records", int64(l.Bytes), "HolderLimits.Bytes at the holder")
+			return holderFull("bytes of records that one node keeps for others", l.Bytes)
 		}
 	}
 	return nil
@@ -180,11 +180,18 @@ func (h *Holder) admit(e *entry) error {
 
 // overQuota names the quota that stood in the way, had being what was left of
 // the account without the newcomer.
-func overQuota(whose, setting string, had use, records, bytes int) error {
+func overQuota(whose string, had use, records, bytes int) error {
 	if had.records >= records {
-		return wire.LimitError("records held for "+whose, int64(records), "HolderLimits."+setting+"Records at the holder")
+		return holderFull("records that one node keeps for "+whose, records)
 	}
-	return wire.LimitError("bytes held for "+whose, int64(bytes), "HolderLimits."+setting+"Bytes at the holder")
+	return holderFull("bytes of records that one node keeps for "+whose, bytes)
+}
+
+// holderFull is a quota of a holder, as its depositor is told of it: the
+// setting is not the depositor's.
+func holderFull(limit string, value int) error {
+	return wire.LimitError(limit, int64(value), "").
+		WithNext("other nodes may still hold the record; else bind less here, or wait until older records end")
 }
 
 // marks lists what a peer has brought that is no longer live.

@@ -10,7 +10,14 @@ import (
 
 // known is what has been proven about one pipe: the newest record of each
 // binder, tombstones too. It has no clock and is not locked.
-type known struct{ records []Found }
+//
+// Of an exclusive pipe it remembers the highest term of a record that a
+// revocation has voided. What has a lower term was dead before, and does not
+// come to life again by old copies: it counts only if its binder itself says so.
+type known struct {
+	records []Found
+	voided  uint64
+}
 
 // find returns the record with exactly this envelope.
 func (k *known) find(envelope []byte) *Found {
@@ -25,6 +32,9 @@ func (k *known) find(envelope []byte) *Found {
 // add takes a verified record in, and reports whether anything changed. Of one
 // binder only the newest stays; the same record again only raises its origin.
 func (k *known) add(f Found) bool {
+	if k.doubts(f) {
+		return false
+	}
 	for i := range k.records {
 		have := &k.records[i]
 		if have.Binding.Binder != f.Binding.Binder {
@@ -44,9 +54,31 @@ func (k *known) add(f Found) bool {
 	return true
 }
 
-// drop removes the records that keep does not want.
-func (k *known) drop(gone func(Binding) bool) {
-	k.records = slices.DeleteFunc(k.records, func(f Found) bool { return gone(f.Binding) })
+// doubts reports that only f's binder itself can vouch for it.
+func (k *known) doubts(f Found) bool {
+	return f.Binding.Term < k.voided && f.Origin != OriginAuthoritative && !f.Binding.Withdrawn
+}
+
+// void removes the records that a revocation has ended, and what they had put
+// an end to. It reports whether anything changed.
+func (k *known) void(revoked func(Binding) bool) bool {
+	before, floor := len(k.records), k.voided
+	for _, f := range k.records {
+		if f.Binding.Advertisement.Binders == Exclusive && revoked(f.Binding) {
+			floor = max(floor, f.Binding.Term)
+		}
+	}
+	k.records = slices.DeleteFunc(k.records, func(f Found) bool { return revoked(f.Binding) })
+	k.raise(floor)
+	return len(k.records) != before
+}
+
+// raise notes the term of a record that a revocation has voided.
+func (k *known) raise(term uint64) {
+	if term > k.voided {
+		k.voided = term
+		k.records = slices.DeleteFunc(k.records, func(f Found) bool { return f.Binding.Term < term })
+	}
 }
 
 // live returns those that serve the pipe at time now, best first.
@@ -64,11 +96,30 @@ func (k *known) live(now time.Time) []Found {
 
 // highestTerm is the highest that any record names.
 func (k *known) highestTerm() uint64 {
-	term := uint64(0)
+	term := k.voided
 	for _, f := range k.records {
 		term = max(term, f.Binding.Term)
 	}
 	return term
+}
+
+func (k *known) clone() known { return known{slices.Clone(k.records), k.voided} }
+
+// aged returns f with its age at time now.
+func (f Found) aged(now time.Time) Found {
+	if !f.received.IsZero() {
+		f.Age += max(0, now.Sub(f.received))
+		f.received = now
+	}
+	return f
+}
+
+func agedAll(all []Found, now time.Time) []Found {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i] = out[i].aged(now)
+	}
+	return out
 }
 
 // size counts bytes for the cache's cap.

@@ -191,7 +191,7 @@ func (l *Listener) lose(ctx context.Context, successor Binding, envelope []byte)
 	if err != nil {
 		return err
 	}
-	l.s.cache.add(l.pipe, time.Now(), Found{
+	l.s.learn(time.Now(), Found{
 		Binding: successor, Envelope: envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
 	})
 	why := wire.Errorf(wire.Replaced, "pipe %s is served by %s now, under term %d", l.pipe, successor.Binder, successor.Term).

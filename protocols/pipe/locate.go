@@ -2,7 +2,6 @@ package pipe
 
 import (
 	"context"
-	"crypto/sha256"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -30,7 +29,7 @@ func (s *Service) others(ids []peer.ID) []peer.AddrInfo {
 }
 
 // peerKey is a node's own place in the key space.
-func peerKey(id peer.ID) wire.Key { return sha256.Sum256([]byte(id)) }
+func peerKey(id peer.ID) wire.Key { return wire.Place([]byte(id)) }
 
 // locate walks towards a node until somebody names its addresses.
 func (s *Service) locate(ctx context.Context, id peer.ID) peer.AddrInfo {

@@ -3,7 +3,6 @@ package pipe
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"slices"
 	"sync"
 	"testing"
@@ -79,10 +78,7 @@ func (m *mesh) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, err
 }
 
 func apart(key wire.Key, id peer.ID) []byte {
-	d := sha256.Sum256([]byte(id))
-	for i := range d {
-		d[i] ^= key[i]
-	}
+	d := key.Distance([]byte(id))
 	return d[:]
 }
 

@@ -85,6 +85,7 @@ type DialOptions struct {
 	PathPolicy PathPolicy
 
 	accepted bool // return only when the binder has accepted
+	probe    bool // open nothing, only ask whether the binder would accept
 }
 
 // GrantOptions say what to permit.

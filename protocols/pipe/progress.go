@@ -2,7 +2,6 @@ package pipe
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -23,7 +22,7 @@ type progress struct {
 
 type copyAt struct {
 	id       peer.ID
-	distance [sha256.Size]byte
+	distance wire.Key
 	state    copyState
 }
 
@@ -42,10 +41,7 @@ func (p *progress) saw(ids ...peer.ID) {
 		if p.find(id) != nil {
 			continue
 		}
-		n := copyAt{id: id, distance: sha256.Sum256([]byte(id))}
-		for i := range n.distance {
-			n.distance[i] ^= p.key[i]
-		}
+		n := copyAt{id: id, distance: p.key.Distance([]byte(id))}
 		at, _ := slices.BinarySearchFunc(p.nodes, n, func(a, b copyAt) int {
 			return bytes.Compare(a.distance[:], b.distance[:])
 		})

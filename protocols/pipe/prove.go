@@ -88,7 +88,7 @@ func (s *Service) learnRevocation(r Revocation, envelope []byte, now time.Time) 
 	if !s.revoked.add(r.Pipe, r.Nonce, r.Expiry, envelope, now) {
 		return
 	}
-	s.cache.drop(r.Pipe, now, r.Voids)
+	s.cache.void(r.Pipe, now, r.Voids)
 	s.mu.Lock()
 	l := s.listeners[r.Pipe]
 	s.mu.Unlock()

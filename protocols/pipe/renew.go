@@ -167,7 +167,7 @@ func (l *Listener) withdraw(ctx context.Context) {
 		l.s.cfg.Log.Warn("binding could not be withdrawn", "pipe", l.pipe, "error", err)
 		return
 	}
-	l.s.cache.add(l.pipe, time.Now(), Found{
+	l.s.learn(time.Now(), Found{
 		Binding: *r.Binding, Envelope: r.Envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
 	})
 	p := l.s.publish(ctx, r, false)

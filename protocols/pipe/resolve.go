@@ -13,6 +13,12 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
+// Whoever waits for a binder asks again after these pauses, rising.
+const (
+	firstPause   = 200 * time.Millisecond
+	longestPause = 5 * time.Second
+)
+
 // Resolve finds who serves a pipe: among this node's own bindings, in its
 // cache, then by asking known binders and nodes ever closer to the pipe's key.
 // It returns at the first proven binding. The search goes on behind it until
@@ -39,14 +45,14 @@ func (s *Service) atHand(id ID, o ResolveOptions) *Resolution {
 	if f, ok := s.serves(id); ok {
 		r = withOwn(r, f)
 	}
-	if r == nil || o.Transport == "" {
-		return r
+	if r == nil {
+		return nil
 	}
 	usable := offering(r.Bindings, o.Transport)
 	if len(usable) == 0 {
 		return nil
 	}
-	return &Resolution{Pipe: id, Advertisement: r.Advertisement, Bindings: usable}
+	return &Resolution{Pipe: id, Advertisement: r.Advertisement, Bindings: agedAll(usable, time.Now())}
 }
 
 // withOwn puts this node's own binding first; on an exclusive pipe it is the
@@ -89,7 +95,7 @@ func (s *Service) resolveWaiting(ctx context.Context, id ID, o ResolveOptions) (
 	over := time.NewTimer(o.Wait)
 	defer over.Stop()
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
+	pause.InitialInterval, pause.MaxInterval = firstPause, longestPause
 	for {
 		r, err := s.resolveOnce(ctx, id, o)
 		if err == nil || o.Wait <= 0 || !waitable(err) {

@@ -3,6 +3,7 @@ package pipe
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +28,8 @@ type search struct {
 	s         *Service
 	id        ID
 	query     Query
-	self      bool // only what each asked node serves itself counts
+	pins      []peer.ID // binders that count; empty for all
+	self      bool      // only what each asked node serves itself counts
 	begun     time.Time
 	patient   bool // as in the plan
 	stop      context.CancelFunc
@@ -39,6 +41,8 @@ type search struct {
 	known         known
 	advertisement *Advertisement
 	holders       map[peer.ID]bool // who has spoken
+	doubted       []peer.AddrInfo  // binders to be asked whether they serve under an old term
+	confirmed     map[peer.ID]bool // those ever in doubted
 	asked, failed int
 	lastErr       error
 	took          time.Duration // until found
@@ -52,15 +56,21 @@ type plan struct {
 	walk   bool            // and the nodes towards the key
 	// patient goes on when three holders have spoken, until the walk is over.
 	patient bool
+	// wide has the nodes asked for all binders, though those wanted count alone.
+	wide bool
 }
 
 // start begins a search. A service that has ended finds nothing.
 // It goes on when ctx is over.
 func (s *Service) start(ctx context.Context, id ID, q Query, p plan) *search {
 	ctx, cancel := s.beyond(ctx, searchTime)
+	pins := q.Only
+	if p.wide {
+		q.Only = nil
+	}
 	x := &search{
-		s: s, id: id, query: q, self: q.NoCache, patient: p.patient, begun: time.Now(), stop: cancel,
-		found: make(chan struct{}), described: make(chan struct{}), done: make(chan struct{}), holders: make(map[peer.ID]bool),
+		s: s, id: id, query: q, pins: pins, self: q.NoCache, patient: p.patient, begun: time.Now(), stop: cancel,
+		found: make(chan struct{}), described: make(chan struct{}), done: make(chan struct{}), holders: make(map[peer.ID]bool), confirmed: make(map[peer.ID]bool),
 	}
 	if p.here {
 		x.lookHere()
@@ -78,7 +88,7 @@ func (x *search) run(ctx context.Context, p plan) {
 	defer close(x.done)
 	defer x.stop()
 	var wg sync.WaitGroup
-	for _, to := range p.direct {
+	for _, to := range append(x.doubtful(), p.direct...) {
 		wg.Go(func() { x.askDirect(ctx, to) })
 	}
 	if p.walk {
@@ -135,6 +145,9 @@ func (x *search) ask(ctx context.Context, p peer.AddrInfo) ([]peer.AddrInfo, err
 		return a.Closer, err
 	}
 	x.read(p.ID, a)
+	for _, to := range x.doubtful() {
+		_, _ = x.ask(ctx, to) // noted by ask itself
+	}
 	return a.Closer, nil
 }
 
@@ -185,9 +198,19 @@ func (x *search) heard(from peer.ID) {
 func (x *search) take(f Found) bool {
 	now := time.Now()
 	if x.s.revoked.voids(f.Binding) {
+		x.s.outlives(f.Binding, now)
 		return false
 	}
 	x.mu.Lock()
+	x.forgetLocked()
+	if who, ok := f.Binding.Binder.Peer(); ok && x.known.doubts(f) {
+		if !x.confirmed[who] && who != x.s.cfg.Self && f.Binding.InTime(now) == nil {
+			x.confirmed[who] = true
+			x.doubted = append(x.doubted, peer.AddrInfo{ID: who, Addrs: f.Binding.Endpoints})
+		}
+		x.mu.Unlock()
+		return false
+	}
 	x.known.add(f)
 	x.describeLocked(f.Binding.Advertisement)
 	if !x.has && len(offering(x.liveLocked(now), x.query.Transport)) > 0 {
@@ -196,21 +219,53 @@ func (x *search) take(f Found) bool {
 		close(x.found)
 	}
 	x.mu.Unlock()
-	x.s.cache.add(x.id, now, f)
+	x.s.learn(now, f)
 	return true
+}
+
+// forgetLocked drops what revocations, learned meanwhile, have ended.
+func (x *search) forgetLocked() {
+	x.known.void(x.s.revoked.voids)
+	cached := x.s.cache.records(x.id)
+	x.known.raise(cached.voided)
+}
+
+// doubtful returns whose records need their binder's own word, each once.
+func (x *search) doubtful() []peer.AddrInfo {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	out := x.doubted
+	x.doubted = nil
+	return out
 }
 
 // liveLocked returns the live bindings that count.
 func (x *search) liveLocked(now time.Time) []Found {
+	x.forgetLocked()
 	var out []Found
 	for _, f := range x.known.live(now) {
 		who, _ := f.Binding.Binder.Peer()
-		pinned := len(x.query.Only) == 0 || slices.Contains(x.query.Only, who)
+		pinned := len(x.pins) == 0 || slices.Contains(x.pins, who)
 		if pinned && (!x.self || f.Origin == OriginAuthoritative) {
 			out = append(out, f)
 		}
 	}
 	return out
+}
+
+// live returns all that serve the pipe, wanted or not.
+func (x *search) live() []Found {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.forgetLocked()
+	return agedAll(x.known.live(time.Now()), time.Now())
+}
+
+// count is how many nodes were asked so far.
+func (x *search) count() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.asked
 }
 
 func (x *search) readAdvertisement(b []byte) {
@@ -244,7 +299,7 @@ func (x *search) outcome(t reach.Transport) (*Resolution, error) {
 	switch {
 	case len(usable) > 0:
 		return &Resolution{
-			Pipe: x.id, Advertisement: usable[0].Binding.Advertisement, Bindings: usable,
+			Pipe: x.id, Advertisement: usable[0].Binding.Advertisement, Bindings: agedAll(usable, time.Now()),
 			Asked: x.asked, Took: x.took,
 		}, nil
 	case len(live) > 0:
@@ -253,7 +308,19 @@ func (x *search) outcome(t reach.Transport) (*Resolution, error) {
 		return nil, wire.Errorf(wire.Unreachable, "pipe %s: none of %d nodes answered: %w", x.id, x.asked, x.lastErr).
 			WithNext("see that this node has peers: panpipe status")
 	}
+	if all := x.known.live(time.Now()); len(x.pins) > 0 && len(all) > 0 {
+		return nil, servedByOthers(x.id, x.pins, all)
+	}
 	return nil, unbound(x.id, x.asked)
+}
+
+func servedByOthers(id ID, wanted []peer.ID, all []Found) error {
+	var who []string
+	for _, f := range all {
+		who = append(who, f.Binding.Binder.String())
+	}
+	return wire.Errorf(wire.Unbound, "pipe %s is not served by %v, but by %s", id, wanted, strings.Join(who, ", ")).
+		WithNext("dial who serves it, or any binder")
 }
 
 func unbound(id ID, asked int) error {

@@ -40,7 +40,7 @@ func (s *Service) answerOwn(a *Answer, q Query, proven func(ID) bool) {
 	}
 	f, ok := l.found()
 	if ok && q.Wants(f.Binding.Binder, false, transportsOf(f.Binding)) {
-		a.give(f.Envelope, f.Age, OriginAuthoritative, nil)
+		a.give(f.Envelope, f.aged(time.Now()).Age, OriginAuthoritative, nil)
 	}
 }
 
@@ -72,7 +72,7 @@ func (s *Service) answerCached(a *Answer, q Query, proven func(ID) bool, now tim
 	}
 	for _, f := range k.records {
 		if f.Binding.InTime(now) == nil && q.Wants(f.Binding.Binder, f.Binding.Withdrawn, transportsOf(f.Binding)) {
-			a.give(f.Envelope, f.Age+now.Sub(f.received), OriginCached, f.Unproven)
+			a.give(f.Envelope, f.aged(now).Age, OriginCached, f.Unproven)
 		}
 	}
 	if a.Revocations == nil {

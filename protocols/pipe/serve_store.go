@@ -58,6 +58,7 @@ func (s *Service) holdVerified(d Deposit, r Record, now time.Time, a *Answer) (O
 	}
 	s.holderMu.Unlock()
 	if err == nil {
+		s.learnHeld(d, r, now)
 		s.cache.tell(r.Pipe()) // somebody here may be waiting for a binder
 	}
 	return out, err

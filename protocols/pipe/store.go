@@ -31,6 +31,9 @@ type GrantRecord struct {
 	Term       uint64
 	Expiry     time.Time
 	Capability []byte // the signed envelope
+
+	// Told by Service.Grants alone, never stored.
+	Revoked, Expired bool
 }
 
 // RevocationRecord is a revocation that this node has signed.

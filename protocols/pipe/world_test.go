@@ -180,7 +180,7 @@ func within(t testing.TB) context.Context {
 // create makes a pipe owned by n.
 func (n *node) create(t testing.TB, o CreateOptions) ID {
 	t.Helper()
-	p, err := n.Create(within(t), "", o)
+	p, err := n.Create(within(t), identity.NewNonce().String(), o)
 	must(t, err)
 	return p.ID
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -43,7 +44,20 @@ func Decode(r io.Reader, v any) error {
 func plainJSONError(err error) string {
 	var typ *json.UnmarshalTypeError
 	if errors.As(err, &typ) {
-		return "field " + typ.Field + " cannot be a " + typ.Value
+		what := "field " + strconv.Quote(typ.Field)
+		if typ.Field == "" {
+			what = "the body"
+		}
+		return what + " cannot be " + article(typ.Value)
 	}
 	return strings.TrimPrefix(err.Error(), "json: ")
+}
+
+// article is a JSON type in a sentence.
+func article(kind string) string {
+	kind, _, _ = strings.Cut(kind, " ") // "number 3"
+	if kind == "array" || kind == "object" {
+		return "an " + kind
+	}
+	return "a " + kind
 }

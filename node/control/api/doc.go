@@ -16,6 +16,11 @@
 //     ends its data by shutting down its half of the socket, or over a
 //     WebSocket with binary messages, where an empty message ends the data of
 //     the side that sends it.
+//   - A program ends in this order: it shuts down its half, reads to the end,
+//     closes. Closing before is a cut, and the far side sees a failure.
+//   - The kernel does not always tell a program that has ended its data from
+//     one that has died. With "Panpipe-End: announced" in the request to
+//     upgrade, an end counts only after POST connections/{id}/end.
 package api
 
 // Prefix is the path under which all versioned routes are.
@@ -23,6 +28,15 @@ const Prefix = "/v1"
 
 // UpgradeProtocol is the token of the HTTP Upgrade header for raw bytes.
 const UpgradeProtocol = "panpipe"
+
+// EndHeader is the header of a request to upgrade to UpgradeProtocol. With the
+// value EndAnnounced the program's data ends well only if it has said so with
+// POST connections/{id}/end before it shut down its half of the socket;
+// anything else is a cut.
+const (
+	EndHeader    = "Panpipe-End"
+	EndAnnounced = "announced"
+)
 
 // ConnectionHeader is the header of an upgraded answer that names the
 // connection, for the route connections/{id}.

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -17,7 +19,13 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := time.ParseDuration(string(text))
 	if err != nil || v < 0 {
-		return wire.Errorf(wire.BadRequest, "%q is not a duration", text).WithNext("write it like 30s, 5m or 1h30m")
+		bad := wire.Errorf(wire.BadRequest, "%q is not a duration", text).WithNext("write it like 30s, 5m or 1h30m")
+		if days, isDays := strings.CutSuffix(string(text), "d"); isDays {
+			if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+				bad = wire.Errorf(wire.BadRequest, "%q is not a duration: there are no days; write %dh", text, 24*n).WithNext("write %dh", 24*n)
+			}
+		}
+		return bad
 	}
 	*d = Duration(v)
 	return nil

@@ -45,7 +45,8 @@ type DialAttempt struct {
 // EventsQuery are the parameters of the event stream.
 type EventsQuery struct {
 	// Since resumes after this event ID, like the header Last-Event-ID, which
-	// wins when both are given. 0 means from now on.
+	// wins when both are given. Neither means from
+	// now on, 0 from the oldest event that is kept.
 	Since uint64 `json:"since,omitempty"`
 }
 

@@ -231,7 +231,16 @@ type Grant struct {
 	Expires time.Time `json:"expires"`
 	// Nonce names it, in hex.
 	Nonce string `json:"nonce"`
+	// State is good, expired or revoked.
+	State string `json:"state"`
 }
+
+// States of a Grant.
+const (
+	GrantGood    = "good"
+	GrantExpired = "expired"
+	GrantRevoked = "revoked"
+)
 
 // GrantList is the capabilities that the node has given for a pipe.
 type GrantList struct {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
@@ -34,6 +35,7 @@ func (c *Client) upgrade(ctx context.Context, route string, query url.Values) (*
 	}
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", api.UpgradeProtocol)
+	r.Header.Set(api.EndHeader, api.EndAnnounced)
 	raw, err := c.connect(ctx)
 	if err != nil {
 		return nil, c.failed(ctx, err)
@@ -79,6 +81,11 @@ type halfConn interface {
 
 // Conn is a connection of a pipe. It is a net.Conn with half-close. Its
 // addresses are those of the local API.
+//
+// A good end is CloseWrite, Read to io.EOF, Close, and it makes no difference
+// which of the first two comes first. Close before Read has returned io.EOF
+// cuts the connection: the far side sees a failure, and what is under way may
+// be lost.
 type Conn struct {
 	halfConn
 	client *Client
@@ -86,6 +93,9 @@ type Conn struct {
 
 	reading sync.Mutex
 	early   *bufio.Reader // guarded by reading: what came with the answer; nil when read
+
+	heard atomic.Bool // Read has returned io.EOF
+	ended atomic.Bool // CloseWrite has been called
 }
 
 // ID names the connection at the node.
@@ -95,6 +105,35 @@ func (c *Conn) ID() string { return c.id }
 func (c *Conn) About(ctx context.Context) (api.Connection, error) {
 	return c.client.Connection(ctx, c.id)
 }
+
+// CloseWrite ends the data of this side. Nothing may be written beside or
+// after it.
+func (c *Conn) CloseWrite() error {
+	if c.ended.Swap(true) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), verdictTimeout)
+	defer cancel()
+	// The node must know that this is no death of the program, which shuts
+	// the socket too.
+	route := "/connections/" + url.PathEscape(c.id) + "/end"
+	if err := c.client.call(ctx, http.MethodPost, route, nil, nil, nil); err != nil {
+		return c.verdict(err)
+	}
+	return c.halfConn.CloseWrite()
+}
+
+// Close ends the connection. If the far side has ended, and that has been
+// read, what was written is delivered; else it is Reset.
+func (c *Conn) Close() error {
+	if c.heard.Load() {
+		c.CloseWrite() //nolint:errcheck // it has failed already then
+	}
+	return c.halfConn.Close()
+}
+
+// Reset cuts the connection: the far side sees a failure.
+func (c *Conn) Reset() { c.halfConn.Close() }
 
 // verdictTimeout bounds the question at the end of a connection's data.
 const verdictTimeout = 5 * time.Second
@@ -110,17 +149,37 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return n, err
 	}
-	// The socket does not tell an end from a cut; the node does.
+	err = c.verdict(err)
+	if err == io.EOF {
+		c.heard.Store(true)
+	}
+	return n, err
+}
+
+// Write writes to the far side. It fails with the reason if the connection was
+// cut.
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.halfConn.Write(p)
+	var timeout net.Error
+	if err == nil || errors.Is(err, net.ErrClosed) || errors.As(err, &timeout) && timeout.Timeout() {
+		return n, err
+	}
+	return n, c.verdict(err)
+}
+
+// verdict asks the node why a connection is over: the socket does not tell an
+// end from a cut.
+func (c *Conn) verdict(err error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), verdictTimeout)
 	defer cancel()
 	about, lost := c.About(ctx)
 	if cut := about.Problem.Err(); cut != nil {
-		return n, cut
+		return cut
 	}
-	if lost != nil && err == io.EOF {
-		return n, wire.Errorf(wire.Closed, "the node left before it had said how the connection ended: %w", lost)
+	if lost != nil {
+		return wire.Errorf(wire.Closed, "the node left before it had said how the connection ended: %w", lost)
 	}
-	return n, err
+	return err
 }
 
 func (c *Conn) read(p []byte) (int, error) {

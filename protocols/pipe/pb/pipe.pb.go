@@ -818,6 +818,9 @@ type Open struct {
 	Proof []byte `protobuf:"bytes,5,opt,name=proof,proto3" json:"proof,omitempty"`
 	// Term of the binding that the dialer followed; 0 for pipes with many binders.
 	Term uint64 `protobuf:"varint,6,opt,name=term,proto3" json:"term,omitempty"`
+	// The dialer only wants to know whether it would be accepted: the listener
+	// judges it as any other, answers, and no connection follows.
+	Probe bool `protobuf:"varint,7,opt,name=probe,proto3" json:"probe,omitempty"`
 	// Bit set of minor features that the dialer speaks; none is defined yet.
 	Features      uint64 `protobuf:"varint,15,opt,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -894,6 +897,13 @@ func (x *Open) GetTerm() uint64 {
 		return x.Term
 	}
 	return 0
+}
+
+func (x *Open) GetProbe() bool {
+	if x != nil {
+		return x.Probe
+	}
+	return false
 }
 
 func (x *Open) GetFeatures() uint64 {
@@ -1110,7 +1120,7 @@ const file_protocols_pipe_pb_pipe_proto_rawDesc = "" +
 	"\radvertisement\x18\t \x01(\fR\radvertisement\x12\x19\n" +
 	"\bclock_ms\x18\n" +
 	" \x01(\x04R\aclockMs\x12\x1a\n" +
-	"\bfeatures\x18\x0f \x01(\x04R\bfeatures\"\xb4\x01\n" +
+	"\bfeatures\x18\x0f \x01(\x04R\bfeatures\"\xca\x01\n" +
 	"\x04Open\x12\x12\n" +
 	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x1e\n" +
@@ -1119,7 +1129,8 @@ const file_protocols_pipe_pb_pipe_proto_rawDesc = "" +
 	"capability\x12\x1c\n" +
 	"\tprincipal\x18\x04 \x01(\fR\tprincipal\x12\x14\n" +
 	"\x05proof\x18\x05 \x01(\fR\x05proof\x12\x12\n" +
-	"\x04term\x18\x06 \x01(\x04R\x04term\x12\x1a\n" +
+	"\x04term\x18\x06 \x01(\x04R\x04term\x12\x14\n" +
+	"\x05probe\x18\a \x01(\bR\x05probe\x12\x1a\n" +
 	"\bfeatures\x18\x0f \x01(\x04R\bfeatures\"\xd1\x01\n" +
 	"\tOpenReply\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
