@@ -123,6 +123,7 @@ func FuzzOpening(f *testing.F) {
 		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize)},
 		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Capability: []byte("c"), Principal: []byte{1, 2}, Term: 1 << 63},
 		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Proof: []byte{1}},
+		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Probe: true},
 	} {
 		var b bytes.Buffer
 		must(f, wire.WriteMessage(&b, m, MaxOpen))

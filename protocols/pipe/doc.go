@@ -144,12 +144,12 @@
 // always; a wrong proof and an unknown pipe are answered alike. The answer
 // repeats the nonce. It has what the node serves itself (authoritative), holds
 // for the binder (held), or learned for its own use (cached), each with its age
-// in s, from when its binder signed it (authoritative) or its holder received
-// it (held, and cached likewise); tombstones too; and on an exclusive pipe the record with the highest
-// term although it is over, since it proves that lower ones are dead. With
-// no_cache it has what the node serves itself alone. transport and only_peers
-// narrow it, but tombstones and records that are over are given on every
-// transport. want_advertisement asks for the description.
+// in s, from when its binder signed it (authoritative) or its holder received it
+// (held, and cached likewise); tombstones too; and on an exclusive pipe the
+// record with the highest term although it is over, since it proves that lower
+// ones are dead. With no_cache it has what the node serves itself alone.
+// transport and only_peers narrow it, but tombstones and records that are over
+// are given on every transport. want_advertisement asks for the description.
 //
 // The asker verifies every envelope, that it is of the pipe asked for, and the
 // order; it matters not who gave it, save that authoritative counts only from
