@@ -135,8 +135,8 @@ func (d *dialing) reply(c *call) error {
 	var m pb.OpenReply
 	if err := wire.ReadMessage(c.carrier, &m, MaxOpenReply); err != nil {
 		code := wire.CodeOf(err)
-		if errors.Is(err, network.ErrReset) {
-			code = wire.Unreachable // it has gone, or does not speak
+		if code == wire.Internal && errors.Is(err, network.ErrReset) {
+			code = wire.Unreachable // it has gone, or does not speak, and did not say which
 		}
 		return wire.Errorf(code, "binder %s did not answer: %w", c.to.Binding.Binder, err)
 	}
