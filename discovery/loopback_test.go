@@ -314,3 +314,32 @@ func TestConfigThatCannotWorkIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A liar who is first to name a node, at a dead address, cannot make others
+// think that the node keeps silent.
+func TestNodeThatAnswersAtAnotherAddressIsNotSuspected(t *testing.T) {
+	liar := start(t, loopback(t), Config{})
+	honest := start(t, loopback(t), Config{})
+	victim := start(t, loopback(t), Config{Join: []peer.AddrInfo{liar.info(), honest.info()}})
+	x := loopback(t)
+	defer x.Close()
+	victim.await(t, "two servers", func(s State) bool { return s.Servers == 2 })
+	failed := make(chan struct{})
+	var once sync.Once
+	_, err := victim.Walk(t.Context(), testKey, func(_ context.Context, p peer.AddrInfo) ([]peer.AddrInfo, error) {
+		switch {
+		case p.ID == liar.host.ID():
+			return []peer.AddrInfo{{ID: x.ID(), Addrs: []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/9")}}}, nil
+		case p.ID == honest.host.ID():
+			<-failed
+			return []peer.AddrInfo{{ID: x.ID(), Addrs: x.Addrs()}}, nil
+		case len(p.Addrs) == 1:
+			once.Do(func() { close(failed) })
+			return nil, wire.Errorf(wire.Unreachable, "nobody at the dead address")
+		}
+		return nil, nil
+	})
+	if err != nil || victim.servers.suspected(x.ID(), time.Now()) {
+		t.Errorf("%v; suspected %v", err, victim.servers.suspected(x.ID(), time.Now()))
+	}
+}

@@ -133,6 +133,9 @@ func (d *Discovery) verdicts(m *machine, dead []peer.ID) {
 		return
 	}
 	for _, p := range dead {
+		if c := m.byID[p]; c != nil && c.phase == phaseAnswered {
+			continue // at another address
+		}
 		d.servers.suspect(p, time.Now())
 		d.kad.RoutingTable().RemovePeer(p)
 	}

@@ -75,10 +75,12 @@ func (d *dialing) early(ctx context.Context) (*Conn, error) {
 	if err := d.s.track(c); err != nil {
 		first.carrier.drop()
 		abort()
+		d.release()
 		return nil, err
 	}
 	if !d.s.spawn(func(context.Context) { defer abort(); d.open(opening, c, first) }) {
 		abort()
+		d.release()
 		c.Reset()
 		return nil, errClosed()
 	}

@@ -121,7 +121,10 @@ func (s *Service) prepareBindGrant(ctx context.Context, id ID, adv Advertisement
 	if len(k.records) == 0 {
 		s.announce(ctx, id, adv, max(highest, 1))
 	}
-	return term, s.updateState(ctx, id, func(st *BindState) { st.Term = max(st.Term, term) })
+	return term, s.updateState(ctx, id, func(st *BindState) error {
+		st.Term = max(st.Term, term)
+		return nil
+	})
 }
 
 // survey finds all that can be found about a pipe, within its time.

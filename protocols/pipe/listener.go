@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -29,6 +30,7 @@ type Listener struct {
 	renew         chan struct{}
 	replaced      chan struct{}
 	over          chan struct{}
+	losing        atomic.Bool // another binder is being stored: no record may be signed
 	overOnce      sync.Once
 	closeOnce     sync.Once
 	withdrawn     chan struct{} // closed when Close is through
@@ -184,11 +186,14 @@ func (l *Listener) beatenBy(b Binding, now time.Time) bool {
 
 // lose stores who has the pipe now, then stops to serve.
 func (l *Listener) lose(ctx context.Context, successor Binding, envelope []byte) error {
-	err := l.s.updateState(ctx, l.pipe, func(st *BindState) {
+	l.losing.Store(true)
+	err := l.s.updateState(ctx, l.pipe, func(st *BindState) error {
 		st.Successor = envelope
 		st.Term = max(st.Term, successor.Term)
+		return nil
 	})
 	if err != nil {
+		l.losing.Store(false)
 		return err
 	}
 	l.s.learn(time.Now(), Found{

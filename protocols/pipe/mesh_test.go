@@ -62,7 +62,9 @@ func (m *mesh) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, err
 	var wg sync.WaitGroup
 	for _, p := range m.Closer(key, Replication) {
 		wg.Go(func() {
-			_, err := ask(ctx, p)
+			asking, cancel := context.WithCancel(ctx) // as a walk does: an ask's time ends with it
+			defer cancel()
+			_, err := ask(asking, p)
 			mu.Lock()
 			defer mu.Unlock()
 			r.Asked++

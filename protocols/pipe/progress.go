@@ -82,6 +82,21 @@ func (p *progress) copies() (all, close int) {
 	return all, close
 }
 
+// held reports whether anybody has the record, and whether somebody other than
+// self has.
+func (p *progress) held(self peer.ID) (anywhere, elsewhere bool) {
+	for _, n := range p.nodes {
+		anywhere = anywhere || n.state == stored
+		elsewhere = elsewhere || n.state == stored && n.id != self
+	}
+	return anywhere, elsewhere
+}
+
+// anyRefused reports whether a node answered that it will not take the record.
+func (p *progress) anyRefused() bool {
+	return slices.ContainsFunc(p.nodes, func(n copyAt) bool { return n.state == refused })
+}
+
 // enough reports that the record is safe, whatever nodes are still to come.
 func (p *progress) enough() bool {
 	_, close := p.copies()

@@ -75,7 +75,9 @@ func (p *publication) run(ctx context.Context) {
 	}
 	p.mu.Unlock()
 	p.storeHere(ctx)
-	if _, err := p.s.cfg.Router.Walk(ctx, p.key, p.ask); err != nil {
+	// What an answer sets going outlives the one ask: it has the publication's time.
+	ask := func(asking context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) { return p.ask(asking, ctx, to) }
+	if _, err := p.s.cfg.Router.Walk(ctx, p.key, ask); err != nil {
 		p.note(err)
 	}
 	p.wg.Wait()
@@ -94,8 +96,10 @@ func (p *publication) storeHere(ctx context.Context) {
 	p.read(ctx, p.s.cfg.Self, a)
 }
 
-func (p *publication) ask(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) {
-	a, err := p.s.store(ctx, to, p.key, []Record{p.record})
+// ask stores at one node, in the time that the walk gives it; all is the time
+// of the whole publication.
+func (p *publication) ask(asking, all context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) {
+	a, err := p.s.store(asking, to, p.key, []Record{p.record})
 	if err != nil {
 		p.note(err)
 		p.mark(to.ID, silent)
@@ -106,7 +110,7 @@ func (p *publication) ask(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInf
 		p.progress.saw(n.ID)
 	}
 	p.mu.Unlock()
-	p.read(ctx, to.ID, a)
+	p.read(all, to.ID, a)
 	return a.Closer, nil
 }
 
@@ -165,10 +169,17 @@ func (p *publication) standing(envelope []byte) {
 		p.s.hostile(wire.Errorf(wire.BadRequest, "holder shows a record that stands in nobody's way: %v", err))
 		return
 	}
-	own := *p.record.Binding
-	if b.Beats(own) {
+	if p.yields(b, time.Now()) {
 		p.block(b, envelope)
 	}
+}
+
+// yields reports that the record must give way to b. One whose capability is
+// revoked stands in nobody's way, and at one term an expired or withdrawn one
+// of another binder does not either.
+func (p *publication) yields(b Binding, now time.Time) bool {
+	own := *p.record.Binding
+	return !p.s.revoked.voids(b) && b.Beats(own) && (b.Binder == own.Binder || b.Term > own.Term || b.LiveAt(now))
 }
 
 // displaced judges a record that a holder gave up for this one, and tells its
@@ -185,9 +196,9 @@ func (p *publication) displaced(ctx context.Context, envelope []byte) {
 	}
 	id, ok := b.Binder.Peer()
 	switch {
-	case !ok || id == p.s.cfg.Self || own.Withdrawn:
+	case !ok || id == p.s.cfg.Self || own.Withdrawn || p.s.revoked.voids(b):
 		return
-	case p.auto && b.Term >= own.Term:
+	case p.auto && (b.Term > own.Term || b.Term == own.Term && b.LiveAt(time.Now())):
 		p.block(b, envelope)
 		return
 	}
@@ -241,15 +252,16 @@ func (p *publication) copies() int {
 	return all
 }
 
-// result tells whether the record is held anywhere, once done or over.
+// result tells whether the record is held where others find it, once done or
+// over. This node's own copy is enough as long as nobody has refused one.
 func (p *publication) result() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all, _ := p.progress.copies()
+	all, elsewhere := p.progress.held(p.s.cfg.Self)
 	switch {
 	case p.verdict != nil:
 		return wire.Taken
-	case all > 0:
+	case elsewhere || all && !p.progress.anyRefused():
 		return nil
 	case p.lastErr != nil:
 		return wire.Errorf(wire.CodeOf(p.lastErr), "no node holds the record: %w", p.lastErr)

@@ -30,13 +30,17 @@ func (l *Listener) sign(ctx context.Context, term, atLeast uint64, withdrawn boo
 				WithNext("listen on one of them: panpipe up --listen ADDR")
 		}
 	}
-	err := l.s.updateState(ctx, l.pipe, func(st *BindState) {
+	err := l.s.updateState(ctx, l.pipe, func(st *BindState) error {
+		if !withdrawn && (l.losing.Load() || isClosed(l.over)) {
+			return wire.Errorf(wire.Closed, "pipe %s is not served any more", l.pipe)
+		}
 		st.Seq = max(st.Seq+1, uint64(now.UnixMilli()), atLeast)
 		st.Term = max(st.Term, term)
 		if !withdrawn {
 			st.Successor = nil
 		}
 		b.Seq = st.Seq
+		return nil
 	})
 	if err != nil {
 		return Record{}, err
@@ -57,15 +61,18 @@ func (l *Listener) sign(ctx context.Context, term, atLeast uint64, withdrawn boo
 	return Record{Binding: &b, Envelope: envelope}, nil
 }
 
-// updateState changes what is stored about this node's numbers on a pipe.
-func (s *Service) updateState(ctx context.Context, id ID, change func(*BindState)) error {
+// updateState changes what is stored about this node's numbers on a pipe,
+// unless change fails.
+func (s *Service) updateState(ctx context.Context, id ID, change func(*BindState) error) error {
 	s.stateMu.Lock()
 	defer s.stateMu.Unlock()
 	st, err := s.cfg.Store.State(ctx, id)
 	if err != nil {
 		return err
 	}
-	change(&st)
+	if err := change(&st); err != nil {
+		return err
+	}
 	return s.cfg.Store.SaveState(ctx, id, st)
 }
 
@@ -126,6 +133,9 @@ func (l *Listener) contested(ctx context.Context, o *obstacle) *publication {
 	if o.binding.Binder == l.s.cfg.principal() {
 		return l.again(ctx, nil, o.binding.Seq+1)
 	}
+	if !l.beatenBy(o.binding, time.Now()) {
+		return l.again(ctx, nil, 0) // it was revoked or has ended since
+	}
 	l.loseOrEnd(ctx, o.binding, o.envelope)
 	return nil
 }
@@ -140,6 +150,8 @@ func (l *Listener) again(ctx context.Context, due *time.Timer, atLeast uint64) *
 			return l.s.publish(ctx, r, false)
 		case wire.Expired, wire.Forbidden:
 			l.end(err)
+			return nil
+		case wire.Closed:
 			return nil
 		}
 		l.s.cfg.Log.Warn("binding could not be renewed", "pipe", l.pipe, "error", err)

@@ -41,6 +41,11 @@ func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 		s.trace(EventLimited, err, 0)
 		return Answer{}, err
 	}
+	var req pb.Request
+	if err := wire.ReadMessage(st, &req, MaxRequest); err != nil {
+		return Answer{}, wire.Errorf(wire.BadRequest, "request: %w", err)
+	}
+	// Taken only now, so that nobody holds a slot by sending slowly.
 	select {
 	case s.serving <- struct{}{}:
 		defer func() { <-s.serving }()
@@ -48,10 +53,6 @@ func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 		err := wire.Errorf(wire.Busy, "%d requests are being served", cap(s.serving))
 		s.trace(EventLimited, err, 0)
 		return Answer{}, err
-	}
-	var req pb.Request
-	if err := wire.ReadMessage(st, &req, MaxRequest); err != nil {
-		return Answer{}, wire.Errorf(wire.BadRequest, "request: %w", err)
 	}
 	return s.answer(from, &req)
 }

@@ -1,0 +1,112 @@
+package pipe
+
+import (
+	"context"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// hiding is a Router of a node far from every key, which does not know one
+// node of the mesh.
+type hiding struct {
+	*mesh
+	hidden peer.ID
+}
+
+func (m hiding) Closer(key wire.Key, n int, except ...peer.ID) []peer.AddrInfo {
+	return m.mesh.Closer(key, n, append(except, m.hidden)...)
+}
+
+func (m hiding) CloserThanSelf(wire.Key) int { return Replication }
+
+func (m hiding) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, error) {
+	for _, p := range m.Closer(key, Replication) {
+		asking, cancel := context.WithCancel(ctx)
+		_, _ = ask(asking, p)
+		cancel()
+	}
+	return WalkResult{}, ctx.Err()
+}
+
+func TestOldBinderIsToldThoughTheAskThatNamedItIsOver(t *testing.T) {
+	w, n := loopback(t, 7)
+	owner := n[0]
+	id := owner.create(t, CreateOptions{})
+	first := owner.listen(t, id, ListenOptions{})
+	other := w.add(func(c *Config) { c.Router = hiding{c.Router.(*mesh), owner.id()} })
+	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	other.listen(t, id, ListenOptions{Capability: capability})
+	if !isClosed(first.Replaced()) {
+		t.Error("the bind is done and the old binder does not know")
+	}
+}
+
+// answerStores makes a node answer every Store with r, and queries with nothing.
+func (n *node) answerStores(r *pb.StoreResult) {
+	n.host.SetStreamHandler(BindingProtocol("test"), func(st network.Stream) {
+		defer st.Close()
+		var req pb.Request
+		if wire.ReadMessage(st, &req, MaxRequest) != nil {
+			return
+		}
+		a := &pb.Answer{}
+		if q := req.GetQuery(); q != nil {
+			a.Nonce = q.Nonce
+		} else {
+			a.Results = []*pb.StoreResult{r}
+		}
+		_ = wire.WriteMessage(st, a, MaxAnswer)
+	})
+}
+
+func TestRevokedRecordShownAtRenewalTakesThePipeFromNobody(t *testing.T) {
+	_, n := loopback(t, 6)
+	owner, revoked, binder := n[0], n[1], n[2]
+	id := owner.create(t, CreateOptions{})
+	low := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal(), Term: 3})
+	high := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: revoked.principal(), Term: 5})
+	old := revoked.listen(t, id, ListenOptions{Capability: high}).envelope
+	must(t, owner.Revoke(within(t), identity.FormatCapability(high)))
+	l := binder.listen(t, id, ListenOptions{Capability: low})
+	bound := binder.tally.count(EventBind)
+	revoked.answerStores(&pb.StoreResult{Code: uint32(wire.Taken), Standing: old})
+	l.renewNow()
+	binder.tally.await(t, EventBind, bound+1)
+	if isClosed(l.over) {
+		t.Errorf("the listener ended: %v", l.failure())
+	}
+}
+
+func TestBindThatEveryOtherNodeRefusesFails(t *testing.T) {
+	_, n := loopback(t, 5)
+	for _, other := range n[1:] {
+		other.answerStores(&pb.StoreResult{Code: uint32(wire.Limit), Reason: "full"})
+	}
+	_, err := n[0].Listen(within(t), n[0].create(t, CreateOptions{}), ListenOptions{})
+	wantCode(t, err, wire.Limit)
+}
+
+func TestAskersThatSendSlowlyHoldNobodyUp(t *testing.T) {
+	w, n := loopback(t, 2)
+	victim := w.add(func(c *Config) { c.Limits.Requests = 4 })
+	must(t, n[0].host.Connect(within(t), victim.info()))
+	for range 8 {
+		st, err := n[0].host.NewStream(within(t), victim.id(), BindingProtocol("test"))
+		must(t, err)
+		defer st.Reset()
+		_, err = st.Write([]byte{10}) // a length, and no more
+		must(t, err)
+	}
+	id := victim.create(t, CreateOptions{})
+	for range 8 {
+		if _, err := n[1].query(within(t), victim.info(), id, wants(id, "", nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
