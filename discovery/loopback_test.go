@@ -280,6 +280,7 @@ func TestLANThatFailsToStartIsTriedAgain(t *testing.T) {
 
 func TestCloseIsIdempotentAndBeforeRunToo(t *testing.T) {
 	n := start(t, loopback(t), Config{})
+	n.await(t, "runs", func(s State) bool { return s.Role == RoleServer })
 	d, err := New(t.Context(), Config{Host: n.host, Reach: n.reach, Overlay: "other"})
 	if err != nil {
 		t.Fatal(err)

@@ -20,13 +20,13 @@ type known struct {
 }
 
 // find returns the record with exactly this envelope.
-func (k *known) find(envelope []byte) *Found {
-	for i := range k.records {
-		if bytes.Equal(k.records[i].Envelope, envelope) {
-			return &k.records[i]
+func (k *known) find(envelope []byte) (Found, bool) {
+	for _, f := range k.records {
+		if bytes.Equal(f.Envelope, envelope) {
+			return f, true
 		}
 	}
-	return nil
+	return Found{}, false
 }
 
 // add takes a verified record in, and reports whether anything changed. Of one

@@ -34,15 +34,13 @@ func (x *search) prove(from peer.ID, r AnswerRecord) (Found, error) {
 // same one.
 func (x *search) verified(envelope []byte) (Binding, bool) {
 	x.mu.Lock()
-	f := x.known.find(envelope)
+	f, ok := x.known.find(envelope)
 	x.mu.Unlock()
-	if f == nil {
+	if !ok {
 		cached := x.s.cache.records(x.id)
-		if f = cached.find(envelope); f == nil {
-			return Binding{}, false
-		}
+		f, ok = cached.find(envelope)
 	}
-	return f.Binding, true
+	return f.Binding, ok
 }
 
 // openBindingOf verifies an envelope as a record of this pipe. One that is over
