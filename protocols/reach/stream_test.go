@@ -113,21 +113,28 @@ func TestForeignProtocolIsUnsupported(t *testing.T) {
 }
 
 func TestLostPathIsUnreachable(t *testing.T) {
-	overEach(t, func(t *testing.T, p reach.Path, b node) {
-		s := open(t, p)
-		say(t, s, "hello")
-		for _, q := range b.Paths(p.Conn().LocalPeer()) {
-			if err := q.Close(); err != nil {
-				t.Fatal(err)
+	for _, tr := range everyTransport {
+		t.Run(string(tr), func(t *testing.T) {
+			a, b := newNode(t, []reach.Transport{tr}), newNode(t, []reach.Transport{tr})
+			p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.on(tr), Transport: tr})
+			s := open(t, p)
+			say(t, s, "hello")
+			for _, q := range b.Paths(a.ID()) {
+				if err := q.Close(); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		if _, err := io.ReadAll(s); wire.CodeOf(err) != wire.Unreachable {
-			t.Errorf("stream: %v", err)
-		}
-		if _, err := p.OpenStream(within(t), echoID); wire.CodeOf(err) != wire.Unreachable || p.Live() {
-			t.Errorf("open: %v, live %v", err, p.Live())
-		}
-	})
+			if _, err := io.ReadAll(s); wire.CodeOf(err) != wire.Unreachable {
+				t.Errorf("stream: %v", err)
+			}
+			if _, err := p.OpenStream(within(t), echoID); wire.CodeOf(err) != wire.Unreachable {
+				t.Errorf("open: %v", err)
+			}
+			if again := a.Paths(b.ID()); len(again) > 0 {
+				t.Errorf("the lost path is given again: %v", again)
+			}
+		})
+	}
 }
 
 func TestUnusedStreamClosesAtOnce(t *testing.T) {
