@@ -49,7 +49,7 @@ func New(ctx context.Context, cfg Config) (*Discovery, error) {
 	d := &Discovery{
 		cfg:     cfg,
 		self:    cfg.Host.ID(),
-		kadID:   kadProtocol(cfg.Overlay),
+		kadID:   KadProtocol(cfg.Overlay),
 		servers: newServers(),
 		memory:  newMemory(),
 	}

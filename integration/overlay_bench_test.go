@@ -258,7 +258,7 @@ func (s *samples) report(r *figures.Report, name, failed, p50, p90 string) {
 }
 
 // kadProtocol is kad-dht's own in the default overlay.
-const kadProtocol = protocol.ID("/" + pipe.DefaultOverlay + "/kad/1.0.0")
+var kadProtocol = discovery.KadProtocol(pipe.DefaultOverlay)
 
 // randomCid is one that nobody has provided before.
 func randomCid() cid.Cid {

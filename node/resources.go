@@ -12,6 +12,7 @@ import (
 	connmanager "github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/x/rate"
 
+	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
 
@@ -74,21 +75,16 @@ func resourceLimits(overlay string, l Limits) rcmgr.ConcreteLimitConfig {
 		Transient:   transient,
 		PeerDefault: peer,
 		Protocol: map[protocol.ID]rcmgr.ResourceLimits{
-			pipe.ConnProtocol(overlay):    streams(l.Streams, l.Memory),
-			pipe.BindingProtocol(overlay): ask,
-			kadProtocol(overlay):          ask,
+			pipe.ConnProtocol(overlay):     streams(l.Streams, l.Memory),
+			pipe.BindingProtocol(overlay):  ask,
+			discovery.KadProtocol(overlay): ask,
 		},
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
-			pipe.ConnProtocol(overlay):    perPeer,
-			pipe.BindingProtocol(overlay): askPeer,
-			kadProtocol(overlay):          askPeer,
+			pipe.ConnProtocol(overlay):     perPeer,
+			pipe.BindingProtocol(overlay):  askPeer,
+			discovery.KadProtocol(overlay): askPeer,
 		},
 	}.Build(base.Scale(l.Memory, 2*l.Connections))
-}
-
-// kadProtocol is what kad-dht speaks in an overlay.
-func kadProtocol(overlay string) protocol.ID {
-	return protocol.ID("/" + overlay + "/kad/1.0.0")
 }
 
 // streams is a limit of n streams each way and of memory.

@@ -5,11 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
 
 // TestProtocolTableTellsTheTruth compares the table in protocols/doc.go with
-// the IDs that the packages speak. kad-dht's own ID is that library's.
+// the IDs that the packages speak.
 func TestProtocolTableTellsTheTruth(t *testing.T) {
 	_, file := parse(t, "protocols/doc.go")
 	var documented []string
@@ -19,7 +20,7 @@ func TestProtocolTableTellsTheTruth(t *testing.T) {
 		}
 	}
 	spoken := []string{
-		"/<overlay>/kad/1.0.0",
+		string(discovery.KadProtocol("<overlay>")),
 		string(pipe.BindingProtocol("<overlay>")),
 		string(pipe.ConnProtocol("<overlay>")),
 	}

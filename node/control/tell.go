@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/protocol"
 
+	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 )
@@ -78,7 +78,7 @@ func (s *Server) peer(id peer.ID, paths []reach.Path) api.Peer {
 		p.Direct = p.Direct || path.Direct()
 	}
 	if h := s.cfg.Host; h != nil {
-		p.Server = reach.Speaks(h, id, protocol.ID("/"+s.cfg.Node.Overlay()+"/kad/1.0.0"))
+		p.Server = reach.Speaks(h, id, discovery.KadProtocol(s.cfg.Node.Overlay()))
 		p.LatencyMS = milliseconds(h.Peerstore().LatencyEWMA(id))
 		if agent, err := h.Peerstore().Get(id, "AgentVersion"); err == nil {
 			p.Agent, _ = agent.(string)
