@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/store"
@@ -145,7 +146,7 @@ func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-cha
 	n.pipes, err = pipe.New(pipe.Config{
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
 		Reach: n.reach, Router: n.disc, Store: n.store,
-		Endpoints: n.host.Addrs, AddrsChanged: changed,
+		Endpoints: func() []ma.Multiaddr { return endpoints(n.host.Addrs()) }, AddrsChanged: changed,
 		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg),
 		Limits: pipe.ServiceLimits{
 			Conns: n.cfg.Limits.PipeConnections, Backlog: n.cfg.Limits.Backlog,
