@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
+	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
@@ -37,11 +38,16 @@ type hostParts struct {
 	key    crypto.PrivKey
 	reg    prometheus.Registerer
 	relays autorelay.PeerSource // candidates, when this node needs a relay
+	mapper func(*portMapper)    // takes what maps ports, if the node does
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
 // silence of an address is told.
 const dialTimeout = 9 * time.Second
+
+// relayInterval is how often AutoRelay may ask for candidates while it lacks a
+// relay. They come from memory, so it need not wait long.
+const relayInterval = 2 * time.Second
 
 // newHost makes a libp2p host that does not listen yet, and the gater that it
 // was given by an embedder, if any.
@@ -83,9 +89,10 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gater connmgr.Connection
 			libp2p.Muxer(yamux.ID, newYamux()),
 			libp2p.ShareTCPListener(),
 			libp2p.WithDialTimeout(dialTimeout),
+			libp2p.DialRanker(reach.Rank),
 		},
 		transportOptions(cfg.Transports),
-		natOptions(cfg),
+		natOptions(cfg, parts.mapper),
 		relayOptions(cfg, parts.relays),
 		cfg.Libp2p,
 		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error { gater = c.ConnectionGater; return nil }},
@@ -143,7 +150,7 @@ func newYamux() *yamux.Transport {
 // natOptions find out how the node is reached. AutoNAT v1 is given a fixed
 // answer, so that it stays silent: discovery computes reachability and emits
 // it, on AutoNAT v2's evidence.
-func natOptions(cfg Config) []libp2p.Option {
+func natOptions(cfg Config, mapper func(*portMapper)) []libp2p.Option {
 	opts := []libp2p.Option{
 		libp2p.EnableAutoNATv2(),
 		func(c *libp2p.Config) error {
@@ -156,7 +163,11 @@ func natOptions(cfg Config) []libp2p.Option {
 		opts = append(opts, libp2p.EnableHolePunching())
 	}
 	if !cfg.DisablePortMapping && !cfg.NoListen {
-		opts = append(opts, libp2p.NATPortMap())
+		opts = append(opts, libp2p.NATManager(func(net network.Network) basichost.NATManager {
+			m := newPortMapper(net)
+			mapper(m)
+			return m
+		}))
 	}
 	return opts
 }
@@ -169,7 +180,7 @@ func relayOptions(cfg Config, candidates autorelay.PeerSource) []libp2p.Option {
 	}
 	opts := []libp2p.Option{libp2p.EnableAutoRelayWithPeerSource(candidates,
 		autorelay.WithBootDelay(0), autorelay.WithMinCandidates(1),
-		autorelay.WithMinInterval(10*time.Second), autorelay.WithBackoff(time.Minute))}
+		autorelay.WithMinInterval(relayInterval), autorelay.WithBackoff(time.Minute))}
 	if cfg.Relay.Serve {
 		opts = append(opts, libp2p.EnableRelayService(
 			relay.WithResources(cfg.Relay.resources()),

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/discovery"
@@ -59,7 +60,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	h, gater, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg,
+		key: key, reg: n.reg, mapper: func(m *portMapper) { n.mapper = m },
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -203,16 +204,21 @@ func (n *Node) watchAddrs() (<-chan struct{}, error) {
 }
 
 // relayCandidates names servers for AutoRelay, those first that are known to
-// relay. AutoRelay checks that they do.
+// relay; those known not to are left out. AutoRelay connects to each and checks.
 func relayCandidates(h host.Host, d *discovery.Discovery, count int) []peer.AddrInfo {
 	found := d.Closer(keyOf(h.ID()), 4*count, h.ID())
-	relays := func(p peer.AddrInfo) int {
-		if reach.Speaks(h, p.ID, relayProtocol) {
-			return 0
+	const relays, perhaps, not = 0, 1, 2
+	kind := func(p peer.AddrInfo) int {
+		switch {
+		case reach.Speaks(h, p.ID, relayProtocol):
+			return relays
+		case reach.Speaks(h, p.ID, identify.ID): // so its protocols are known
+			return not
 		}
-		return 1
+		return perhaps
 	}
-	slices.SortStableFunc(found, func(a, b peer.AddrInfo) int { return relays(a) - relays(b) })
+	found = slices.DeleteFunc(found, func(p peer.AddrInfo) bool { return kind(p) == not })
+	slices.SortStableFunc(found, func(a, b peer.AddrInfo) int { return kind(a) - kind(b) })
 	return found[:min(count, len(found))]
 }
 

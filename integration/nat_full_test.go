@@ -1,0 +1,296 @@
+//go:build full
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/panpipe-net/panpipe/integration/lab"
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/node/control/client"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// The NAT matrix: real nodes in network namespaces, behind routers made of nft.
+
+// matrix is a few public nodes on an internet of their own.
+type matrix struct {
+	t        *testing.T
+	internet *lab.Network
+	servers  []*process
+	ticket   string
+}
+
+// publicAddrs are where the servers are: each in an address group of its own.
+var publicAddrs = []string{"23.10.1.1", "31.12.1.1", "44.13.1.1", "52.14.1.1"}
+
+// newMatrix starts servers, the first few of which relay.
+func newMatrix(t *testing.T, servers, relays int) *matrix {
+	t.Parallel()
+	o := &matrix{t: t, internet: lab.New(t).Internet()}
+	for i, addr := range publicAddrs[:servers] {
+		args := []string{"--no-mdns", "--no-portmap"}
+		if i < relays {
+			args = append(args, "--relay-serve")
+		}
+		if i > 0 {
+			args = append(args, "--join", o.ticket)
+		}
+		p := up(t, o.internet.Host(fmt.Sprintf("server%d", i), addr).Name, args...)
+		o.servers = append(o.servers, p)
+		if i == 0 {
+			p.until("the first server is ready", ready)
+			o.ticket = p.run("ticket")
+		}
+	}
+	for _, p := range o.servers {
+		p.until("the servers know each other", func(s api.Status) bool { return s.Ready && s.Servers >= servers-1 })
+	}
+	return o
+}
+
+// join starts a node that joins through the first server.
+func (o *matrix) join(m *lab.Machine, args ...string) *process {
+	o.t.Helper()
+	return up(o.t, m.Name, append([]string{"--join", o.ticket}, args...)...)
+}
+
+// onRelay says that a node can be reached through so many relays.
+func onRelay(relays int) func(api.Status) bool {
+	return func(s api.Status) bool { return s.Ready && len(relaysOf(s.Addresses)) == relays }
+}
+
+// relaysOf lists the IP addresses of the relays that addresses lead through.
+func relaysOf(addrs []string) map[string]bool {
+	relays := make(map[string]bool)
+	for _, a := range addrs {
+		if strings.Contains(a, "/p2p-circuit") {
+			relays[strings.Split(a, "/")[2]] = true
+		}
+	}
+	return relays
+}
+
+// private says that a node has found out that nobody outside reaches it.
+func private(s api.Status) bool { return s.Ready && s.Role == "client" && s.Reachability == "private" }
+
+// api is a client of the node's API.
+func (p *process) api() *client.Client { return client.New(client.Config{Socket: p.socket()}) }
+
+// echo binds a pipe that gives back what it is sent, and returns its ID.
+func (p *process) echo(name string) string {
+	p.t.Helper()
+	created, err := p.api().CreatePipe(p.t.Context(), api.CreateRequest{Name: name})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	l, err := p.api().Listen(p.t.Context(), name, api.ListenRequest{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.AcceptConn()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if _, err := io.Copy(c, c); err == nil {
+					_ = c.CloseWrite() // the dialer tells what it missed
+				}
+			}()
+		}
+	}()
+	return created.ID
+}
+
+// dial connects to a pipe under a path policy and tells how.
+func (p *process) dial(id, policy string) (*client.Conn, api.Connection, error) {
+	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
+	defer cancel()
+	c, err := p.api().Dial(ctx, id, api.DialQuery{Path: policy, Wait: api.Duration(20 * time.Second)})
+	if err != nil {
+		return nil, api.Connection{}, err
+	}
+	about, err := c.About(ctx)
+	return c, about, err
+}
+
+// mustDial fails the test when there is no connection.
+func (p *process) mustDial(id, policy string) (*client.Conn, api.Connection) {
+	p.t.Helper()
+	c, about, err := p.dial(id, policy)
+	if err != nil {
+		p.t.Fatalf("dial %s: %v", policy, err)
+	}
+	p.t.Cleanup(func() { c.Close() })
+	return c, about
+}
+
+// roundTrip sends so many bytes to an echo and checks what comes back.
+func roundTrip(t *testing.T, c *client.Conn, size int) {
+	t.Helper()
+	sent := make([]byte, size)
+	rand.Read(sent)
+	go func() {
+		if _, err := c.Write(sent); err == nil {
+			err = c.CloseWrite()
+		}
+	}()
+	got, err := io.ReadAll(c)
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("of %d bytes %d came back, equal: %v, %v", size, len(got), bytes.Equal(got, sent), err)
+	}
+}
+
+// direct dials until that works without a relay, for a while.
+func (p *process) direct(id string, within time.Duration) (*client.Conn, api.Connection) {
+	p.t.Helper()
+	var c *client.Conn
+	var about api.Connection
+	var err error
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
+		if c, about, err = p.dial(id, "direct-only"); err == nil {
+			p.t.Cleanup(func() { c.Close() })
+			return c, about
+		}
+	}
+	p.t.Fatalf("no direct path within %s: %v", within, err)
+	return nil, about
+}
+
+func TestBehindTwoNATsRelayedThenDirect(t *testing.T) {
+	o := newMatrix(t, 3, 1)
+	binder := o.join(o.internet.Router("ra", "24.20.1.1", lab.Masquerade, "192.168.1.1/24").Host("a"), "--no-mdns", "--no-portmap")
+	dialer := o.join(o.internet.Router("rb", "26.21.1.1", lab.Masquerade, "192.168.1.1/24").Host("b"), "--no-mdns", "--no-portmap")
+	begun := time.Now()
+	binder.until("private", private)
+	binder.until("on the relay", onRelay(1))
+	t.Logf("private and on a relay after %s", time.Since(begun))
+	id := binder.echo("echo")
+	dialer.until("ready", ready)
+	begun = time.Now()
+	first, about := dialer.mustDial(id, "relay-ok")
+	if about.Transport != "relay" {
+		t.Errorf("the first connection is over %s", about.Transport)
+	}
+	relayed := time.Since(begun)
+	second, about := dialer.direct(id, 20*time.Second)
+	t.Logf("relayed after %s, direct after %s", relayed, time.Since(begun))
+	if about.Transport != "quic-v1" || !strings.Contains(about.Endpoint, "/ip4/24.20.1.1/") {
+		t.Errorf("the second connection is over %s at %s", about.Transport, about.Endpoint)
+	}
+	roundTrip(t, second, 8<<20)
+	roundTrip(t, first, 1<<20) // what went by the relay is still there
+	if out := dialer.run("explain", id); !strings.Contains(out, "quic-v1") || !strings.Contains(out, "connected: yes") {
+		t.Errorf("explain says:\n%s", out)
+	}
+}
+
+func TestMappedPortIsReachedWithoutRelay(t *testing.T) {
+	o := newMatrix(t, 3, 0)
+	home := o.internet.Router("home", "24.20.1.1", lab.Masquerade, "192.168.1.1/24")
+	home.MapPorts()
+	begun := time.Now()
+	binder := o.join(home.Host("a"), "--no-mdns")
+	binder.until("public by the mapped port", func(s api.Status) bool {
+		return s.Ready && s.Role == "server" && s.Reachability == "public" && strings.Contains(fmt.Sprint(s.Addresses), "/ip4/24.20.1.1/")
+	})
+	t.Logf("public after %s", time.Since(begun))
+	id := binder.echo("echo")
+	dialer := o.join(o.internet.Router("rb", "26.21.1.1", lab.Symmetric, "192.168.1.1/24").Host("b"), "--no-mdns", "--no-portmap")
+	dialer.until("ready", ready)
+	c, about := dialer.mustDial(id, "direct-only")
+	if !strings.Contains(about.Endpoint, "/ip4/24.20.1.1/") {
+		t.Errorf("connected at %s", about.Endpoint)
+	}
+	roundTrip(t, c, 4<<20)
+}
+
+func TestDeadRelayIsReplaced(t *testing.T) {
+	o := newMatrix(t, 4, 3)
+	binder := o.join(o.internet.Router("ra", "24.20.1.1", lab.Symmetric, "192.168.1.1/24").Host("a"), "--no-mdns", "--no-portmap")
+	binder.until("on two relays", onRelay(2))
+	id := binder.echo("echo")
+	status, err := binder.api().Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := relaysOf(status.Addresses)
+	dead := -1
+	for i := 1; i < 3; i++ { // not the first, through which others join
+		if used[publicAddrs[i]] {
+			dead = i
+		}
+	}
+	begun := time.Now()
+	o.servers[dead].kill()
+	binder.until("on another relay", func(s api.Status) bool {
+		now := relaysOf(s.Addresses)
+		return len(now) == 2 && !now[publicAddrs[dead]]
+	})
+	t.Logf("on another relay after %s", time.Since(begun))
+	dialer := o.join(o.internet.Router("rb", "26.21.1.1", lab.Symmetric, "192.168.1.1/24").Host("b"), "--no-mdns", "--no-portmap")
+	dialer.until("ready", ready)
+	dialled := time.Now()
+	c, about := dialer.mustDial(id, "relay-ok")
+	t.Logf("dialled by %s in %s, %s after the relay's death", about.Endpoint, time.Since(dialled), time.Since(begun))
+	if about.Transport != "relay" || strings.Contains(about.Endpoint, publicAddrs[dead]) {
+		t.Errorf("connected over %s at %s", about.Transport, about.Endpoint)
+	}
+	roundTrip(t, c, 1<<20)
+}
+
+func TestNeighboursBehindOneNATGoDirect(t *testing.T) {
+	for _, mdns := range []bool{true, false} {
+		t.Run(fmt.Sprintf("mdns=%v", mdns), func(t *testing.T) {
+			o := newMatrix(t, 3, 1)
+			home := o.internet.Router("home", "24.20.1.1", lab.Masquerade, "192.168.1.1/24")
+			args := []string{"--no-portmap"}
+			if !mdns {
+				args = append(args, "--no-mdns")
+			}
+			binder, dialer := o.join(home.Host("a"), args...), o.join(home.Host("b"), args...)
+			binder.until("on the relay", onRelay(1))
+			dialer.until("private", private)
+			id := binder.echo("echo")
+			c, about := dialer.mustDial(id, "relay-ok")
+			if !strings.HasPrefix(about.Endpoint, "/ip4/192.168.1.") || about.Transport == "relay" {
+				t.Errorf("connected over %s at %s", about.Transport, about.Endpoint)
+			}
+			roundTrip(t, c, 8<<20)
+		})
+	}
+}
+
+func TestBehindTwoSymmetricNATsStaysRelayed(t *testing.T) {
+	o := newMatrix(t, 3, 1)
+	binder := o.join(o.internet.Router("ra", "24.20.1.1", lab.Symmetric, "192.168.1.1/24").Host("a"), "--no-mdns", "--no-portmap")
+	dialer := o.join(o.internet.Router("rb", "26.21.1.1", lab.Symmetric, "192.168.1.1/24").Host("b"), "--no-mdns", "--no-portmap")
+	binder.until("on the relay", onRelay(1))
+	id := binder.echo("echo")
+	dialer.until("ready", ready)
+	c, about := dialer.mustDial(id, "relay-ok")
+	if about.Transport != "relay" {
+		t.Errorf("connected over %s", about.Transport)
+	}
+	roundTrip(t, c, 2<<20)
+	_, _, err := dialer.dial(id, "direct-only")
+	if !errors.Is(err, wire.Unreachable) && !errors.Is(err, wire.Timeout) {
+		t.Errorf("direct-only: %v", err)
+	}
+	t.Logf("direct-only: %v (next: %s)", err, wire.NextOf(err))
+	if out := dialer.run("explain", id); !strings.Contains(out, "relay") {
+		t.Errorf("explain says:\n%s", out)
+	}
+}
