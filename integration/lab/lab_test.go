@@ -96,3 +96,16 @@ func TestRouterMapsPorts(t *testing.T) {
 		t.Errorf("the router says its outside address is %s (% x)", ip, answer)
 	}
 }
+
+func TestNeighboursSeeEachOther(t *testing.T) {
+	l := New(t)
+	home := l.Internet().Router("home", "24.20.1.1", Masquerade, "192.168.1.1/24")
+	one, other := home.Host("one"), home.Host("other")
+	listen(t, one, "tcp4", ":4001")
+	if err := dial(t, other, "192.168.1.2:4001"); err != nil {
+		t.Errorf("at the address on the LAN: %v", err)
+	}
+	if err := dial(t, other, "24.20.1.1:4001"); err == nil {
+		t.Error("at the router's outside address there should be nobody")
+	}
+}

@@ -32,10 +32,16 @@ func (l *Lab) LAN(prefix string) *Network {
 	return n
 }
 
-// network makes a switch at m.
+// network makes a switch at m, whose filter is not asked what neighbours say to
+// each other.
 func (m *Machine) network(name string, prefix netip.Prefix) *Network {
 	m.lab.t.Helper()
-	m.Sh("ip link add %[1]s type bridge mcast_snooping 0 && ip link set %[1]s up", name)
+	m.Sh(`
+		ip link add %[1]s type bridge mcast_snooping 0
+		ip link set %[1]s up
+		if [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]; then
+			echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables
+		fi`, name)
 	return &Network{at: m, bridge: name, prefix: prefix}
 }
 
