@@ -92,7 +92,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gater connmgr.Connection
 			libp2p.DialRanker(reach.Rank),
 		},
 		transportOptions(cfg.Transports),
-		natOptions(cfg, parts.mapper),
+		natOptions(cfg, parts),
 		relayOptions(cfg, parts.relays),
 		cfg.Libp2p,
 		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error { gater = c.ConnectionGater; return nil }},
@@ -150,7 +150,7 @@ func newYamux() *yamux.Transport {
 // natOptions find out how the node is reached. AutoNAT v1 is given a fixed
 // answer, so that it stays silent: discovery computes reachability and emits
 // it, on AutoNAT v2's evidence.
-func natOptions(cfg Config, mapper func(*portMapper)) []libp2p.Option {
+func natOptions(cfg Config, parts hostParts) []libp2p.Option {
 	opts := []libp2p.Option{
 		libp2p.EnableAutoNATv2(),
 		func(c *libp2p.Config) error {
@@ -165,7 +165,7 @@ func natOptions(cfg Config, mapper func(*portMapper)) []libp2p.Option {
 	if !cfg.DisablePortMapping && !cfg.NoListen {
 		opts = append(opts, libp2p.NATManager(func(net network.Network) basichost.NATManager {
 			m := newPortMapper(net)
-			mapper(m)
+			parts.mapper(m)
 			return m
 		}))
 	}
