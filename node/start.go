@@ -147,7 +147,7 @@ func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-cha
 	n.pipes, err = pipe.New(pipe.Config{
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
 		Reach: n.reach, Router: n.disc, Store: n.store,
-		Endpoints: func() []ma.Multiaddr { return endpoints(n.host.Addrs()) }, AddrsChanged: changed,
+		Endpoints: func() []ma.Multiaddr { return byUse(n.host.Addrs()) }, AddrsChanged: changed,
 		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg),
 		Limits: pipe.ServiceLimits{
 			Conns: n.cfg.Limits.PipeConnections, Backlog: n.cfg.Limits.Backlog,

@@ -12,7 +12,7 @@ const (
 	relayB = "/p2p/12D3KooWPbyJeusGVP8Aa8eRtfWC8ATjyjkopQy8a6P7HKZ2wZAb/p2p-circuit"
 )
 
-func TestEndpointsAreOrderedByUse(t *testing.T) {
+func TestEndpointsAreOrderedByTheirUse(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		addrs, want []string
@@ -36,7 +36,7 @@ func TestEndpointsAreOrderedByUse(t *testing.T) {
 			addrs = append(addrs, ma.StringCast(a))
 		}
 		var got []string
-		for _, a := range endpoints(addrs) {
+		for _, a := range byUse(addrs) {
 			got = append(got, a.String())
 		}
 		if strings.Join(got, " ") != strings.Join(c.want, " ") {

@@ -10,12 +10,12 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
-// endpoints orders a node's addresses for its bindings, which have room for a
+// byUse orders a node's addresses for its bindings, which have room for a
 // few only: public ones, then private ones, then those on relays, one of each
 // relay in turn so that the loss of one relay is not the loss of all, and those
 // of a relay by the transport that suits a relayed path best. Loopback is told
 // only where there is nothing else.
-func endpoints(addrs []ma.Multiaddr) []ma.Multiaddr {
+func byUse(addrs []ma.Multiaddr) []ma.Multiaddr {
 	var public, private, loopback, relayed []ma.Multiaddr
 	for _, a := range addrs {
 		switch {
