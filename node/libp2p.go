@@ -35,19 +35,16 @@ import (
 
 // hostParts is what a libp2p host is made of besides the Config.
 type hostParts struct {
+	mapper func(*portMapper) // takes what maps ports, if the node does
+
 	key    crypto.PrivKey
 	reg    prometheus.Registerer
 	relays autorelay.PeerSource // candidates, when this node needs a relay
-	mapper func(*portMapper)    // takes what maps ports, if the node does
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
 // silence of an address is told.
 const dialTimeout = 9 * time.Second
-
-// relayInterval is how often AutoRelay may ask for candidates while it lacks a
-// relay. They come from memory, so it need not wait long.
-const relayInterval = 2 * time.Second
 
 // newHost makes a libp2p host that does not listen yet, and the gater that it
 // was given by an embedder, if any.
@@ -171,6 +168,10 @@ func natOptions(cfg Config, parts hostParts) []libp2p.Option {
 	}
 	return opts
 }
+
+// relayInterval is how often AutoRelay may ask for candidates while it lacks a
+// relay. They come from memory, so it need not wait long.
+const relayInterval = 2 * time.Second
 
 // relayOptions let the node use relays when it is private, and be one when it
 // is asked to and reachable.

@@ -23,14 +23,15 @@ const userAgent = "panpipe"
 // Node is one running node. Its methods are safe for concurrent use.
 type Node struct {
 	// fixed after Start
-	cfg    Config
-	reg    *prometheus.Registry
-	store  *store.Store
-	host   host.Host
+	cfg   Config
+	reg   *prometheus.Registry
+	store *store.Store
+	host  host.Host
+	reach *reach.Reach
+	disc  *discovery.Discovery
+	pipes *pipe.Service
+
 	mapper *portMapper // nil when no ports are mapped
-	reach  *reach.Reach
-	disc   *discovery.Discovery
-	pipes  *pipe.Service
 
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once

@@ -60,13 +60,14 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	h, gater, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg, mapper: func(m *portMapper) { n.mapper = m },
+		key: key, reg: n.reg,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
 			}
 			return nil
 		}),
+		mapper: func(m *portMapper) { n.mapper = m },
 	})
 	if err != nil {
 		return err
