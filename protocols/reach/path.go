@@ -3,6 +3,7 @@ package reach
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -15,7 +16,10 @@ import (
 // Path is one connection to a peer over one transport. Paths are comparable:
 // two are equal when they are the same connection. The zero Path is none, and
 // nothing but IsZero may be asked of it.
-type Path struct{ conn network.Conn }
+type Path struct {
+	conn  network.Conn
+	reach *Reach
+}
 
 // IsZero reports whether p is no path at all.
 func (p Path) IsZero() bool { return p.conn == nil }
@@ -32,9 +36,15 @@ func (p Path) Remote() ma.Multiaddr { return p.conn.RemoteMultiaddr() }
 // Direct reports that no relay stands between.
 func (p Path) Direct() bool { return p.Transport() != Relay }
 
+// better reports that whoever has the choice should take p rather than q.
+func (p Path) better(q Path) bool { return p.Direct() && !q.Direct() }
+
 // Live reports that the connection has not been closed by either side, as far
-// as this side has noticed.
-func (p Path) Live() bool { return !p.conn.IsClosed() }
+// as this side has noticed. What the swarm has taken off its books is closed,
+// even if its transport takes a moment to say so, as WebTransport's does.
+func (p Path) Live() bool {
+	return !p.conn.IsClosed() && slices.Contains(p.reach.sw.ConnsToPeer(p.Peer()), p.conn)
+}
 
 // Conn is the connection itself, for what needs more than a Path gives.
 func (p Path) Conn() network.Conn { return p.conn }
@@ -48,8 +58,21 @@ func (p Path) Close() error { return p.conn.Close() }
 //
 // Errors: Unreachable for a connection that turned out dead (it is closed
 // then, so that nobody is given it again), Limit for this node's own limits,
-// Timeout and Closed when ctx ended.
+// Timeout (the path is put in doubt) and Closed when ctx ended.
 func (p Path) OpenStream(ctx context.Context, id protocol.ID) (network.Stream, error) {
+	s, err := p.open(ctx, id)
+	switch {
+	case err == nil:
+		s.doubt = func() { p.reach.Doubt(p) }
+		return s, nil
+	case wire.CodeOf(err) == wire.Timeout:
+		p.reach.Doubt(p)
+	}
+	return nil, err
+}
+
+// open opens a stream that puts nothing in doubt.
+func (p Path) open(ctx context.Context, id protocol.ID) (*stream, error) {
 	s, err := p.conn.NewStream(network.WithAllowLimitedConn(ctx, string(id)))
 	if err != nil {
 		return nil, p.openFailed(ctx, id, err)

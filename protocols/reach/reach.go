@@ -78,9 +78,13 @@ type Reach struct {
 	running sync.WaitGroup // flights and their dials
 	holds   atomic.Uint64  // so far; numbers them
 
+	watches watches
+	news    network.Notifiee // has the swarm tell the watches
+
 	mu      sync.Mutex
 	closed  bool
 	flights map[flightKey]*flight
+	probes  map[network.Conn]chan struct{} // that are under way; closed when judged
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
@@ -102,8 +106,16 @@ func New(cfg Config) (*Reach, error) {
 	if err := sw.AddListenAddr(a.addr); err != nil {
 		return nil, wire.Errorf(wire.Internal, "private listener: %w", err)
 	}
-	r := &Reach{cfg: cfg, sw: sw, adopter: a, flights: make(map[flightKey]*flight)}
+	r := &Reach{
+		cfg: cfg, sw: sw, adopter: a,
+		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}),
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.news = &network.NotifyBundle{
+		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
+	}
+	sw.Notify(r.news)
 	return r, nil
 }
 
@@ -115,6 +127,8 @@ func (r *Reach) Close() error {
 	r.closed = true
 	r.mu.Unlock()
 	r.cancel()
+	r.sw.StopNotify(r.news)
+	r.watches.close()
 	r.sw.ListenClose(r.adopter.addr)
 	_ = r.adopter.Close() // the swarm did, unless it was closed before
 	r.running.Wait()
@@ -150,7 +164,7 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 		return Path{}, attempts, &DialError{Peer: w.Peer, Want: w.Transport, Attempts: attempts, Ended: ctx.Err()}
 	}
 	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
-	return Path{conn}, attempts, nil
+	return Path{conn, r}, attempts, nil
 }
 
 // existing is the best live path that serves w.
@@ -169,15 +183,15 @@ func (r *Reach) Paths(p peer.ID) []Path {
 	var live []Path
 	for _, c := range r.sw.ConnsToPeer(p) {
 		if !c.IsClosed() {
-			live = append(live, Path{c})
+			live = append(live, Path{c, r})
 		}
 	}
 	slices.Reverse(live) // the swarm keeps them in the order of their coming
 	slices.SortStableFunc(live, func(a, b Path) int {
-		switch da, db := a.Direct(), b.Direct(); {
-		case da && !db:
+		switch {
+		case a.better(b):
 			return -1
-		case db && !da:
+		case b.better(a):
 			return 1
 		}
 		return 0
@@ -208,6 +222,18 @@ func (r *Reach) Adopted(c network.Conn) bool { return adoptedOf(c) != nil }
 func Speaks(h host.Host, p peer.ID, id protocol.ID) bool {
 	spoken, err := h.Peerstore().SupportsProtocols(p, id)
 	return err == nil && len(spoken) > 0
+}
+
+// spawn runs f on a goroutine that Close waits for. It is false once the Reach
+// is closed.
+func (r *Reach) spawn(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.running.Go(f)
+	return true
 }
 
 // errClosed is what a closed Reach says.

@@ -25,6 +25,11 @@ const (
 	// protocol: some implementations drop what they were sent when the answer
 	// cannot be written any more.
 	closeWait = 5 * time.Second
+
+	// suspicion is how long a host may take to answer a proposal before the
+	// path is put in doubt. Hosts answer by themselves, whatever the
+	// application does.
+	suspicion = time.Second
 )
 
 // stream is a stream whose protocol is agreed on lazily: the proposal leaves
@@ -33,9 +38,11 @@ const (
 // and the stream used on. Errors are those of the package comment.
 type stream struct {
 	network.Stream
-	id protocol.ID
+	id    protocol.ID
+	doubt func() // has the path probed; nil for streams that the far side opened
 
 	sent    atomic.Bool   // the proposal is out
+	since   atomic.Int64  // when that was, in Unix nanoseconds
 	sending chan struct{} // semaphore; its holder owns unsent
 	unsent  []byte        // of the proposal
 
@@ -70,7 +77,11 @@ func inbound(s network.Stream, id protocol.ID) *stream {
 func (s *stream) Read(p []byte) (int, error) {
 	if !s.agreed.Load() {
 		if err := s.agree(); err != nil {
-			return 0, s.explain(err, &s.readShut)
+			err = s.explain(err, &s.readShut)
+			if err == os.ErrDeadlineExceeded {
+				s.suspect()
+			}
+			return 0, err
 		}
 	}
 	n, err := s.Stream.Read(p)
@@ -105,6 +116,7 @@ func (s *stream) propose(data []byte) (int, error) {
 		return 0, err
 	}
 	s.unsent = nil
+	s.since.Store(time.Now().UnixNano())
 	s.sent.Store(true)
 	return n - size, err
 }
@@ -163,18 +175,20 @@ func (s *stream) Close() error {
 	if !s.sent.Load() {
 		return s.Reset() // the far side has seen nothing of this stream
 	}
-	s.readShut.Store(true)
 	s.writeShut.Store(true)
 	if !s.agreed.Load() {
 		_ = s.Stream.SetReadDeadline(time.Now().Add(closeWait)) // unsupported only where Read cannot block
 		_ = s.agree()                                           // a refusal changes nothing about closing
+		s.suspect()
 	}
+	s.readShut.Store(true)
 	s.dropDeadline()
 	return s.Stream.Close()
 }
 
 // Reset drops the stream at both sides.
 func (s *stream) Reset() error {
+	s.suspect()
 	s.readShut.Store(true)
 	s.writeShut.Store(true)
 	s.dropDeadline()
@@ -183,6 +197,7 @@ func (s *stream) Reset() error {
 
 // ResetWithError drops the stream at both sides and tells the far one why.
 func (s *stream) ResetWithError(code network.StreamErrorCode) error {
+	s.suspect()
 	s.readShut.Store(true)
 	s.writeShut.Store(true)
 	s.dropDeadline()
@@ -192,6 +207,17 @@ func (s *stream) ResetWithError(code network.StreamErrorCode) error {
 // dropDeadline removes the read deadline of a stream that ends: over WebRTC a
 // goroutine would wait for it though the stream is gone.
 func (s *stream) dropDeadline() { _ = s.Stream.SetReadDeadline(time.Time{}) }
+
+// suspect puts the path in doubt if the far side's host owes its answer to the
+// proposal. Whoever gives up on the stream calls it.
+func (s *stream) suspect() {
+	if s.doubt == nil || s.agreed.Load() || !s.sent.Load() || s.readShut.Load() {
+		return
+	}
+	if time.Since(time.Unix(0, s.since.Load())) >= suspicion {
+		s.doubt()
+	}
+}
 
 // explain maps the errors of all muxers to those of the package comment. shut
 // tells whether this side ended the direction that failed.
