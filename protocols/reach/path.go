@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -38,6 +39,9 @@ func (p Path) Direct() bool { return p.Transport() != Relay }
 
 // better reports that whoever has the choice should take p rather than q.
 func (p Path) better(q Path) bool { return p.Direct() && !q.Direct() }
+
+// age is how long ago the connection came about.
+func (p Path) age() time.Duration { return time.Since(p.conn.Stat().Opened) }
 
 // Live reports that the connection has not been closed by either side, as far
 // as this side has noticed. What the swarm has taken off its books is closed,

@@ -20,7 +20,7 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// DefaultDialTimeout bounds one Path call where Config names no other time.
+// DefaultDialTimeout bounds the dialling of one Path call where Config names no other time.
 const DefaultDialTimeout = 10 * time.Second
 
 // Config is what New needs.
@@ -39,8 +39,12 @@ type Config struct {
 	// Log gets a debug line for each path made; nil discards.
 	Log *slog.Logger
 
-	// DialTimeout bounds one Path call besides its context; 0 is
-	// DefaultDialTimeout.
+	// Punches is what the host's hole punching was given as tracer, so that
+	// errors can name the cause; nil for none.
+	Punches *Punches
+
+	// DialTimeout bounds the dialling of one Path call besides its context; 0
+	// is DefaultDialTimeout.
 	DialTimeout time.Duration
 }
 
@@ -48,6 +52,9 @@ type Config struct {
 func (c *Config) normalize() {
 	if c.Resolver == nil {
 		c.Resolver = swarm.ResolverFromMaDNS{Resolver: madns.DefaultResolver}
+	}
+	if c.Punches == nil {
+		c.Punches = new(Punches)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -65,6 +72,10 @@ type Want struct {
 	Transport  Transport      // the path must use it, and is made beside other connections; Any leaves it open
 	AllowRelay bool           // a relayed path will do; Transport Relay implies it
 	Explicit   bool           // a person asked now: earlier failures do not hold the dial back
+
+	// PreferDirect gives the relayed path that AllowRelay admits only after a
+	// direct one was sought for PreferTime.
+	PreferDirect bool
 }
 
 // Reach makes paths on one host. Its methods are safe for concurrent use.
@@ -81,10 +92,11 @@ type Reach struct {
 	watches watches
 	news    network.Notifiee // has the swarm tell the watches
 
-	mu      sync.Mutex
-	closed  bool
-	flights map[flightKey]*flight
-	probes  map[network.Conn]chan struct{} // that are under way; closed when judged
+	mu        sync.Mutex
+	closed    bool
+	flights   map[flightKey]*flight
+	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
+	improving map[peer.ID]bool
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
@@ -108,7 +120,7 @@ func New(cfg Config) (*Reach, error) {
 	}
 	r := &Reach{
 		cfg: cfg, sw: sw, adopter: a,
-		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}),
+		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]bool),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.news = &network.NotifyBundle{
@@ -144,33 +156,91 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 		return Path{}, nil, err
 	}
 	if p, ok := r.existing(w); ok {
-		return p, []Attempt{reused(p)}, nil
+		return r.given(w, p), []Attempt{reused(p)}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 	start := time.Now()
-	var conn network.Conn
-	var attempts []Attempt
-	if w.Transport == Any && !w.Only {
-		conn, attempts = r.viaSwarm(ctx, w)
-	} else {
-		conn, attempts = r.fly(ctx, w)
-	}
+	conn, attempts, ended := r.obtain(ctx, w)
 	if conn == nil {
 		if r.ctx.Err() != nil {
 			return Path{}, attempts, errClosed()
 		}
-		return Path{}, attempts, &DialError{Peer: w.Peer, Want: w.Transport, Attempts: attempts, Ended: ctx.Err()}
+		return Path{}, attempts, &DialError{Peer: w.Peer, Want: w.Transport, Attempts: attempts, Ended: ended}
 	}
 	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
-	return Path{conn, r}, attempts, nil
+	return r.given(w, Path{conn, r}), attempts, nil
+}
+
+// given is p on its way to who wants w.
+func (r *Reach) given(w Want, p Path) Path {
+	if !p.Direct() && w.Transport != Relay {
+		r.Improve(w.Peer)
+	}
+	return p
+}
+
+// obtain makes a path. The error is what ended it early, if anything did.
+func (r *Reach) obtain(ctx context.Context, w Want) (network.Conn, []Attempt, error) {
+	if w.Transport == Any && (!w.AllowRelay || w.PreferDirect) && r.signals(w) && r.punches() {
+		conn, attempts := r.seek(ctx, w)
+		return conn, attempts, ctx.Err()
+	}
+	dialing, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
+	defer cancel()
+	conn, attempts := r.dial(dialing, w)
+	switch {
+	case conn != nil || ctx.Err() != nil || w.AllowRelay || !r.signals(w):
+		return conn, attempts, dialing.Err()
+	case !r.punches():
+		return nil, append(attempts, r.unpunched(w)), dialing.Err()
+	}
+	conn, more := r.seek(ctx, w) // the transport that is required may be had by punching
+	return conn, append(attempts, more...), ctx.Err()
+}
+
+// dial makes a path by dialling alone.
+func (r *Reach) dial(ctx context.Context, w Want) (network.Conn, []Attempt) {
+	switch {
+	case w.Transport == Relay && !w.Only:
+		return r.viaRelay(ctx, w)
+	case w.Transport != Any || w.Only:
+		return r.fly(ctx, w)
+	case !w.AllowRelay || !w.PreferDirect:
+		return r.viaSwarm(ctx, w)
+	}
+	direct := w
+	direct.AllowRelay = false
+	first, cancel := context.WithTimeout(ctx, PreferTime)
+	conn, attempts := r.viaSwarm(first, direct)
+	cancel()
+	if conn != nil || ctx.Err() != nil {
+		return conn, attempts
+	}
+	conn, more := r.viaSwarm(ctx, w)
+	return conn, append(attempts, more...)
+}
+
+// viaRelay gets a relayed connection by the swarm's own dialling, since hole
+// punching takes no note of an adopted one. That is impossible where a direct
+// connection exists, or comes of the dial: then none is missed, and the relayed
+// one is made beside it.
+func (r *Reach) viaRelay(ctx context.Context, w Want) (network.Conn, []Attempt) {
+	if paths := r.Paths(w.Peer); len(paths) == 0 {
+		w.AllowRelay = true
+		conn, attempts := r.viaSwarm(ctx, w)
+		if conn == nil || TransportOfConn(conn) == Relay {
+			return conn, attempts
+		}
+	}
+	return r.fly(ctx, w)
 }
 
 // existing is the best live path that serves w.
 func (r *Reach) existing(w Want) (Path, bool) {
 	for _, p := range r.Paths(w.Peer) {
-		if w.admits(p.Transport()) {
+		if w.admits(p.Transport()) && (p.Direct() || !w.PreferDirect || p.age() >= PreferTime) {
 			return p, true
 		}
 	}
