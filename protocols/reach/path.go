@@ -85,7 +85,7 @@ func (p Path) open(ctx context.Context, id protocol.ID) (*stream, error) {
 		_ = s.ResetWithError(network.StreamResourceLimitExceeded) // the error that counts is at hand
 		return nil, streamLimit(p.Peer(), id, err)
 	}
-	return outbound(s, id), nil
+	return outbound(s, id, p.reach.meters.of(p.conn)), nil
 }
 
 // openFailed says why no stream came about, and closes a dead connection.
@@ -101,6 +101,9 @@ func (p Path) openFailed(ctx context.Context, id protocol.ID, err error) error {
 	// All that is left is a connection that is dead, though not every muxer
 	// says so at once. Closing takes it off the books.
 	_ = p.conn.Close()
+	if limit := atLimit(p.conn, p.reach.meters.of(p.conn), err); limit != nil {
+		return limit
+	}
 	return lost(p.conn, err)
 }
 

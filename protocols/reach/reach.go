@@ -90,6 +90,7 @@ type Reach struct {
 	holds   atomic.Uint64  // so far; numbers them
 
 	watches watches
+	meters  meters
 	news    network.Notifiee // has the swarm tell the watches
 
 	mu        sync.Mutex
@@ -125,7 +126,7 @@ func New(cfg Config) (*Reach, error) {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.news = &network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.tell(c.RemotePeer()) },
 	}
 	sw.Notify(r.news)
 	return r, nil
@@ -277,7 +278,7 @@ func (r *Reach) Connected() []peer.ID {
 // Handle serves the streams of protocol id that peers open, each on a
 // goroutine of its own, with the errors of the package comment.
 func (r *Reach) Handle(id protocol.ID, h func(network.Stream)) {
-	r.cfg.Host.SetStreamHandler(id, func(s network.Stream) { h(inbound(s, id)) })
+	r.cfg.Host.SetStreamHandler(id, func(s network.Stream) { h(inbound(s, id, r.meters.of(s.Conn()))) })
 }
 
 // Unhandle ends Handle. Streams that are being served go on.

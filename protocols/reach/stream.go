@@ -40,6 +40,7 @@ type stream struct {
 	network.Stream
 	id    protocol.ID
 	doubt func() // has the path probed; nil for streams that the far side opened
+	meter *meter // of a relayed path with limits; nil for any other
 
 	sent    atomic.Bool   // the proposal is out
 	since   atomic.Int64  // when that was, in Unix nanoseconds
@@ -54,10 +55,11 @@ type stream struct {
 }
 
 // outbound wraps a stream that this side opened.
-func outbound(s network.Stream, id protocol.ID) *stream {
+func outbound(s network.Stream, id protocol.ID, m *meter) *stream {
 	return &stream{
 		Stream:  s,
 		id:      id,
+		meter:   m,
 		sending: make(chan struct{}, 1),
 		unsent:  proposal(id),
 		reading: make(chan struct{}, 1),
@@ -65,8 +67,8 @@ func outbound(s network.Stream, id protocol.ID) *stream {
 }
 
 // inbound wraps a stream that the far side opened and the host negotiated.
-func inbound(s network.Stream, id protocol.ID) *stream {
-	in := &stream{Stream: s, id: id}
+func inbound(s network.Stream, id protocol.ID, m *meter) *stream {
+	in := &stream{Stream: s, id: id, meter: m}
 	in.sent.Store(true)
 	in.agreed.Store(true)
 	return in
@@ -85,6 +87,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := s.Stream.Read(p)
+	s.meter.read(n)
 	return n, s.explain(err, &s.readShut)
 }
 
@@ -98,6 +101,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		}
 	}
 	m, err := s.Stream.Write(p[n:])
+	s.meter.wrote(m)
 	return n + m, s.explain(err, &s.writeShut)
 }
 
@@ -111,6 +115,7 @@ func (s *stream) propose(data []byte) (int, error) {
 	}
 	size := len(s.unsent)
 	n, err := s.Stream.Write(append(s.unsent[:size:size], data...))
+	s.meter.wrote(n)
 	if n < size {
 		s.unsent = s.unsent[n:]
 		return 0, err
@@ -142,6 +147,7 @@ func (s *stream) agree() error {
 		}
 		buf := make([]byte, need)
 		n, err := s.Stream.Read(buf)
+		s.meter.read(n)
 		s.answer = append(s.answer, buf[:n]...)
 		if n == 0 && err != nil {
 			if err == io.EOF {
@@ -234,7 +240,13 @@ func (s *stream) explain(err error, shut *atomic.Bool) error {
 		return os.ErrDeadlineExceeded
 	}
 	var reset *network.StreamError
-	if errors.As(err, &reset) {
+	isReset := errors.As(err, &reset)
+	if !isReset || !reset.Remote || s.Conn().IsClosed() {
+		if limit := atLimit(s.Conn(), s.meter, err); limit != nil {
+			return limit
+		}
+	}
+	if isReset {
 		return s.explainReset(reset, err)
 	}
 	if !isLost(err) && !s.Conn().IsClosed() && (errors.Is(err, network.ErrReset) || err == io.ErrUnexpectedEOF) {
