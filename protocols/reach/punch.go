@@ -68,7 +68,7 @@ func (r *Reach) seek(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	}
 	direct, more := r.await(ctx, w, conn)
 	attempts = append(attempts, more...)
-	if direct != nil || !w.AllowRelay || conn.IsClosed() {
+	if direct != nil || !w.admits(Relay) || conn.IsClosed() {
 		return direct, attempts
 	}
 	return conn, append(attempts, Attempt{Addr: conn.RemoteMultiaddr(), Transport: Relay, Started: begun, Took: time.Since(begun)})
@@ -121,10 +121,10 @@ func (r *Reach) closeIdle(p peer.ID) {
 // makes. A failure is told as an attempt.
 func (r *Reach) await(ctx context.Context, w Want, relayed network.Conn) (network.Conn, []Attempt) {
 	begun, patience := time.Now(), PunchTime
-	if w.AllowRelay {
+	if w.PreferDirect {
 		patience = PreferTime
 	}
-	watch := r.watch(w.Peer, func(p Path) bool { return p.Direct() && w.admits(p.Transport()) })
+	watch := r.watch(w.Peer, Path.Direct)
 	defer r.watches.drop(w.Peer, watch)
 	enough := time.NewTimer(patience - (Path{relayed, r}).age())
 	defer enough.Stop()
@@ -136,8 +136,12 @@ func (r *Reach) await(ctx context.Context, w Want, relayed network.Conn) (networ
 	for {
 		select {
 		case p, ok := <-watch.news:
-			if !ok {
+			switch {
+			case !ok:
 				return nil, failed(errClosed())
+			case !w.admits(p.Transport()):
+				return nil, failed(wire.Errorf(wire.Unreachable, "hole punching gave a path over %s", p.Transport()).
+					WithNext("ask for that transport, or for any"))
 			}
 			return p.conn, []Attempt{{
 				Addr: p.Remote(), Transport: p.Transport(), Started: begun, Took: time.Since(begun), Punch: true,

@@ -74,8 +74,12 @@ type Want struct {
 	Explicit   bool           // a person asked now: earlier failures do not hold the dial back
 
 	// PreferDirect gives the relayed path that AllowRelay admits only after a
-	// direct one was sought for PreferTime.
+	// direct one was sought for PreferTime. With a required transport it bounds
+	// the wait for hole punching by that time.
 	PreferDirect bool
+
+	// NoPunch does not wait for hole punching: the caller has another way.
+	NoPunch bool
 }
 
 // Reach makes paths on one host. Its methods are safe for concurrent use.
@@ -184,7 +188,7 @@ func (r *Reach) given(w Want, p Path) Path {
 
 // obtain makes a path. The error is what ended it early, if anything did.
 func (r *Reach) obtain(ctx context.Context, w Want) (network.Conn, []Attempt, error) {
-	if w.Transport == Any && (!w.AllowRelay || w.PreferDirect) && r.signals(w) && r.punches() {
+	if w.Transport == Any && (!w.AllowRelay || w.PreferDirect) && !w.NoPunch && r.signals(w) && r.punches() {
 		conn, attempts := r.seek(ctx, w)
 		return conn, attempts, ctx.Err()
 	}
@@ -192,7 +196,7 @@ func (r *Reach) obtain(ctx context.Context, w Want) (network.Conn, []Attempt, er
 	defer cancel()
 	conn, attempts := r.dial(dialing, w)
 	switch {
-	case conn != nil || ctx.Err() != nil || w.AllowRelay || !r.signals(w):
+	case conn != nil || ctx.Err() != nil || w.admits(Relay) || w.NoPunch || !r.signals(w):
 		return conn, attempts, dialing.Err()
 	case !r.punches():
 		return nil, append(attempts, r.unpunched(w)), dialing.Err()
