@@ -23,7 +23,7 @@ func relayedOnly(t *testing.T, w behind) reach.Path {
 
 func TestRelayedPathTellsWhatIsLeft(t *testing.T) {
 	limit := relay.RelayLimit{Duration: time.Minute, Data: 1 << 20}
-	firewalls(t, punching{}, &limit, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{}, &limit, func(t *testing.T, w behind) {
 		p := relayedOnly(t, w)
 		s := open(t, p)
 		say(t, s, string(make([]byte, 100<<10)))
@@ -44,15 +44,15 @@ func TestRelayedPathTellsWhatIsLeft(t *testing.T) {
 		if direct, ok := w.b.Paths(w.relay.ID())[0].Allowance(); ok {
 			t.Errorf("a direct path has limits: %+v", direct)
 		}
-	})
+	}))
 }
 
 func TestRelayWithoutLimitsGrantsAll(t *testing.T) {
-	firewalls(t, punching{}, nil, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{}, nil, func(t *testing.T, w behind) {
 		if a, ok := relayedOnly(t, w).Allowance(); ok {
 			t.Errorf("%+v", a)
 		}
-	})
+	}))
 }
 
 // endsAtLimit reads until s ends and wants the relay's limit named at once.
@@ -70,7 +70,7 @@ func TestEndByTheRelaysLimitIsNamed(t *testing.T) {
 		"data": {Duration: time.Hour, Data: 256 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			firewalls(t, punching{}, &limit, func(t *testing.T, w behind) {
+			inVirtualTime(t, firewalls(punching{}, &limit, func(t *testing.T, w behind) {
 				far := make(chan error, 1)
 				w.b.Handle("/test/sink/1", func(s network.Stream) {
 					_, err := io.Copy(io.Discard, s)
@@ -96,14 +96,14 @@ func TestEndByTheRelaysLimitIsNamed(t *testing.T) {
 				if p.Live() {
 					t.Error("the path is still there")
 				}
-			})
+			}))
 		})
 	}
 }
 
 func TestEndFarFromTheLimitIsNoLimit(t *testing.T) {
 	limit := relay.RelayLimit{Duration: time.Hour, Data: 1 << 30}
-	firewalls(t, punching{}, &limit, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{}, &limit, func(t *testing.T, w behind) {
 		p := relayedOnly(t, w)
 		s := open(t, p)
 		say(t, s, "relayed")
@@ -113,5 +113,5 @@ func TestEndFarFromTheLimitIsNoLimit(t *testing.T) {
 		if _, err := s.Read(make([]byte, 1)); err == nil || wire.CodeOf(err) == wire.Limit {
 			t.Errorf("%v", err)
 		}
-	})
+	}))
 }

@@ -29,8 +29,8 @@ type cable struct {
 // never is when a dropped packet arrives: long after the test.
 const never = 1000 * time.Hour
 
-// simulated runs a test in virtual time on a virtual network.
-func simulated(t *testing.T, f func(t *testing.T, c *cable)) {
+// inVirtualTime runs a test in virtual time on a virtual network.
+func inVirtualTime(t *testing.T, f func(t *testing.T, c *cable)) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cable{}
 		c.sim = &simnet.Simnet{Logger: slog.New(slog.DiscardHandler), LatencyFunc: c.latency}

@@ -34,8 +34,9 @@ const (
 // punching says which of two nodes take part in hole punching.
 type punching struct{ a, b bool }
 
-func firewalls(t *testing.T, who punching, limit *relay.RelayLimit, f func(t *testing.T, w behind)) {
-	simulated(t, func(t *testing.T, c *cable) {
+// firewalls sets the scene for f.
+func firewalls(who punching, limit *relay.RelayLimit, f func(t *testing.T, w behind)) func(*testing.T, *cable) {
+	return func(t *testing.T, c *cable) {
 		w := behind{cable: c}
 		w.relay = c.node(t, ipRelay, reach.Config{}, libp2p.EnableRelayService(relay.WithLimit(limit)), libp2p.ForceReachabilityPublic())
 		w.a, w.b = w.start(t, ipA, who.a), w.start(t, ipB, who.b)
@@ -50,7 +51,7 @@ func firewalls(t *testing.T, who punching, limit *relay.RelayLimit, f func(t *te
 		w.dropping(firewalled(ipA, ipB))
 		time.Sleep(time.Second) // the hole punching services have begun
 		f(t, w)
-	})
+	}
 }
 
 // start starts a node that punches holes or does not.
@@ -69,7 +70,7 @@ func (w behind) want() reach.Want {
 }
 
 func TestRelayedPathComesAtOnceAndADirectOneBesideIt(t *testing.T) {
-	firewalls(t, punching{true, true}, nil, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{true, true}, nil, func(t *testing.T, w behind) {
 		want := w.want()
 		want.AllowRelay = true
 		begun := time.Now()
@@ -90,12 +91,12 @@ func TestRelayedPathComesAtOnceAndADirectOneBesideIt(t *testing.T) {
 		}
 		say(t, s, "the relayed path is still there")
 		say(t, open(t, better), "direct")
-	})
+	}))
 }
 
 func TestDirectOnlyIsPunchedAndNeverRelayed(t *testing.T) {
 	for _, want := range []reach.Want{{}, {AllowRelay: true, PreferDirect: true}, {Transport: reach.QUIC}} {
-		firewalls(t, punching{true, true}, nil, func(t *testing.T, w behind) {
+		inVirtualTime(t, firewalls(punching{true, true}, nil, func(t *testing.T, w behind) {
 			want.Peer, want.Addrs, want.Explicit = w.b.ID(), w.want().Addrs, true
 			begun := time.Now()
 			p, attempts, err := w.a.Path(t.Context(), want)
@@ -109,13 +110,13 @@ func TestDirectOnlyIsPunchedAndNeverRelayed(t *testing.T) {
 				t.Errorf("punched after %v", took)
 			}
 			say(t, open(t, p), "direct")
-		})
+		}))
 	}
 }
 
 func TestPunchThatFailsIsToldWithItsCause(t *testing.T) {
 	for _, who := range []punching{{true, true}, {true, false}, {false, true}} {
-		firewalls(t, who, nil, func(t *testing.T, w behind) {
+		inVirtualTime(t, firewalls(who, nil, func(t *testing.T, w behind) {
 			w.dropping(between(ipA, ipB)) // no hole can be punched
 			begun := time.Now()
 			_, attempts, err := w.a.Path(t.Context(), w.want())
@@ -138,12 +139,12 @@ func TestPunchThatFailsIsToldWithItsCause(t *testing.T) {
 				t.Errorf("%+v: %s after %v, want the relay's", who, p.Remote(), time.Since(begun))
 			}
 			say(t, open(t, p), "through the relay")
-		})
+		}))
 	}
 }
 
 func TestNextPunchComesOfANewRelayedConnection(t *testing.T) {
-	firewalls(t, punching{true, true}, nil, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{true, true}, nil, func(t *testing.T, w behind) {
 		w.dropping(between(ipA, ipB))
 		if _, _, err := w.a.Path(t.Context(), w.want()); err == nil {
 			t.Fatal("a direct path through a wall")
@@ -153,21 +154,21 @@ func TestNextPunchComesOfANewRelayedConnection(t *testing.T) {
 		if p := w.a.path(t, w.want()); !p.Direct() {
 			t.Errorf("path over %s", p.Remote())
 		}
-	})
+	}))
 }
 
 func TestFarSideThatCannotPunchIsDialledBesideTheRelay(t *testing.T) {
-	firewalls(t, punching{true, false}, nil, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{true, false}, nil, func(t *testing.T, w behind) {
 		wall, until := between(ipA, ipB), time.Now().Add(2*time.Second)
 		w.dropping(func(from, to netip.AddrPort) bool { return time.Now().Before(until) && wall(from, to) })
 		if p := w.a.path(t, w.want()); !p.Direct() {
 			t.Errorf("path over %s", p.Remote())
 		}
-	})
+	}))
 }
 
 func TestImproveGoesOnUntilAPathIsDirect(t *testing.T) {
-	firewalls(t, punching{}, nil, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{}, nil, func(t *testing.T, w behind) {
 		w.dropping(between(ipA, ipB))
 		want := w.want()
 		want.AllowRelay = true
@@ -183,11 +184,11 @@ func TestImproveGoesOnUntilAPathIsDirect(t *testing.T) {
 			t.Errorf("%s after %v", p.Remote(), time.Since(begun))
 		}
 		synctest.Wait()
-	})
+	}))
 }
 
 func TestRequiredRelayIsDialledByTheSwarm(t *testing.T) {
-	firewalls(t, punching{true, true}, nil, func(t *testing.T, w behind) {
+	inVirtualTime(t, firewalls(punching{true, true}, nil, func(t *testing.T, w behind) {
 		p := w.a.path(t, reach.Want{Peer: w.b.ID(), Addrs: []ma.Multiaddr{w.via}, Transport: reach.Relay})
 		if p.Direct() || w.a.Adopted(p.Conn()) {
 			t.Fatalf("%s, adopted %v", p.Remote(), w.a.Adopted(p.Conn()))
@@ -198,5 +199,5 @@ func TestRequiredRelayIsDialledByTheSwarm(t *testing.T) {
 				return
 			}
 		}
-	})
+	}))
 }

@@ -19,7 +19,7 @@ const rtt = 50 * time.Millisecond
 
 // world runs a test with two nodes on a virtual network in virtual time.
 func world(t *testing.T, cfg reach.Config, f func(t *testing.T, a, b node)) {
-	simulated(t, func(t *testing.T, c *cable) {
+	inVirtualTime(t, func(t *testing.T, c *cable) {
 		f(t, c.node(t, "1.0.0.1", cfg), c.node(t, "1.0.0.2", cfg))
 	})
 }
