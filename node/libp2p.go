@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -40,11 +41,17 @@ type hostParts struct {
 	key    crypto.PrivKey
 	reg    prometheus.Registerer
 	relays autorelay.PeerSource // candidates, when this node needs a relay
+
+	punches *reach.Punches // how hole punches fail
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
 // silence of an address is told.
 const dialTimeout = 9 * time.Second
+
+// punchTimeout ends one dial of a hole punch, and the ordinary dial before the
+// first: reach waits for the outcome, go-libp2p's own 10 s are too long for it.
+const punchTimeout = 3 * time.Second
 
 // newHost makes a libp2p host that does not listen yet, and the gater that it
 // was given by an embedder, if any.
@@ -157,7 +164,9 @@ func natOptions(cfg Config, parts hostParts) []libp2p.Option {
 		},
 	}
 	if slices.Contains(cfg.Transports, string(reach.Relay)) {
-		opts = append(opts, libp2p.EnableHolePunching())
+		metrics := holepunch.NewMetricsTracer(holepunch.WithRegisterer(parts.reg))
+		opts = append(opts, libp2p.EnableHolePunching(
+			holepunch.WithMetricsAndEventTracer(metrics, parts.punches), holepunch.DirectDialTimeout(punchTimeout)))
 	}
 	if !cfg.DisablePortMapping && !cfg.NoListen {
 		opts = append(opts, libp2p.NATManager(func(net network.Network) basichost.NATManager {
