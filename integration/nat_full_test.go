@@ -114,11 +114,12 @@ func (p *process) echo(name string) string {
 	return created.ID
 }
 
-// dial connects to a pipe under a path policy and tells how.
-func (p *process) dial(id, policy string) (*client.Conn, api.Connection, error) {
+// dial connects to a pipe and tells how.
+func (p *process) dial(id string, q api.DialQuery) (*client.Conn, api.Connection, error) {
 	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
 	defer cancel()
-	c, err := p.api().Dial(ctx, id, api.DialQuery{Path: policy, Wait: api.Duration(20 * time.Second)})
+	q.Wait = api.Duration(20 * time.Second)
+	c, err := p.api().Dial(ctx, id, q)
 	if err != nil {
 		return nil, api.Connection{}, err
 	}
@@ -127,11 +128,11 @@ func (p *process) dial(id, policy string) (*client.Conn, api.Connection, error) 
 }
 
 // mustDial fails the test when there is no connection.
-func (p *process) mustDial(id, policy string) (*client.Conn, api.Connection) {
+func (p *process) mustDial(id string, q api.DialQuery) (*client.Conn, api.Connection) {
 	p.t.Helper()
-	c, about, err := p.dial(id, policy)
+	c, about, err := p.dial(id, q)
 	if err != nil {
-		p.t.Fatalf("dial %s: %v", policy, err)
+		p.t.Fatalf("dial %+v: %v", q, err)
 	}
 	p.t.Cleanup(func() { c.Close() })
 	return c, about
@@ -153,22 +154,6 @@ func roundTrip(t *testing.T, c *client.Conn, size int) {
 	}
 }
 
-// direct dials until that works without a relay, for a while.
-func (p *process) direct(id string, within time.Duration) (*client.Conn, api.Connection) {
-	p.t.Helper()
-	var c *client.Conn
-	var about api.Connection
-	var err error
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
-		if c, about, err = p.dial(id, "direct-only"); err == nil {
-			p.t.Cleanup(func() { c.Close() })
-			return c, about
-		}
-	}
-	p.t.Fatalf("no direct path within %s: %v", within, err)
-	return nil, about
-}
-
 func TestBehindTwoNATsRelayedThenDirect(t *testing.T) {
 	o := newMatrix(t, 3, 1)
 	binder := o.join(o.internet.Router("ra", "24.20.1.1", lab.Masquerade, "192.168.1.1/24").Host("a"), "--no-mdns", "--no-portmap")
@@ -180,19 +165,24 @@ func TestBehindTwoNATsRelayedThenDirect(t *testing.T) {
 	id := binder.echo("echo")
 	dialer.until("ready", ready)
 	begun = time.Now()
-	first, about := dialer.mustDial(id, "relay-ok")
+	first, about := dialer.mustDial(id, api.DialQuery{Transport: "relay"})
+	relayed := time.Since(begun)
 	if about.Transport != "relay" {
 		t.Errorf("the first connection is over %s", about.Transport)
 	}
-	relayed := time.Since(begun)
-	second, about := dialer.direct(id, 20*time.Second)
+	second, about := dialer.mustDial(id, api.DialQuery{Path: "direct-only"})
 	t.Logf("relayed after %s, direct after %s", relayed, time.Since(begun))
 	if about.Transport != "quic-v1" || !strings.Contains(about.Endpoint, "/ip4/24.20.1.1/") {
 		t.Errorf("the second connection is over %s at %s", about.Transport, about.Endpoint)
 	}
 	roundTrip(t, second, 8<<20)
 	roundTrip(t, first, 1<<20) // what went by the relay is still there
-	if out := dialer.run("explain", id); !strings.Contains(out, "quic-v1") || !strings.Contains(out, "connected: yes") {
+	third, about := dialer.mustDial(id, api.DialQuery{})
+	if about.Transport != "quic-v1" {
+		t.Errorf("what is dialled without a wish is over %s", about.Transport)
+	}
+	roundTrip(t, third, 1<<10)
+	if out := dialer.run("explain", id); !strings.Contains(out, "dial quic-v1") {
 		t.Errorf("explain says:\n%s", out)
 	}
 }
@@ -210,7 +200,7 @@ func TestMappedPortIsReachedWithoutRelay(t *testing.T) {
 	id := binder.echo("echo")
 	dialer := o.join(o.internet.Router("rb", "26.21.1.1", lab.Symmetric, "192.168.1.1/24").Host("b"), "--no-mdns", "--no-portmap")
 	dialer.until("ready", ready)
-	c, about := dialer.mustDial(id, "direct-only")
+	c, about := dialer.mustDial(id, api.DialQuery{Path: "direct-only"})
 	if !strings.Contains(about.Endpoint, "/ip4/24.20.1.1/") {
 		t.Errorf("connected at %s", about.Endpoint)
 	}
@@ -243,7 +233,7 @@ func TestDeadRelayIsReplaced(t *testing.T) {
 	dialer := o.join(o.internet.Router("rb", "26.21.1.1", lab.Symmetric, "192.168.1.1/24").Host("b"), "--no-mdns", "--no-portmap")
 	dialer.until("ready", ready)
 	dialled := time.Now()
-	c, about := dialer.mustDial(id, "relay-ok")
+	c, about := dialer.mustDial(id, api.DialQuery{})
 	t.Logf("dialled by %s in %s, %s after the relay's death", about.Endpoint, time.Since(dialled), time.Since(begun))
 	if about.Transport != "relay" || strings.Contains(about.Endpoint, publicAddrs[dead]) {
 		t.Errorf("connected over %s at %s", about.Transport, about.Endpoint)
@@ -264,7 +254,7 @@ func TestNeighboursBehindOneNATGoDirect(t *testing.T) {
 			binder.until("on the relay", onRelay(1))
 			dialer.until("private", private)
 			id := binder.echo("echo")
-			c, about := dialer.mustDial(id, "relay-ok")
+			c, about := dialer.mustDial(id, api.DialQuery{})
 			if !strings.HasPrefix(about.Endpoint, "/ip4/192.168.1.") || about.Transport == "relay" {
 				t.Errorf("connected over %s at %s", about.Transport, about.Endpoint)
 			}
@@ -280,12 +270,12 @@ func TestBehindTwoSymmetricNATsStaysRelayed(t *testing.T) {
 	binder.until("on the relay", onRelay(1))
 	id := binder.echo("echo")
 	dialer.until("ready", ready)
-	c, about := dialer.mustDial(id, "relay-ok")
+	c, about := dialer.mustDial(id, api.DialQuery{})
 	if about.Transport != "relay" {
 		t.Errorf("connected over %s", about.Transport)
 	}
 	roundTrip(t, c, 2<<20)
-	_, _, err := dialer.dial(id, "direct-only")
+	_, _, err := dialer.dial(id, api.DialQuery{Path: "direct-only"})
 	if !errors.Is(err, wire.Unreachable) && !errors.Is(err, wire.Timeout) {
 		t.Errorf("direct-only: %v", err)
 	}

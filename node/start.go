@@ -90,6 +90,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 		return err
 	}
 	servers.Store(n.disc)
+	n.run(ctx, "relays", n.watchRelays, func() error { return nil })
 	if err := n.startPipes(ctx, key, changed); err != nil {
 		return err
 	}
