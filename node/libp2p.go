@@ -166,7 +166,8 @@ func natOptions(cfg Config, parts hostParts) []libp2p.Option {
 	if slices.Contains(cfg.Transports, string(reach.Relay)) {
 		metrics := holepunch.NewMetricsTracer(holepunch.WithRegisterer(parts.reg))
 		opts = append(opts, libp2p.EnableHolePunching(
-			holepunch.WithMetricsAndEventTracer(metrics, parts.punches), holepunch.DirectDialTimeout(punchTimeout)))
+			holepunch.WithMetricsAndEventTracer(metrics, parts.punches), holepunch.DirectDialTimeout(punchTimeout),
+			parts.punches.Option()))
 	}
 	if !cfg.DisablePortMapping && !cfg.NoListen {
 		opts = append(opts, libp2p.NATManager(func(net network.Network) basichost.NATManager {

@@ -60,6 +60,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	punches := new(reach.Punches)
+	n.onClose(punches.Close) // after the host
 	h, gater, err := newHost(n.cfg, hostParts{
 		key: key, reg: n.reg, punches: punches,
 		relays: relaySource(func(count int) []peer.AddrInfo {
