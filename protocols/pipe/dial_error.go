@@ -87,6 +87,9 @@ func (d *dialing) advice(code wire.Code) string {
 		}
 		return fmt.Sprintf("ask the owner%s for a capability to dial: panpipe pipe grant %s --dial --to %s", owner, d.id, d.s.cfg.principal())
 	case wire.Unreachable, wire.Timeout:
+		if next := d.forbidden(); next != "" {
+			return next
+		}
 		return "the record is there but its endpoints cannot be reached: is the binder behind a NAT or firewall, or gone without leaving?"
 	case wire.Busy:
 		return "the binder does not keep up with its dialers: try again, or raise its backlog"
@@ -94,4 +97,19 @@ func (d *dialing) advice(code wire.Code) string {
 		return fmt.Sprintf("whom the record names does not serve the pipe: start its binder, panpipe pipe listen %s, or wait for one", d.id)
 	}
 	return ""
+}
+
+// forbidden returns the advice of reach where this node's own rules forbade
+// every dial, and nothing elsewhere.
+func (d *dialing) forbidden() string {
+	next := ""
+	for _, a := range d.attempts {
+		if wire.CodeOf(a.Err) != wire.Forbidden {
+			return ""
+		}
+		if next == "" {
+			next = wire.NextOf(a.Err)
+		}
+	}
+	return next
 }

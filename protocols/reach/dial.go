@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
@@ -30,7 +31,7 @@ func (r *Reach) viaSwarm(ctx context.Context, w Want) (network.Conn, []Attempt) 
 	start := time.Now()
 	conn, err := r.sw.DialPeer(ctx, w.Peer)
 	if err != nil {
-		return nil, swarmAttempts(err, known, start)
+		return nil, r.swarmAttempts(w.Peer, err, known, start)
 	}
 	a := conn.RemoteMultiaddr()
 	return conn, []Attempt{{Addr: a, Transport: TransportOfConn(conn), Started: start, Took: time.Since(start)}}
@@ -52,9 +53,10 @@ func (r *Reach) backedOff(w Want, known []ma.Multiaddr) []Attempt {
 // swarmAttempts reads attempts out of the swarm's error. Where the swarm says
 // nothing of single addresses, as when time ran out, each one that was known
 // shares the common cause.
-func swarmAttempts(err error, known []ma.Multiaddr, start time.Time) []Attempt {
+func (r *Reach) swarmAttempts(p peer.ID, err error, known []ma.Multiaddr, start time.Time) []Attempt {
 	var attempts []Attempt
 	note := func(a ma.Multiaddr, err error) {
+		err = r.gated(p, a, err)
 		attempts = append(attempts, Attempt{
 			Addr: a, Transport: TransportOf(a), Started: start, Took: time.Since(start), Err: cause(err),
 		})

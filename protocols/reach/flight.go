@@ -35,7 +35,8 @@ type flight struct {
 // transport share a flight; one that failed is followed by another for the
 // addresses that it did not cover.
 func (r *Reach) fly(ctx context.Context, w Want) (network.Conn, []Attempt) {
-	addrs, attempts := r.dialable(ctx, w)
+	addrs, wary, attempts := r.dialable(ctx, w)
+	w.wary = wary
 	for len(addrs) > 0 && ctx.Err() == nil {
 		f, landed := r.board(w, addrs)
 		if !landed.IsZero() {
@@ -87,7 +88,7 @@ func (r *Reach) board(w Want, addrs []ma.Multiaddr) (*flight, Path) {
 	for _, a := range addrs {
 		f.addrs[string(a.Bytes())] = true
 	}
-	f.race = &race{dial: r.dialer(key.peer), goes: r.goes}
+	f.race = &race{dial: r.dialer(key.peer), goes: r.goes, wary: w.wary}
 	r.flights[key] = f
 	r.running.Go(func() {
 		defer stop(nil)

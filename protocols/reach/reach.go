@@ -30,7 +30,8 @@ type Config struct {
 	Host host.Host
 
 	// Gater is the connection gater that the host was built with; nil for
-	// none. The swarm does not tell.
+	// none. The swarm does not tell. A *Gate is told what reach learns of where
+	// peers are, and asked why it refuses.
 	Gater connmgr.ConnectionGater
 
 	// Resolver resolves names in multiaddrs; nil is the system's.
@@ -65,6 +66,15 @@ type Want struct {
 	Transport  Transport      // the path must use it, and is made beside other connections; Any leaves it open
 	AllowRelay bool           // a relayed path will do; Transport Relay implies it
 	Explicit   bool           // a person asked now: earlier failures do not hold the dial back
+
+	// Unproven are those of Addrs at which nobody else saw the peer, and
+	// names: no more than two of them are dialled at a time.
+	Unproven []ma.Multiaddr
+	// Seen are those of Addrs at which somebody else, whoever that be, says to
+	// have seen the peer. They may show that it is a neighbour.
+	Seen []ma.Multiaddr
+
+	wary map[string]bool // set by dialable for the race
 }
 
 // Reach makes paths on one host. Its methods are safe for concurrent use.
@@ -138,10 +148,14 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	start := time.Now()
 	var conn network.Conn
 	var attempts []Attempt
-	if w.Transport == Any && !w.Only {
-		conn, attempts = r.viaSwarm(ctx, w)
-	} else {
+	w = r.tellGate(ctx, w)
+	switch {
+	case w.Transport != Any || w.Only:
 		conn, attempts = r.fly(ctx, w)
+	case len(w.Unproven) > 0:
+		conn, attempts = r.warily(ctx, w)
+	default:
+		conn, attempts = r.viaSwarm(ctx, w)
 	}
 	if conn == nil {
 		if r.ctx.Err() != nil {
