@@ -104,7 +104,10 @@ func (d *dialing) advice(code wire.Code) string {
 func (d *dialing) forbidden() string {
 	next := ""
 	for _, a := range d.attempts {
-		if wire.CodeOf(a.Err) != wire.Forbidden {
+		switch {
+		case a.Addr == nil:
+			continue // stands in for a path to which no address was left
+		case wire.CodeOf(a.Err) != wire.Forbidden:
 			return ""
 		}
 		if next == "" {

@@ -13,9 +13,9 @@ type ruling uint8
 
 const (
 	refuse      ruling = iota
-	ration              // dialled within the budget for what strangers name
-	rationLocal         // within the narrower one for a neighbour's private addresses
-	freely              // dialled
+	ration             // dialled within the budget for what strangers name
+	rationLocal        // within the narrower one for a neighbour's private addresses
+	freely             // dialled
 )
 
 // rule decides whether an address may be dialled.
