@@ -82,6 +82,7 @@ func (d *dialing) paths(f Found) []reach.Want {
 		for _, t := range transports {
 			out = append(out, reach.Want{
 				Peer: to, Addrs: f.Binding.Endpoints, Transport: t, AllowRelay: relay, Explicit: true,
+				Unproven: f.unproven(), Seen: f.seen(),
 			})
 		}
 	}
@@ -198,7 +199,7 @@ func (d *dialing) follow(envelope []byte, old Found) bool {
 		d.s.hostile(err)
 		return false
 	}
-	f := Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now}
+	f := unseen(Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now})
 	f.From, _ = old.Binding.Binder.Peer()
 	d.s.learn(now, f)
 	if d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {
