@@ -90,6 +90,9 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err er
 		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error {
 			gate = reach.NewGate(c.ConnectionGater)
 			c.ConnectionGater = gate
+			if c.DialRanker == nil {
+				c.DialRanker = reach.Rank
+			}
 			return nil
 		}},
 	)

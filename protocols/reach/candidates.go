@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -206,9 +205,4 @@ func isName(a ma.Multiaddr) bool {
 		return true
 	}
 	return false
-}
-
-// rank orders addresses as the swarm does: QUIC first, IPv6 and IPv4 in turn.
-func rank(addrs []ma.Multiaddr) []network.AddrDelay {
-	return swarm.DefaultDialRanker(append([]ma.Multiaddr(nil), addrs...))
 }

@@ -56,7 +56,10 @@ func (r *Reach) backedOff(w Want, known []ma.Multiaddr) []Attempt {
 func (r *Reach) swarmAttempts(p peer.ID, err error, known []ma.Multiaddr, start time.Time) []Attempt {
 	var attempts []Attempt
 	note := func(a ma.Multiaddr, err error) {
-		err = r.gated(p, a, err)
+		if gated := r.gated(p, a, err); gated != err {
+			attempts = append(attempts, failed(a, gated))
+			return
+		}
 		attempts = append(attempts, Attempt{
 			Addr: a, Transport: TransportOf(a), Started: start, Took: time.Since(start), Err: cause(err),
 		})

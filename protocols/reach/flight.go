@@ -92,7 +92,7 @@ func (r *Reach) board(w Want, addrs []ma.Multiaddr) (*flight, Path) {
 	r.flights[key] = f
 	r.running.Go(func() {
 		defer stop(nil)
-		if tc := f.race.run(ctx, rank(addrs)); tc != nil {
+		if tc := f.race.run(ctx, rankWary(addrs, w.wary)); tc != nil {
 			f.conn, f.err = r.adopter.adopt(ctx, r.sw, tc)
 		}
 		r.mu.Lock()

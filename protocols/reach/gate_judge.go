@@ -109,8 +109,8 @@ func (g *Gate) refusal(p peer.ID, a ma.Multiaddr) error {
 	case v == refuse:
 		return t.refused()
 	case v != freely && !room:
-		return wire.Errorf(wire.Busy, "not tried: too many addresses at %s, or of this peer, were named and did not answer lately: %w",
-			t.where(), swarm.ErrGaterDisallowedConnection).
+		return wire.Errorf(wire.Busy, "not tried: too many addresses at %s, or of this peer, were named and did not answer lately",
+			t.where()).
 			WithNext("wait %s, or name that node by a ticket or an address with --join", 2*budgetTime)
 	}
 	return cause(swarm.ErrGaterDisallowedConnection)
@@ -133,7 +133,7 @@ func (t target) refused() error {
 	default:
 		what = "is not the address of one node"
 	}
-	err := wire.Errorf(wire.Forbidden, "%s %s: not tried: %w", t.where(), what, swarm.ErrGaterDisallowedConnection)
+	err := wire.Errorf(wire.Forbidden, "%s %s: not tried", t.where(), what)
 	if next != "" {
 		err = err.WithNext("%s", next)
 	}
