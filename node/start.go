@@ -56,8 +56,9 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 		return err
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
+	punches := new(reach.Punches)
 	h, gate, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg,
+		key: key, reg: n.reg, punches: punches,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -75,7 +76,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	if err != nil {
 		return err
 	}
-	if err := n.startReach(); err != nil {
+	if err := n.startReach(punches); err != nil {
 		return err
 	}
 	if err := listen(h, n.cfg); err != nil {
@@ -117,8 +118,8 @@ func (n *Node) openState(ctx context.Context) (crypto.PrivKey, error) {
 	return key, nil
 }
 
-func (n *Node) startReach() (err error) {
-	n.reach, err = reach.New(reach.Config{Host: n.host, Gater: n.gate, Log: n.log("reach")})
+func (n *Node) startReach(punches *reach.Punches) (err error) {
+	n.reach, err = reach.New(reach.Config{Host: n.host, Gater: n.gate, Punches: punches, Log: n.log("reach")})
 	if err != nil {
 		return err
 	}

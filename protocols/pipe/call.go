@@ -62,7 +62,7 @@ func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
 }
 
 // paths lists which paths to try: the required transport alone, or each that
-// the pipe allows, or any; direct ones first where they are preferred.
+// the pipe allows, or any, as the path policy has it.
 func (d *dialing) paths(f Found) []reach.Want {
 	adv := f.Binding.Advertisement
 	to, ok := f.Binding.Binder.Peer()
@@ -73,20 +73,10 @@ func (d *dialing) paths(f Found) []reach.Want {
 	if d.o.Transport == reach.Any && len(adv.Transports) > 0 {
 		transports = transportsOf(f.Binding)
 	}
-	relays := []bool{d.o.PathPolicy != DirectOnly && adv.Allows(reach.Relay)}
-	if d.o.PathPolicy == PreferDirect && relays[0] {
-		relays = []bool{false, true}
+	base := reach.Want{
+		Peer: to, Addrs: f.Binding.Endpoints, Unproven: f.unproven(), Seen: f.seen(), Explicit: true,
 	}
-	var out []reach.Want
-	for _, relay := range relays {
-		for _, t := range transports {
-			out = append(out, reach.Want{
-				Peer: to, Addrs: f.Binding.Endpoints, Transport: t, AllowRelay: relay, Explicit: true,
-				Unproven: f.unproven(), Seen: f.seen(),
-			})
-		}
-	}
-	return out
+	return d.o.PathPolicy.wants(base, transports, adv.Allows(reach.Relay))
 }
 
 // record keeps the attempts of one path. Where the path itself fails, its

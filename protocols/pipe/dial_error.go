@@ -90,6 +90,9 @@ func (d *dialing) advice(code wire.Code) string {
 		if next := d.forbidden(); next != "" {
 			return next
 		}
+		if next := d.punchAdvice(); next != "" {
+			return next
+		}
 		return "the record is there but its endpoints cannot be reached: is the binder behind a NAT or firewall, or gone without leaving?"
 	case wire.Busy:
 		return "the binder does not keep up with its dialers: try again, or raise its backlog"
@@ -115,4 +118,14 @@ func (d *dialing) forbidden() string {
 		}
 	}
 	return next
+}
+
+// punchAdvice is what can be done where hole punching has failed.
+func (d *dialing) punchAdvice() string {
+	for _, a := range d.attempts {
+		if a.Punch && a.Err != nil {
+			return wire.NextOf(a.Err)
+		}
+	}
+	return ""
 }

@@ -15,8 +15,16 @@ import (
 )
 
 // viaSwarm gets a connection by the swarm's own dialling, which is shared with
-// everything else in the node that dials the same peer.
+// everything else in the node that dials the same peer. Unproven addresses it
+// is given only a few at a time.
 func (r *Reach) viaSwarm(ctx context.Context, w Want) (network.Conn, []Attempt) {
+	if len(w.Unproven) > 0 {
+		return r.warily(ctx, w)
+	}
+	return r.swarmDial(ctx, w)
+}
+
+func (r *Reach) swarmDial(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	known := r.known(w)
 	r.sw.Peerstore().AddAddrs(w.Peer, known, peerstore.TempAddrTTL)
 	if w.Explicit {

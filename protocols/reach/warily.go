@@ -12,46 +12,66 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 )
 
+// directFirst is the time that unproven direct addresses have before relayed
+// ones are dialled.
+const directFirst = 2 * time.Second
+
 // warily gets a connection where some of the addresses are unproven. The swarm
-// would dial all that it has at once, so the direct ones are dialled here. Then
-// come the relayed ones, a few at a time, by the swarm, since hole punching
-// makes a better path only beside what the swarm has dialled.
-func (r *Reach) warily(ctx context.Context, w Want) (network.Conn, []Attempt) {
+// would dial all that it has at once, so unproven direct ones are dialled here,
+// with the proven ones. Relayed ones come after them, two at a time, by the
+// swarm, since hole punching makes a better path only beside what the swarm has
+// dialled.
+func (r *Reach) warily(ctx context.Context, w Want) (conn network.Conn, attempts []Attempt) {
 	if w.Explicit {
 		r.sw.Backoff().Clear(w.Peer)
 	}
-	relays := w.relayed()
-	direct := w
-	direct.AllowRelay = false
-	conn, attempts := r.flyFor(ctx, direct, len(relays) > 0)
-	for ; conn == nil && len(relays) > 0 && ctx.Err() == nil; relays = relays[min(len(relays), mostWary):] {
-		through := w
-		through.Explicit = false // the direct ones have just failed
-		through.Addrs = relays[:min(len(relays), mostWary)]
+	direct, relayed := w.split()
+	left := w
+	left.Unproven, left.Explicit = nil, false // back-off was cleared, and what fails here is not to be dialled again
+	if slices.ContainsFunc(direct, w.unproven) {
+		if conn, attempts = r.flyFirst(ctx, w, direct, len(relayed) > 0); conn != nil {
+			return conn, attempts
+		}
+		if direct = nil; len(relayed) == 0 {
+			return nil, attempts
+		}
+	}
+	for first := true; ctx.Err() == nil && (first || len(relayed) > 0); first = false {
+		some := min(len(relayed), mostWary)
+		left.Addrs = slices.Concat(direct, relayed[:some])
+		direct, relayed = nil, relayed[some:]
 		var more []Attempt
-		conn, more = r.viaSwarm(ctx, through)
+		conn, more = r.swarmDial(ctx, left)
 		attempts = append(attempts, more...)
+		if conn != nil {
+			break
+		}
 	}
 	return conn, attempts
 }
 
-// flyFor dials directly, for half of the time if others come after it.
-func (r *Reach) flyFor(ctx context.Context, w Want, others bool) (network.Conn, []Attempt) {
-	if end, ok := ctx.Deadline(); ok && others {
+// flyFirst dials direct addresses, for a short while if others come after them.
+func (r *Reach) flyFirst(ctx context.Context, w Want, direct []ma.Multiaddr, others bool) (network.Conn, []Attempt) {
+	if others {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		ctx, cancel = context.WithTimeout(ctx, directFirst)
 		defer cancel()
 	}
+	w.Addrs, w.AllowRelay = direct, false
 	return r.fly(ctx, w)
 }
 
-// relayed lists the relayed addresses of w that may be used.
-func (w Want) relayed() []ma.Multiaddr {
-	if !w.AllowRelay {
-		return nil
+// split parts the addresses of w that serve it.
+func (w Want) split() (direct, relayed []ma.Multiaddr) {
+	for _, a := range w.Addrs {
+		switch t := TransportOf(a); {
+		case t == Relay && w.admits(t):
+			relayed = append(relayed, a)
+		case isDNSAddr(a), w.admits(t):
+			direct = append(direct, a)
+		}
 	}
-	direct := func(a ma.Multiaddr) bool { return TransportOf(a) != Relay }
-	return slices.DeleteFunc(slices.Clone(w.Addrs), direct)
+	return direct, relayed
 }
 
 // gate is the node's Gate, nil if it has none.
