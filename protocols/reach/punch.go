@@ -55,7 +55,7 @@ func (r *Reach) punches() bool {
 func (r *Reach) seek(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	begun := time.Now()
 	r.closeIdle(w.Peer)
-	all := Want{Peer: w.Peer, Addrs: w.Addrs, AllowRelay: true, Explicit: w.Explicit}
+	all := Want{Peer: w.Peer, Addrs: w.Addrs, Unproven: w.Unproven, AllowRelay: true, Explicit: w.Explicit}
 	dialing, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
 	conn, attempts := r.viaSwarm(dialing, all)
 	cancel()
@@ -168,7 +168,7 @@ func (r *Reach) await(ctx context.Context, w Want, relayed network.Conn) (networ
 func (r *Reach) late(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
 	defer cancel()
-	conn, attempts := r.viaSwarm(ctx, Want{Peer: w.Peer, Addrs: w.Addrs, Explicit: w.Explicit})
+	conn, attempts := r.viaSwarm(ctx, Want{Peer: w.Peer, Addrs: w.Addrs, Unproven: w.Unproven, Explicit: w.Explicit})
 	return r.fitting(w, conn, attempts)
 }
 

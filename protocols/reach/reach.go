@@ -30,7 +30,8 @@ type Config struct {
 	Host host.Host
 
 	// Gater is the connection gater that the host was built with; nil for
-	// none. The swarm does not tell.
+	// none. The swarm does not tell. A *Gate is told what reach learns of where
+	// peers are, and asked why it refuses.
 	Gater connmgr.ConnectionGater
 
 	// Resolver resolves names in multiaddrs; nil is the system's.
@@ -73,6 +74,13 @@ type Want struct {
 	AllowRelay bool           // a relayed path will do; Transport Relay implies it
 	Explicit   bool           // a person asked now: earlier failures do not hold the dial back
 
+	// Unproven are those of Addrs at which nobody else saw the peer, and
+	// names: no more than two of them are dialled at a time.
+	Unproven []ma.Multiaddr
+	// Seen are those of Addrs at which somebody else, whoever that be, says to
+	// have seen the peer. They may show that it is a neighbour.
+	Seen []ma.Multiaddr
+
 	// PreferDirect gives the relayed path that AllowRelay admits only after a
 	// direct one was sought for PreferTime. With a required transport it bounds
 	// the wait for hole punching by that time.
@@ -80,6 +88,8 @@ type Want struct {
 
 	// NoPunch does not wait for hole punching: the caller has another way.
 	NoPunch bool
+
+	wary map[string]bool // set by dialable for the race
 }
 
 // Reach makes paths on one host. Its methods are safe for concurrent use.
@@ -167,6 +177,7 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 	start := time.Now()
+	w = r.tellGate(ctx, w)
 	conn, attempts, ended := r.obtain(ctx, w)
 	if conn == nil {
 		if r.ctx.Err() != nil {
