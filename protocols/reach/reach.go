@@ -168,6 +168,7 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	defer context.AfterFunc(r.ctx, cancel)()
 	start := time.Now()
 	conn, attempts, ended := r.obtain(ctx, w)
+	r.doubtRelays(attempts)
 	if conn == nil {
 		if r.ctx.Err() != nil {
 			return Path{}, attempts, errClosed()
@@ -220,7 +221,7 @@ func (r *Reach) dial(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	first, cancel := context.WithTimeout(ctx, PreferTime)
 	conn, attempts := r.viaSwarm(first, direct)
 	cancel()
-	if conn != nil || ctx.Err() != nil {
+	if conn != nil || ctx.Err() != nil || !r.signals(w) {
 		return conn, attempts
 	}
 	conn, more := r.viaSwarm(ctx, w)
@@ -297,18 +298,6 @@ func (r *Reach) Adopted(c network.Conn) bool { return adoptedOf(c) != nil }
 func Speaks(h host.Host, p peer.ID, id protocol.ID) bool {
 	spoken, err := h.Peerstore().SupportsProtocols(p, id)
 	return err == nil && len(spoken) > 0
-}
-
-// spawn runs f on a goroutine that Close waits for. It is false once the Reach
-// is closed.
-func (r *Reach) spawn(f func()) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return false
-	}
-	r.running.Go(f)
-	return true
 }
 
 // errClosed is what a closed Reach says.
