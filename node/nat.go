@@ -165,7 +165,7 @@ func addrPortOf(a ma.Multiaddr) (netip.AddrPort, bool) {
 // NAT tells what stands between the node and the internet. Without port mapping
 // no router is asked, and Router, Mapped and Double stay empty.
 func (n *Node) NAT() NATState {
-	public := n.publicAddrs()
+	public := n.disc.OwnPublic()
 	if n.mapper == nil {
 		return NATState{Public: public}
 	}
@@ -174,12 +174,4 @@ func (n *Node) NAT() NATState {
 		return n.mapper.state(public, true)
 	}
 	return n.mapper.state(public, false)
-}
-
-// publicAddrs are this node's public addresses as others see them.
-func (n *Node) publicAddrs() []netip.Addr {
-	if d, ok := any(n.disc).(interface{ OwnPublic() []netip.Addr }); ok {
-		return d.OwnPublic()
-	}
-	return nil
 }

@@ -1,37 +1,67 @@
 package reach
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
-func TestRelaysWaitForDirectAddresses(t *testing.T) {
-	const relay = "/p2p/12D3KooWPbyJeusGVP8Aa8eRtfWC8ATjyjkopQy8a6P7HKZ2wZAb/p2p-circuit"
-	const byRelay, byOther = "/ip4/23.1.1.1/udp/1/quic-v1" + relay, "/ip4/25.1.1.1/udp/1/quic-v1" + relay
-	for _, c := range []struct {
-		name  string
-		addrs []string
-		want  time.Duration // of the first dial by a relay
+func addresses(format string, n int) (all []ma.Multiaddr) {
+	for i := range n {
+		all = append(all, ma.StringCast(fmt.Sprintf(format, 1+i)))
+	}
+	return all
+}
+
+// atOnce counts the addresses that are dialled in each step of the ladder.
+func atOnce(addrs []ma.Multiaddr) []int {
+	var steps []int
+	for _, r := range Rank(addrs) {
+		step := int(r.Delay / nextAfter)
+		for len(steps) <= step {
+			steps = append(steps, 0)
+		}
+		steps[step]++
+	}
+	return steps
+}
+
+func TestManyPublicAddressesAreGoneThroughSlowly(t *testing.T) {
+	const circuit = "/p2p/" + relayID + "/p2p-circuit"
+	for what, c := range map[string]struct {
+		addrs []ma.Multiaddr
+		want  []int
 	}{
-		{"nothing else", []string{byRelay, byOther}, 0},
-		{"an address on the LAN", []string{byRelay, "/ip4/192.168.1.2/udp/1/quic-v1", byOther}, 200 * time.Millisecond},
-		{"loopback", []string{byRelay, "/ip4/127.0.0.1/tcp/1"}, 200 * time.Millisecond},
-		{"a public address", []string{byRelay, "/ip4/24.1.1.1/udp/1/quic-v1"}, 200 * time.Millisecond},
+		"victims":             {addresses("/ip4/1.1.1.%d/udp/1/quic-v1", 8), []int{2, 2, 2, 2}},
+		"ports of one victim": {addresses("/ip4/1.1.1.1/tcp/%d", 8), []int{4, 4}},
+		"hosts of one /64":    {addresses("/ip6/2606::%d/tcp/1", 8), []int{4, 4}},
+		"relays":              {addresses("/ip4/1.1.1.%d/tcp/1"+circuit, 4), []int{2, 2}},
+		"a LAN":               {addresses("/ip4/10.0.0.%d/tcp/1", 8), []int{8}},
+		"this machine":        {addresses("/ip4/127.0.0.1/tcp/%d", 8), []int{8}},
+		"a node with relays": {slices.Concat(addresses("/ip4/1.1.1.1/tcp/%d", 2), addresses("/ip4/1.1.1.1/udp/%d/quic-v1", 2),
+			addresses("/ip6/2606::1/tcp/%d", 2), addresses("/ip6/2606::1/udp/%d/quic-v1", 2),
+			addresses("/ip4/1.1.2.%d/tcp/1"+circuit, 2)), []int{10}},
 	} {
-		var addrs []ma.Multiaddr
-		for _, a := range c.addrs {
-			addrs = append(addrs, ma.StringCast(a))
+		if got := atOnce(c.addrs); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v are dialled every %v, want %v", what, got, nextAfter, c.want)
 		}
-		first := time.Duration(-1)
-		for _, r := range Rank(addrs) {
-			if relayed := TransportOf(r.Addr) == Relay; relayed && (first < 0 || r.Delay < first) {
-				first = r.Delay
-			}
-		}
-		if first != c.want {
-			t.Errorf("%s: the relay is dialled after %s, want %s", c.name, first, c.want)
+	}
+}
+
+func TestFewAddressesAreRankedAsLibp2pDoes(t *testing.T) {
+	addrs := slices.Concat(addresses("/ip4/1.1.1.1/tcp/%d", 2), addresses("/ip4/1.1.1.1/udp/%d/quic-v1", 1),
+		addresses("/ip6/2606::1/udp/%d/quic-v1", 1), addresses("/ip4/10.0.0.%d/tcp/1", 3))
+	want := make(map[string]time.Duration)
+	for _, r := range swarm.DefaultDialRanker(slices.Clone(addrs)) {
+		want[r.Addr.String()] = r.Delay
+	}
+	for _, r := range Rank(addrs) {
+		if r.Delay != want[r.Addr.String()] {
+			t.Errorf("%s after %v, want %v", r.Addr, r.Delay, want[r.Addr.String()])
 		}
 	}
 }
