@@ -114,6 +114,37 @@ func (p *process) echo(name string) string {
 	return created.ID
 }
 
+// finds has the doctor look until it finds something, since nothing tells when a
+// router has answered.
+func (p *process) finds(code string, within time.Duration) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), within)
+	defer cancel()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		out, err := p.command(ctx, "doctor", "--json").Output() // it fails if there is a problem
+		if strings.Contains(string(out), `"`+code+`"`) {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			p.t.Fatalf("the doctor does not find %s within %s: %v\n%s", code, within, err, out)
+		}
+	}
+}
+
+// id is the node's peer ID.
+func (p *process) id() string {
+	p.t.Helper()
+	who, err := p.api().ID(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return who.Peer
+}
+
 // dial connects to a pipe and tells how.
 func (p *process) dial(id string, q api.DialQuery) (*client.Conn, api.Connection, error) {
 	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
@@ -205,6 +236,41 @@ func TestMappedPortIsReachedWithoutRelay(t *testing.T) {
 		t.Errorf("connected at %s", about.Endpoint)
 	}
 	roundTrip(t, c, 4<<20)
+}
+
+// TestDoubleNATIsNamed: the home's router maps ports, or would, but is itself
+// behind a carrier's. Debian's miniupnpd maps nothing where its own address is
+// private; where the carrier uses addresses that look public, it does, and what
+// it says is not what others see.
+func TestDoubleNATIsNamed(t *testing.T) {
+	for _, c := range []struct{ name, carrier, home string }{
+		{"carrier with private addresses", "100.64.0.1/10", "100.64.0.9"},
+		{"carrier with addresses that look public", "30.0.0.1/8", "30.0.0.9"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMatrix(t, 3, 1)
+			carrier := m.internet.Router("carrier", "24.20.1.1", lab.Masquerade, c.carrier)
+			home := carrier.LAN.Router("home", c.home, lab.Masquerade, "192.168.1.1/24")
+			home.MapPorts()
+			begun := time.Now()
+			inside := m.join(home.Host("a"), "--no-mdns")
+			inside.until("private", private)
+			inside.finds("double-nat", time.Minute)
+			t.Logf("named after %s", time.Since(begun))
+			// Two layers of such NATs let holes through all the same.
+			dialer := m.join(m.internet.Router("rb", "26.21.1.1", lab.Masquerade, "192.168.1.1/24").Host("b"), "--no-mdns", "--no-portmap")
+			inside.until("on the relay", onRelay(1))
+			dialer.until("ready", ready)
+			conn, about := dialer.mustDial(inside.echo("echo"), api.DialQuery{Path: "direct-only"})
+			if !strings.Contains(about.Endpoint, "/ip4/24.20.1.1/") {
+				t.Errorf("connected at %s", about.Endpoint)
+			}
+			roundTrip(t, conn, 1<<20)
+			if out := inside.run("explain", dialer.id()); !strings.Contains(out, "double NAT") {
+				t.Errorf("explain says:\n%s", out)
+			}
+		})
+	}
 }
 
 func TestDeadRelayIsReplaced(t *testing.T) {

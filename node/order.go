@@ -42,7 +42,7 @@ func inTurn(relayed []ma.Multiaddr) []ma.Multiaddr {
 	nth := make(map[peer.ID]int) // how many of a relay's addresses come before
 	turn := make(map[string]int, len(relayed))
 	for _, a := range relayed {
-		relay := relayOf(a)
+		relay := relayBefore(a)
 		turn[string(a.Bytes())] = nth[relay]
 		nth[relay]++
 	}
@@ -52,8 +52,8 @@ func inTurn(relayed []ma.Multiaddr) []ma.Multiaddr {
 	return relayed
 }
 
-// relayOf is the relay that an address leads through, empty if it does not say.
-func relayOf(a ma.Multiaddr) peer.ID {
+// relayBefore is the relay that an address leads through, empty if it does not say.
+func relayBefore(a ma.Multiaddr) peer.ID {
 	hop, _ := ma.SplitFunc(a, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
 	_, id := peer.SplitAddr(hop)
 	return id
