@@ -34,9 +34,10 @@ import (
 
 // hostParts is what a libp2p host is made of besides the Config.
 type hostParts struct {
-	key    crypto.PrivKey
-	reg    prometheus.Registerer
-	relays autorelay.PeerSource // candidates, when this node needs a relay
+	key      crypto.PrivKey
+	reg      prometheus.Registerer
+	relays   autorelay.PeerSource // candidates, when this node needs a relay
+	refusals *refusals            // told what the limits refuse
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
@@ -54,7 +55,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gater connmgr.Connection
 			}
 		}
 	}()
-	rm, err := newResourceManager(cfg.Overlay, cfg.Limits)
+	rm, err := newResourceManager(cfg.Overlay, cfg.Limits, parts.refusals)
 	if err != nil {
 		return nil, nil, wire.Errorf(wire.Internal, "resource manager: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -40,10 +41,10 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, reg: newRegistry()}
+	n := &Node{cfg: cfg, reg: newRegistry(), join: join, started: time.Now(), refusals: newRefusals(cfg.Overlay)}
 	stopLogs := routeLibp2p(given, cfg.LogLevels)
 	n.onClose(func() error { stopLogs(); return nil })
-	if err := n.start(ctx, join); err != nil {
+	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
@@ -51,14 +52,14 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 
 // start makes the parts, from the ground up. Each leaves behind how it is
 // closed.
-func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
+func (n *Node) start(ctx context.Context) error {
 	key, err := n.openState(ctx)
 	if err != nil {
 		return err
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	h, gater, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg,
+		key: key, reg: n.reg, refusals: n.refusals,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -82,7 +83,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	if err := listen(h, n.cfg); err != nil {
 		return err
 	}
-	if err := n.startDiscovery(ctx, join); err != nil {
+	if err := n.startDiscovery(ctx); err != nil {
 		return err
 	}
 	servers.Store(n.disc)
@@ -127,9 +128,9 @@ func (n *Node) startReach(gater connmgr.ConnectionGater) (err error) {
 	return nil
 }
 
-func (n *Node) startDiscovery(ctx context.Context, join []peer.AddrInfo) (err error) {
+func (n *Node) startDiscovery(ctx context.Context) (err error) {
 	n.disc, err = discovery.New(ctx, discovery.Config{
-		Host: n.host, Reach: n.reach, Overlay: n.cfg.Overlay, Join: join,
+		Host: n.host, Reach: n.reach, Overlay: n.cfg.Overlay, Join: n.join,
 		MDNS: !n.cfg.DisableMDNS, Role: discovery.Role(n.cfg.Role),
 		Store: n.store, Log: n.log("discovery"), Providers: n.cfg.Providers,
 	})
@@ -146,7 +147,7 @@ func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-cha
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
 		Reach: n.reach, Router: n.disc, Store: n.store,
 		Endpoints: n.host.Addrs, AddrsChanged: changed,
-		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg),
+		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg, n.hear),
 		Limits: pipe.ServiceLimits{
 			Conns: n.cfg.Limits.PipeConnections, Backlog: n.cfg.Limits.Backlog,
 			RequestRate: float64(n.cfg.Limits.Requests), RequestBurst: 4 * n.cfg.Limits.Requests,

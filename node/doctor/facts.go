@@ -144,3 +144,10 @@ type Foreign struct {
 	Overlay  string // its prefix
 	Peers    int
 }
+
+// Standing is where a node stands in the network, in short.
+type Standing struct {
+	NAT      NAT
+	Relays   []string // through which it can be reached
+	Circuits int      // open connections that go over relays
+}

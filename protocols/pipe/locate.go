@@ -31,4 +31,6 @@ func (s *Service) others(ids []peer.ID) []peer.AddrInfo {
 func peerKey(id peer.ID) wire.Key { return wire.Place([]byte(id)) }
 
 // locate walks towards a node until somebody names its addresses.
-func (s *Service) locate(ctx context.Context, id peer.ID) peer.AddrInfo { return s.Locate(ctx, id).Peer }
+func (s *Service) locate(ctx context.Context, id peer.ID) peer.AddrInfo {
+	return s.Locate(ctx, id).Peer
+}
