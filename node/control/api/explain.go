@@ -2,17 +2,21 @@ package api
 
 import "time"
 
-// Explanation is an account of how a pipe is found and dialled.
+// Explanation is an account of how a pipe, or a peer, is found and dialled.
 type Explanation struct {
-	// Pipe is the pipe's ID.
+	// Kind is pipe or peer.
+	Kind string `json:"kind"`
+	// Pipe is the pipe's ID, empty with kind peer.
 	Pipe string `json:"pipe"`
+	// Peer is what is known of the peer, with kind peer.
+	Peer *PeerExplanation `json:"peer,omitempty"`
 	// Name is the public name.
 	Name string `json:"name,omitempty"`
 	// Type is unicast, secure or propagate; empty when nothing was found.
 	Type string `json:"type,omitempty"`
-	// Found says that a record was found.
+	// Found says that a record was found, or an address of the peer.
 	Found bool `json:"found"`
-	// Connected says that a dial worked.
+	// Connected says that a dial worked, or that the peer was connected.
 	Connected bool `json:"connected"`
 	// Asked counts the nodes that were asked.
 	Asked int `json:"asked"`
@@ -22,9 +26,15 @@ type Explanation struct {
 	Records []Binding `json:"records"`
 	// Dials are the tries to connect, in order.
 	Dials []DialAttempt `json:"dials"`
-	// Problem is why the pipe was not found or not reached.
+	// Problem is why the pipe or the peer was not found or not reached.
 	Problem *Problem `json:"problem,omitempty"`
 }
+
+// Values of Explanation.Kind.
+const (
+	KindPipe = "pipe"
+	KindPeer = "peer"
+)
 
 // DialAttempt is one try to connect.
 type DialAttempt struct {
