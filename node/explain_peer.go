@@ -63,7 +63,8 @@ func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w r
 		f.Asked = found.Asked
 	}
 	f.Addrs = known.list()
-	w.Addrs = known.addrs
+	w.Addrs, w.Only = known.addrs, true // reach tells each address apart, the swarm does not
+	w.Addrs, w.Only = known.addrs, true // reach tells each address apart, the swarm does not
 	_, attempts, err := n.reach.Path(ctx, w)
 	f.Tries = triesOf(attempts)
 	if err == nil && w.AllowRelay && w.Transport == reach.Any && len(before) > 0 && !before[0].Direct() {
@@ -92,8 +93,9 @@ func (n *Node) describe(ctx context.Context, f *doctor.PeerFacts, id peer.ID) {
 	if agent, err := ps.Get(id, "AgentVersion"); err == nil {
 		f.Agent, _ = agent.(string)
 	}
-	f.InOverlay = reach.Speaks(n.host, id, pipe.BindingProtocol(n.cfg.Overlay))
 	f.Server = reach.Speaks(n.host, id, discovery.KadProtocol(n.cfg.Overlay))
+	// One that leaves withdraws its own protocols before it goes.
+	f.InOverlay = f.Server || reach.Speaks(n.host, id, pipe.BindingProtocol(n.cfg.Overlay))
 	f.Relay = reach.Speaks(n.host, id, relayProtocol)
 	for _, s := range n.bindingProtocols(id) {
 		if s.overlay != n.cfg.Overlay && len(f.Overlays) < maxForeign {
@@ -124,7 +126,7 @@ func pathFacts(ctx context.Context, paths []reach.Path) []doctor.Path {
 		stat := p.Conn().Stat()
 		all[i] = doctor.Path{
 			Addr: p.Remote().String(), Transport: string(p.Transport()), Direct: p.Direct(),
-			Inbound: stat.Direction == network.DirInbound, Age: time.Since(stat.Opened), Circuit: circuitOf(p.Conn()),
+			Inbound: stat.Direction == network.DirInbound, Age: time.Since(stat.Opened), Circuit: circuitOf(p),
 		}
 		pings.Go(func() {
 			rtt, err := ping(ctx, p)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
@@ -113,22 +112,24 @@ func relayOf(a ma.Multiaddr) peer.ID {
 // circuits are the connections that go over relays.
 func (n *Node) circuits() []doctor.Circuit {
 	var all []doctor.Circuit
-	for _, c := range n.host.Network().Conns() {
-		if found := circuitOf(c); found != nil {
-			all = append(all, *found)
+	for _, id := range n.reach.Connected() {
+		for _, p := range n.reach.Paths(id) {
+			if found := circuitOf(p); found != nil {
+				all = append(all, *found)
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b doctor.Circuit) int { return strings.Compare(a.Peer, b.Peer) })
 	return all
 }
 
-// circuitOf tells of a relayed connection, nil for a direct one.
-func circuitOf(c network.Conn) *doctor.Circuit {
-	if reach.TransportOfConn(c) != reach.Relay {
+// circuitOf tells of a relayed path, nil for a direct one.
+func circuitOf(p reach.Path) *doctor.Circuit {
+	if p.Direct() {
 		return nil
 	}
-	stat := c.Stat()
-	found := doctor.Circuit{Peer: c.RemotePeer().String(), Relay: relayOf(c.RemoteMultiaddr()).String(), LeftData: -1}
+	stat := p.Conn().Stat()
+	found := doctor.Circuit{Peer: p.Peer().String(), Relay: relayOf(p.Remote()).String(), LeftData: -1}
 	if d, ok := stat.Extra[circuit.StatLimitDuration].(time.Duration); ok && d > 0 {
 		found.MaxTime = d
 		found.LeftTime = max(0, d-time.Since(stat.Opened))

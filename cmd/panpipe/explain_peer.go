@@ -17,11 +17,7 @@ func printPeer(w io.Writer, e api.Explanation) {
 	for _, x := range p.Paths {
 		printPath(w, x)
 	}
-	fmt.Fprintf(w, "addresses known: %d", len(p.Addresses))
-	if e.Asked > 0 {
-		fmt.Fprintf(w, " (%d nodes asked)", e.Asked)
-	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "addresses known: %d (nodes asked for them: %d)\n", len(p.Addresses), e.Asked)
 	for _, k := range p.Addresses {
 		fmt.Fprintf(w, "  %s (%s; from %s)\n", k.Address, k.Kind, strings.Join(k.Sources, ", "))
 	}
@@ -46,6 +42,9 @@ func printWhoPeerIs(w io.Writer, p *api.PeerExplanation) {
 	if !p.Identified {
 		fmt.Fprintln(w, "  it has not told yet what it speaks")
 		return
+	}
+	if len(p.Paths) == 0 && !p.Self {
+		fmt.Fprintln(w, "  what it told when it was last connected:")
 	}
 	fmt.Fprintf(w, "  program %s; in this overlay: %s; serves it: %s; relays for others: %s\n",
 		orDash(p.Agent), yes(p.InOverlay), yes(p.Server), yes(p.Relays))

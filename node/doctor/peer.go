@@ -171,9 +171,9 @@ func unreached(f PeerFacts) PeerVerdict {
 	case len(f.Addrs) == 0:
 		v.Problem, v.Detail = "unknown", fmt.Sprintf("no address of it is known here, nor to the %s asked", count(f.Asked, "node"))
 		v.Next = "see that it runs and is in this overlay; join through it if you know an address: panpipe up --join ADDR/p2p/" + f.ID
-	case f.all(func(t Try) bool { return t.Code == "timeout" }) && f.onlyLocal():
+	case f.all(Try.silent) && f.onlyLocal():
 		v.Next = "only addresses inside its own network are known, and none leads there from here: it needs a relay, a forwarded port, or a public address; it can see more with panpipe doctor"
-	case f.all(func(t Try) bool { return t.Code == "timeout" }):
+	case f.all(Try.silent):
 		v.Next = "every address stays silent: its machine is off, or a firewall or NAT drops what comes in; there, look at panpipe doctor and the firewall"
 	case len(f.Overlays) > 0 && !f.InOverlay:
 		v.Next = "it was in another overlay when last seen" + speaksOthers(f.Overlays)
@@ -182,6 +182,15 @@ func unreached(f PeerFacts) PeerVerdict {
 		v.Problem, v.Detail = "unreachable", "no path to it came about"
 	}
 	return v
+}
+
+// patience is how long only a try without any answer takes.
+const patience = 4 * time.Second
+
+// silent reports that nothing came back. Not every transport has a word of its
+// own for that.
+func (t Try) silent() bool {
+	return t.Code == "timeout" || t.Code == "unreachable" && t.Took >= patience
 }
 
 func (f PeerFacts) all(is func(Try) bool) bool {
