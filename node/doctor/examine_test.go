@@ -78,7 +78,7 @@ var changes = []change{
 	{"double NAT", func(f *Facts) {
 		behind(f)
 		f.Node.NAT = NAT{Router: true, Double: true, Mapped: mapped("10.0.0.2:4001"), Public: seen("198.51.100.7")}
-	}, DoubleNAT, Warning, "the router says 10.0.0.2:4001, others see 198.51.100.7"},
+	}, DoubleNAT, Warning, "the router forwards 10.0.0.2:4001, others see 198.51.100.7"},
 
 	{"no relay", behind, RelayUse, Warning, "no relay has a place"},
 	{"relays off", func(f *Facts) { behind(f); f.Node.UsesRelays = false }, RelayUse, Note, "transports"},

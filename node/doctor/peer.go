@@ -27,7 +27,8 @@ type PeerFacts struct {
 	Took  time.Duration
 
 	// Failure is the word of the error vocabulary for why it was not reached,
-	// empty if it was. Words and Advice go with it.
+	// or not in the way that is wanted; empty if it was. Words and Advice go
+	// with it.
 	Failure, Words, Advice string
 
 	Here Node // this side
@@ -113,6 +114,9 @@ func judgePeer(f PeerFacts) PeerVerdict {
 		return PeerVerdict{Summary: "connected" + best.how() + ", but it is not in this overlay", Connected: true, Direct: best.Direct,
 			Problem: "unsupported", Detail: fmt.Sprintf("it does not speak the protocols of overlay %q%s", f.Here.Overlay, speaksOthers(f.Overlays)),
 			Next: "give both nodes the same overlay (setting overlay, flag --overlay)"}
+	case best != nil && f.Failure != "":
+		return PeerVerdict{Summary: "connected" + best.how() + ", but not in the way that is wanted", Connected: true, Direct: best.Direct,
+			Problem: f.Failure, Detail: f.Words, Next: f.Advice}
 	case best != nil && !best.Direct:
 		return relayedOnly(f, best)
 	case best != nil:

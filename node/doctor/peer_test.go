@@ -28,6 +28,7 @@ func TestPeersAreJudged(t *testing.T) {
 		{"the path that answers counts", PeerFacts{Paths: []Path{dead, direct}}, nil, true, "", "directly over quic-v1"},
 		{"dead", PeerFacts{Paths: []Path{dead}}, nil, true, "timeout", "no answer within 3s"},
 		{"elsewhere", PeerFacts{Paths: []Path{direct}, Identified: true, Overlays: []string{"other"}}, nil, true, "unsupported", `"other"`},
+		{"not over the transport wanted", PeerFacts{Paths: []Path{direct}, Failure: "timeout", Words: "no answer over ws"}, nil, true, "timeout", "no answer over ws"},
 		{"relayed", PeerFacts{Paths: []Path{relayed}}, nil, true, "", "1m0s left of 1h0m0s"},
 		{"relayed, we are reachable", PeerFacts{Paths: []Path{relayed}}, nil, true, "", "the other side cannot be dialled"},
 		{"relayed behind NAT", PeerFacts{Paths: []Path{relayed}}, func(n *Node) { n.Reachability = private }, true, "", "both sides"},

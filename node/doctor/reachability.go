@@ -78,8 +78,8 @@ func portMapping(n Node) []Finding {
 	nat := n.NAT
 	switch {
 	case nat.Double:
-		return one(DoubleNAT, Warning, "double NAT: the router forwards ports, but its own address is translated once more",
-			fmt.Sprintf("the router says %s, others see %s", addrPorts(nat.Mapped), orNothing(addresses(nat.Public))),
+		return one(DoubleNAT, Warning, "double NAT: the router's own address is translated once more, so that what it forwards is of no use",
+			fmt.Sprintf("the router forwards %s, others see %s", addrPorts(nat.Mapped), orNothing(addresses(nat.Public))),
 			"set the device of the provider to bridge mode, or forward the ports there too, or ask the provider for a public address; until then relays and hole punching are used")
 	case len(nat.Mapped) > 0:
 		return one(PortMapping, OK, "the router forwards "+addrPorts(nat.Mapped), "", "")
