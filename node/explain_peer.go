@@ -53,6 +53,7 @@ func (n *Node) ExplainPeer(ctx context.Context, id peer.ID, transport reach.Tran
 
 // tryPeer finds out where the peer is and tries to reach it.
 func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w reach.Want) {
+	pathFacts(ctx, n.reach.Paths(id)) // those that turn out dead are closed by it
 	before := n.reach.Paths(id)
 	known := n.sources(ctx, id, before)
 	if len(before) == 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // Located is what the overlay says of a node's addresses.
@@ -75,6 +76,9 @@ func (s *Service) towards(ctx context.Context, id peer.ID, heard func(from peer.
 	defer s.tasks.Done()
 	q := Query{Key: peerKey(id)}
 	_, err := s.cfg.Router.Walk(ctx, q.Key, func(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) {
+		if to.ID == id {
+			return nil, wire.Errorf(wire.Unknown, "a node is not asked where it is itself")
+		}
 		q := q
 		q.Nonce = identity.NewNonce()
 		a, err := s.request(ctx, to, q.Message())
