@@ -53,8 +53,7 @@ func (n *Node) ExplainPeer(ctx context.Context, id peer.ID, transport reach.Tran
 
 // tryPeer finds out where the peer is and tries to reach it.
 func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w reach.Want) {
-	pathFacts(ctx, n.reach.Paths(id)) // those that turn out dead are closed by it
-	before := n.reach.Paths(id)
+	before := n.live(ctx, id)
 	known := n.sources(ctx, id, before)
 	if len(before) == 0 {
 		locating, cancel := context.WithTimeout(ctx, locateTime)
@@ -78,6 +77,22 @@ func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w r
 		f.Words, _, _ = strings.Cut(err.Error(), "\n") // the tries are told one by one
 	}
 	n.describe(ctx, f, id)
+}
+
+// live are the paths to a peer that are left when the dead ones have been
+// found out, and closed.
+func (n *Node) live(ctx context.Context, id peer.ID) []reach.Path {
+	var judged []<-chan struct{}
+	for _, p := range n.reach.Paths(id) {
+		judged = append(judged, n.reach.Doubt(p))
+	}
+	for _, done := range judged {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+	}
+	return n.reach.Paths(id)
 }
 
 // describe adds what the peer has told of itself, and the paths to it.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/node/doctor"
@@ -128,14 +127,10 @@ func circuitOf(p reach.Path) *doctor.Circuit {
 	if p.Direct() {
 		return nil
 	}
-	stat := p.Conn().Stat()
-	found := doctor.Circuit{Peer: p.Peer().String(), Relay: relayOf(p.Remote()).String(), LeftData: -1}
-	if d, ok := stat.Extra[circuit.StatLimitDuration].(time.Duration); ok && d > 0 {
-		found.MaxTime = d
-		found.LeftTime = max(0, d-time.Since(stat.Opened))
-	}
-	if b, ok := stat.Extra[circuit.StatLimitData].(uint64); ok {
-		found.MaxData = int64(min(b, 1<<62))
+	found := doctor.Circuit{Peer: p.Peer().String(), Relay: relayOf(p.Remote()).String()}
+	if a, limited := p.Allowance(); limited {
+		found.MaxTime, found.LeftTime = a.Duration, a.TimeLeft()
+		found.MaxData, found.LeftData = a.Data, a.DataLeft()
 	}
 	return &found
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/doctor"
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -22,6 +23,7 @@ func apiPeerExplanation(id peer.ID, f doctor.PeerFacts, v doctor.PeerVerdict) ap
 			Direct: v.Direct, Paths: []api.PeerPath{}, Addresses: []api.KnownAddress{}, Here: Findings(v.Here),
 		},
 	}
+	e.State, e.Path = peerState(f, v)
 	for _, p := range f.Paths {
 		e.Peer.Paths = append(e.Peer.Paths, apiPeerPath(p))
 	}
@@ -39,6 +41,19 @@ func apiPeerExplanation(id peer.ID, f doctor.PeerFacts, v doctor.PeerVerdict) ap
 		e.Peer.Next = v.Next
 	}
 	return e
+}
+
+// peerState is the state of a peer in the words for a pipe.
+func peerState(f doctor.PeerFacts, v doctor.PeerVerdict) (state, path string) {
+	switch {
+	case v.Connected && v.Direct:
+		return string(pipe.StateConnected), pipe.PathDirect
+	case v.Connected:
+		return string(pipe.StateConnected), pipe.PathRelay
+	case len(f.Addrs) > 0:
+		return string(pipe.StateAnnounced), ""
+	}
+	return string(pipe.StateUnbound), ""
 }
 
 func apiPeerPath(p doctor.Path) api.PeerPath {
