@@ -107,7 +107,8 @@ func (n *Node) describe(ctx context.Context, f *doctor.PeerFacts, id peer.ID) {
 		f.Identified = true
 	}
 	if agent, err := ps.Get(id, "AgentVersion"); err == nil {
-		f.Agent, _ = agent.(string)
+		text, _ := agent.(string)
+		f.Agent = doctor.Plain(text)
 	}
 	f.Server = reach.Speaks(n.host, id, discovery.KadProtocol(n.cfg.Overlay))
 	// One that leaves withdraws its own protocols before it goes.

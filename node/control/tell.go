@@ -91,7 +91,8 @@ func (s *Server) peer(id peer.ID, paths []reach.Path) api.Peer {
 		p.Server = reach.Speaks(h, id, discovery.KadProtocol(s.cfg.Node.Overlay()))
 		p.LatencyMS = milliseconds(h.Peerstore().LatencyEWMA(id))
 		if agent, err := h.Peerstore().Get(id, "AgentVersion"); err == nil {
-			p.Agent, _ = agent.(string)
+			text, _ := agent.(string)
+			p.Agent = doctor.Plain(text)
 		}
 	}
 	return p

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // PeerFacts is what a node knows of another one, and how trying to reach it
@@ -204,6 +205,20 @@ func (f PeerFacts) all(is func(Try) bool) bool {
 // onlyLocal reports that no address leads anywhere but its own network.
 func (f PeerFacts) onlyLocal() bool {
 	return !slices.ContainsFunc(f.Addrs, func(a KnownAddr) bool { return a.Kind != AddrPrivate && a.Kind != AddrLoopback })
+}
+
+// maxPlain caps Plain, in bytes.
+const maxPlain = 128
+
+// Plain makes a text that a peer has sent short and safe to print.
+func Plain(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), maxPlain)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 func speaksOthers(overlays []string) string {

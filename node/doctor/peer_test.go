@@ -59,6 +59,14 @@ func TestPeersAreJudged(t *testing.T) {
 	}
 }
 
+func TestTextOfPeersIsSafeToPrint(t *testing.T) {
+	for in, want := range map[string]string{"panpipe 1.2": "panpipe 1.2", "\x1b[31mred\r\n": "[31mred", "a\xffb\u202e": "ab", strings.Repeat("é", 100): strings.Repeat("é", 64)} {
+		if got := Plain(in); got != want {
+			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
 func TestPeerExplanationNamesThisSidesNAT(t *testing.T) {
 	f := PeerFacts{Failure: "timeout", Here: *healthy().Node}
 	f.Here.NAT = NAT{Router: true, Double: true, Mapped: mapped("10.0.0.2:1"), Public: seen("198.51.100.7")}
