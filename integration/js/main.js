@@ -1,0 +1,2 @@
+import { checkVectors } from './vectors.js'
+console.log(JSON.stringify(await checkVectors()))

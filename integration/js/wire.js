@@ -1,0 +1,108 @@
+// Length-delimited messages on a stream: package wire, section "Messages".
+import { Refusal, refuse } from './codes.js'
+import { concat } from './bytes.js'
+import { readUvarint } from './canonical.js'
+import { caps, decode, frame } from './messages.js'
+
+const enough = 256 << 10 // bytes buffered before the far side is made to wait
+
+/** What a stream brings, to be read in exact portions. One reader a stream. */
+export class Inbox {
+  #chunks = []
+  #length = 0
+  #ended = false
+  #error
+  #wake = () => {}
+
+  constructor (stream) {
+    this.stream = stream
+    stream.addEventListener('message', ({ data }) => this.#take(data.subarray()))
+    stream.addEventListener('end', () => this.#finish())
+    stream.addEventListener('remoteCloseWrite', () => { if (stream.readBufferLength === 0) this.#finish() })
+    stream.addEventListener('close', ({ error }) => this.#finish(error))
+    if (stream.readableEnded) this.#finish()
+  }
+
+  #take (chunk) {
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
+    if (this.#length > enough) this.stream.pause()
+    this.#wake()
+  }
+
+  #finish (error) {
+    this.#ended = true
+    this.#error ??= error
+    this.#wake()
+  }
+
+  /** Waits for bytes; false at the end of the stream. */
+  async #more () {
+    const had = this.#length
+    while (this.#length === had) {
+      if (this.#error) throw new Refusal('closed', `the stream was cut: ${this.#error.message}`)
+      if (this.#ended) return false
+      await new Promise((resolve) => { this.#wake = resolve })
+    }
+    return true
+  }
+
+  #give (n) {
+    const all = concat(...this.#chunks)
+    this.#chunks = n < all.length ? [all.subarray(n)] : []
+    this.#length -= n
+    if (this.#length <= enough && this.stream.readStatus === 'paused') this.stream.resume()
+    return all.subarray(0, n)
+  }
+
+  /** Exactly n bytes; "closed" where the stream ends before. */
+  async read (n) {
+    while (this.#length < n) if (!await this.#more()) refuse('closed', 'the stream ended within a message')
+    return this.#give(n)
+  }
+
+  /** Whatever is next, or undefined at the end. */
+  async next () {
+    if (this.#length === 0 && !await this.#more()) return undefined
+    return this.#give(this.#length)
+  }
+
+  /** One message; no byte behind it is taken. */
+  async message (name) {
+    return decode(name, await readDelimited((n) => this.read(n), caps[name]))
+  }
+}
+
+/** The bytes of a delimited message, asked for in exact portions; refused by its length before it is read. */
+export async function readDelimited (read, cap) {
+  const prefix = []
+  do prefix.push((await read(1))[0])
+  while (prefix.at(-1) >= 128 && prefix.length < 10)
+  const [length] = readUvarint(Uint8Array.from(prefix), 0)
+  if (length > BigInt(cap)) refuse('too-large', `a message of ${length} bytes`)
+  return length === 0n ? new Uint8Array() : read(Number(length))
+}
+
+/** Sends bytes and waits until more may be sent. */
+export async function send (stream, bytes) {
+  if (!stream.send(bytes)) await stream.onDrain()
+}
+
+export const sendMessage = (stream, name, object) => send(stream, frame(name, object))
+
+/** Runs something with a deadline; at the deadline the stream is reset. */
+export async function within (ms, stream, what, run) {
+  let timer
+  const late = new Promise((resolve, reject) => {
+    timer = setTimeout(() => {
+      const err = new Refusal('timeout', `${what} took longer than ${ms} ms`)
+      stream.abort(err)
+      reject(err)
+    }, ms)
+  })
+  try {
+    return await Promise.race([run(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
