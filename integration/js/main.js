@@ -1,2 +1,109 @@
+// The program: vectors, resolve, dial, listen. It speaks JSON lines on standard
+// output; what fails is a line with the word of the vocabulary, and status 1.
+import { parseArgs } from 'node:util'
+import { createInterface } from 'node:readline/promises'
+import { Refusal } from './codes.js'
+import { createPipe, Served } from './bind.js'
+import { idText, parseId, policies, types } from './advertisement.js'
+import { capabilityFromText } from './capability.js'
+import { dial } from './dial.js'
+import { peerId, principalText, parsePrincipal } from './principal.js'
+import { resolve } from './resolve.js'
+import { serve } from './serve.js'
+import { startNode } from './node.js'
+import { transportOf } from './transports.js'
 import { checkVectors } from './vectors.js'
-console.log(JSON.stringify(await checkVectors()))
+
+const tell = (event, more) => console.log(JSON.stringify({ event, ...more }, (key, value) => typeof value === 'bigint' ? String(value) : value))
+
+const { values: flags, positionals: [command, ...args] } = parseArgs({
+  allowPositionals: true,
+  options: {
+    overlay: { type: 'string', default: 'panpipe' },
+    join: { type: 'string', multiple: true, default: [] }, // multiaddr or ticket
+    seed: { type: 'string' }, // of the node's Ed25519 key, 32 bytes in hex
+    transport: { type: 'string', default: 'tcp' },
+    cap: { type: 'string' }, // text of a capability to dial
+    say: { type: 'string', default: '' }, // bytes for the far side
+    probe: { type: 'boolean', default: false },
+    type: { type: 'string', default: 'unicast' }, // of a pipe to serve
+    policy: { type: 'string', default: 'open' },
+    allow: { type: 'string', multiple: true, default: [] }, // principals that may dial
+    life: { type: 'string', default: '1800' } // s
+  }
+})
+
+const commands = {
+  async vectors () { tell('vectors', { checked: await checkVectors() }) },
+
+  /** Joins and tells which servers a plain kad-dht lookup finds. */
+  async join (node) {
+    const peers = []
+    for await (const { name, peer } of node.libp2p.services.dht.getClosestPeers(node.hash)) if (name === 'FINAL_PEER') peers.push(String(peer.id))
+    tell('joined', { peer: String(node.libp2p.peerId), mode: node.libp2p.services.dht.getMode(), servers: [...node.servers.values()].map((h) => String(peerId(h))), kad: peers })
+  },
+
+  async resolve (node, [id]) {
+    const found = await resolve(node, parseId(id), { transport: flags.transport })
+    tell('resolved', {
+      asked: found.asked, refused: found.refused, advertised: found.advertisement !== undefined, records: found.all.length,
+      binders: found.alive.map((b) => ({
+        binder: principalText(b.binder), term: b.term, seq: b.seq, life: b.life, authoritative: b.authoritative,
+        endpoints: b.addrs.map(String), proven: b.addrs.filter((_, i) => !b.unproven.has(i)).map(String)
+      }))
+    })
+  },
+
+  async dial (node, [id]) {
+    const capability = flags.cap && capabilityFromText(flags.cap)
+    const { conn, binding } = await dial(node, parseId(id), { transport: flags.transport, capability, probe: flags.probe })
+    tell('connected', { binder: principalText(binding.binder), term: binding.term, transport: transportOf(conn.over.decapsulateCode(421)) })
+    if (flags.probe) return
+    await conn.write(Buffer.from(flags.say))
+    await conn.closeWrite()
+    tell('heard', { text: String(await conn.rest()) })
+  },
+
+  /** Serves a new pipe until standard input ends; each dialer hears --say and is told what it said. */
+  async listen (node) {
+    const pipes = await serve(node)
+    const pipe = createPipe(node, { name: 'from JavaScript', type: types[flags.type], policy: policies[flags.policy] })
+    const served = new Served(node, pipe, {
+      life: Number(flags.life),
+      allow: flags.allow.map(parsePrincipal),
+      onConn: (conn) => talk(conn).catch((err) => tell('lost', { why: err.message }))
+    })
+    served.onRenewed = () => tell('renewed', { seq: served.seq })
+    served.onReplaced = (by) => tell('replaced', { by: principalText(by.binder), term: by.term })
+    pipes.set(Buffer.from(pipe.id).toString('hex'), served)
+    await served.bind()
+    tell('bound', { id: idText(pipe.id), holders: served.holders.map((n) => String(peerId(n.hash))), term: served.term, endpoints: node.endpoints().map(String) })
+    for await (const line of createInterface({ input: process.stdin })) tell('ignored', { line })
+    tell('withdrawn', { holders: await served.withdraw() })
+  }
+}
+
+async function talk (conn) {
+  tell('accepted', { from: principalText(conn.remote), transport: transportOf(conn.over.decapsulateCode(421)) })
+  await conn.write(Buffer.from(flags.say))
+  tell('heard', { text: String(await conn.rest()) })
+  await conn.closeWrite()
+}
+
+async function run () {
+  if (!Object.hasOwn(commands, command)) throw new Error(`no such command: ${command}; there are ${Object.keys(commands).join(', ')}`)
+  if (command === 'vectors') return commands.vectors()
+  const listen = command === 'listen' ? [flags.transport === 'ws' ? '/ip4/127.0.0.1/tcp/0/ws' : '/ip4/127.0.0.1/tcp/0'] : []
+  const node = await startNode({ overlay: flags.overlay, seed: flags.seed, listen })
+  try {
+    await node.join(flags.join)
+    await commands[command](node, args)
+  } finally {
+    await node.stop()
+  }
+}
+
+run().catch((err) => {
+  tell('failed', { code: err instanceof Refusal ? err.code : 'internal', why: err.message })
+  process.exitCode = 1
+})
