@@ -2,21 +2,25 @@
 // "Replaced", and "Renewal and withdrawal".
 import { equal, random } from './bytes.js'
 import { advertisementBytes, binders, parseAdvertisement, pipeId, pipeKey } from './advertisement.js'
+import { openCapability } from './capability.js'
 import { refuse, word } from './codes.js'
 import { beats } from './order.js'
 import { isVoid, openBinding, openRevocation, signBinding } from './records.js'
 import { request } from './request.js'
-import { now, resolve } from './resolve.js'
+import { resolve } from './resolve.js'
+import { now } from './time.js'
 
 const enoughHolders = 5
 const mostTries = 3
 
-/** A pipe that this node owns: its description and ID. */
+/** A pipe by its description. */
+export const pipeOf = (bytes) => ({ bytes, ad: parseAdvertisement(bytes), id: pipeId(bytes), key: pipeKey(pipeId(bytes)) })
+
+/** A new pipe that this node owns. */
 export function createPipe (node, { name, type, policy, transports = [], many = false }) {
-  const bytes = advertisementBytes({
+  return pipeOf(advertisementBytes({
     type, name, owner: node.principal, binders: many ? binders.many : binders.exclusive, transports, policy, reliable: 1, salt: random(16)
-  })
-  return { bytes, ad: parseAdvertisement(bytes), id: pipeId(bytes), key: pipeKey(pipeId(bytes)) }
+  }))
 }
 
 /** A pipe that this node has bound. Its state changes in publish, withdraw and replaced alone. */
@@ -27,16 +31,16 @@ export class Served {
   revocations = []
   replacedTold = []
 
-  constructor (node, pipe, { life = 1800, allow = [], onConn }) {
-    Object.assign(this, { node, life, allow, onConn, id: pipe.id, ad: pipe.ad, advertisement: pipe.bytes, key: pipe.key })
+  constructor (node, pipe, { life = 1800, allow = [], capability, onConn }) {
+    Object.assign(this, { node, life, allow, capability, onConn, id: pipe.id, ad: pipe.ad, advertisement: pipe.bytes, key: pipe.key })
   }
 
-  /** Looks for a standing binding, takes a term above it, and stores the record at the closest holders. */
+  /** Takes a term (the capability's, or as owner one above all known) and stores the record at the closest holders. */
   async bind () {
     const found = await resolve(this.node, this.id)
     this.revocations = found.revocations
-    const known = found.all.filter((b) => !isVoid(b, found.revocations)).reduce((max, b) => b.term > max ? b.term : max, 0n)
-    this.term = this.ad.binders === binders.exclusive ? known + 1n : 0n
+    if (this.capability) this.term = (await openCapability(this.capability)).term ?? 0n
+    else if (this.ad.binders === binders.exclusive) this.term = 1n + highestTerm(found)
     await this.publish()
     this.renewal = setInterval(() => this.publish().then(() => this.onRenewed?.(), () => {}), this.life * 500)
   }
@@ -52,7 +56,7 @@ export class Served {
         return
       }
       if (tries === mostTries) refuse(obstacle?.code ?? 'unreachable', obstacle?.reason ?? 'too few holders took the binding')
-      if (obstacle?.term >= this.term) this.term = obstacle.term + 1n // the owner names a term above every one that is known
+      if (!this.capability && obstacle?.term >= this.term) this.term = obstacle.term + 1n
     }
   }
 
@@ -61,7 +65,7 @@ export class Served {
     this.seq = seq
     this.envelope = await signBinding(this.node.key, {
       pipe: this.id, advertisement: this.advertisement, binder: this.node.principal, seq, issued: now(), life: this.life,
-      endpoints: withdrawn ? [] : this.node.endpoints().map((addr) => addr.bytes), term: this.term, withdrawn
+      endpoints: withdrawn ? [] : this.node.endpoints().map((addr) => addr.bytes), capability: this.capability, term: this.term, withdrawn
     })
   }
 
@@ -105,7 +109,7 @@ export class Served {
     const b = await openBinding(envelope)
     if (!equal(b.pipe, this.id) || this.ad.binders !== binders.exclusive) refuse('bad-request', 'not a binding that could replace this one')
     if (isVoid(b, this.revocations) || !beats(b, { term: this.term, binder: this.node.principal, seq: this.seq })) refuse('taken', 'the binding here stands')
-    this.moved = envelope
+    this.moved = b
     clearInterval(this.renewal)
     this.onReplaced?.(b)
   }
@@ -119,6 +123,9 @@ export class Served {
     return ok.length
   }
 }
+
+const highestTerm = ({ all, revocations }) =>
+  all.filter((b) => !isVoid(b, revocations)).reduce((max, b) => b.term > max ? b.term : max, 0n)
 
 async function standingTerm (envelope) {
   if (envelope.length === 0) return 0n

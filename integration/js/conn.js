@@ -6,7 +6,8 @@ import { openCapability, rights, validAt } from './capability.js'
 import { Refusal, number, refuse, word } from './codes.js'
 import { peerPrincipal, hashOf } from './principal.js'
 import { DIALER, LISTENER, checkSecureProof, secureProof } from './proof.js'
-import { now } from './resolve.js'
+import { isVoid } from './records.js'
+import { now } from './time.js'
 import { allowed } from './transports.js'
 import { Inbox, send, sendMessage, within } from './wire.js'
 
@@ -72,7 +73,7 @@ async function confirm (node, stream, reply, about, probe) {
 
 /**
  * Answers dialers of a pipe. The served pipe is looked up by ID:
- * { id, ad, moved (envelope), allow (principals), revocations, onConn }.
+ * { id, ad, moved (binding), gone, allow (principals), revocations, onConn }.
  */
 export async function answerDialer (node, serves, stream, connection) {
   await within(handshakeTimeout, stream, 'the handshake', async () => {
@@ -111,9 +112,9 @@ async function proveToDialer (node, served, conn, about, probe) {
 /** Throws the word with which a dialer is refused. */
 async function admit (served, open, dialer, connection) {
   if (open.nonce.length !== 16) refuse('bad-request', 'a nonce is 16 bytes')
-  if (served === undefined) refuse('unbound', 'this node does not serve the pipe')
-  if (served.moved) refuse('moved', 'the pipe is served by another node', { moved: served.moved })
-  if (served.gone) refuse('unbound', 'this node does not serve the pipe any more')
+  if (served === undefined || served.gone) refuse('unbound', 'this node does not serve the pipe')
+  if (served.moved && isVoid(served.moved, served.revocations)) refuse('unbound', 'this node does not serve the pipe any more')
+  if (served.moved) refuse('moved', 'the pipe is served by another node', { moved: served.moved.envelope })
   checkPrincipal(open, dialer)
   if (!allowed(served.ad.transports, connection.remoteAddr.decapsulateCode(421))) refuse('unsupported', 'the pipe is not served on this transport')
   const who = peerPrincipal(dialer)

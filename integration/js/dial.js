@@ -4,7 +4,8 @@ import { Refusal, refuse } from './codes.js'
 import { dialOver } from './conn.js'
 import { beats } from './order.js'
 import { isAhead, isOver, isVoid, openBinding } from './records.js'
-import { now, resolve } from './resolve.js'
+import { resolve } from './resolve.js'
+import { now } from './time.js'
 import { transportOf } from './transports.js'
 
 const mostMoves = 3

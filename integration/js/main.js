@@ -3,11 +3,14 @@
 import { parseArgs } from 'node:util'
 import { createInterface } from 'node:readline/promises'
 import { Refusal } from './codes.js'
-import { createPipe, Served } from './bind.js'
+import { createPipe, pipeOf, Served } from './bind.js'
+import { hex } from './bytes.js'
 import { idText, parseId, policies, types } from './advertisement.js'
-import { capabilityFromText } from './capability.js'
+import { capabilityFromText, capabilityText } from './capability.js'
 import { dial } from './dial.js'
+import { grantBind, revoke, signRevocation } from './grant.js'
 import { peerId, principalText, parsePrincipal } from './principal.js'
+import { openRevocation } from './records.js'
 import { resolve } from './resolve.js'
 import { serve } from './serve.js'
 import { startNode } from './node.js'
@@ -23,7 +26,7 @@ const { values: flags, positionals: [command, ...args] } = parseArgs({
     join: { type: 'string', multiple: true, default: [] }, // multiaddr or ticket
     seed: { type: 'string' }, // of the node's Ed25519 key, 32 bytes in hex
     transport: { type: 'string', default: 'tcp' },
-    cap: { type: 'string' }, // text of a capability to dial
+    cap: { type: 'string' }, // text of a capability to dial, or to bind
     say: { type: 'string', default: '' }, // bytes for the far side
     probe: { type: 'boolean', default: false },
     type: { type: 'string', default: 'unicast' }, // of a pipe to serve
@@ -64,22 +67,51 @@ const commands = {
     tell('heard', { text: String(await conn.rest()) })
   },
 
-  /** Serves a new pipe until standard input ends; each dialer hears --say and is told what it said. */
-  async listen (node) {
+  /**
+   * Serves a pipe until standard input ends: a new one, or one of somebody
+   * else's by its ID and a capability. Each dialer hears --say and is told
+   * what it said. Lines of standard input: "grant PEER" gives the right to
+   * bind the pipe, at a term that moves it; "revoke" takes it back.
+   */
+  async listen (node, [id]) {
     const pipes = await serve(node)
-    const pipe = createPipe(node, { name: 'from JavaScript', type: types[flags.type], policy: policies[flags.policy] })
+    const pipe = id ? await foreignPipe(node, parseId(id)) : createPipe(node, { name: 'from JavaScript', type: types[flags.type], policy: policies[flags.policy] })
     const served = new Served(node, pipe, {
       life: Number(flags.life),
       allow: flags.allow.map(parsePrincipal),
+      capability: flags.cap && capabilityFromText(flags.cap),
       onConn: (conn) => talk(conn).catch((err) => tell('lost', { why: err.message }))
     })
     served.onRenewed = () => tell('renewed', { seq: served.seq })
     served.onReplaced = (by) => tell('replaced', { by: principalText(by.binder), term: by.term })
-    pipes.set(Buffer.from(pipe.id).toString('hex'), served)
+    pipes.set(hex(pipe.id), served)
     await served.bind()
     tell('bound', { id: idText(pipe.id), holders: served.holders.map((n) => String(peerId(n.hash))), term: served.term, endpoints: node.endpoints().map(String) })
-    for await (const line of createInterface({ input: process.stdin })) tell('ignored', { line })
-    tell('withdrawn', { holders: await served.withdraw() })
+    await owner(node, pipe, served)
+    if (served.moved === undefined) tell('withdrawn', { holders: await served.withdraw() })
+  }
+}
+
+async function foreignPipe (node, id) {
+  const { advertisement } = await resolve(node, id)
+  if (advertisement === undefined) throw new Refusal('unknown', 'nobody could describe the pipe')
+  return pipeOf(advertisement)
+}
+
+/** Does what the owner of a pipe types. */
+async function owner (node, pipe, served) {
+  let given
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [verb, to] = line.split(' ')
+    if (verb === 'grant') {
+      given = await grantBind(node, pipe, parsePrincipal(to), served.term + 1n)
+      tell('granted', { cap: capabilityText(given) })
+    }
+    if (verb === 'revoke') {
+      const revocation = await signRevocation(node, pipe, given)
+      served.revocations.push(await openRevocation(revocation))
+      tell('revoked', { holders: await revoke(node, pipe, revocation) })
+    }
   }
 }
 

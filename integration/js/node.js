@@ -15,6 +15,7 @@ import { Refusal, refuse } from './codes.js'
 import { hashOf, peerId, peerPrincipal } from './principal.js'
 import { endpoint, transportOf } from './transports.js'
 import { ticketFromText } from './ticket.js'
+import { inTime } from './time.js'
 
 const dialTimeout = 10_000
 
@@ -39,10 +40,19 @@ export async function startNode ({ overlay, seed, listen = [] }) {
 class Node {
   /** Servers of the overlay that were met: hex of the peer's hash → its hash. */
   servers = new Map()
+  #identities = new Map()
 
   constructor (overlay, key, libp2p) {
     Object.assign(this, { overlay, key, libp2p, hash: hashOf(libp2p.peerId) })
     this.principal = peerPrincipal(this.hash)
+    libp2p.addEventListener('connection:close', ({ detail }) => this.#identities.delete(detail.id))
+    libp2p.addEventListener('peer:identify', ({ detail }) => this.#identity(detail.connection.id).resolve(detail.protocols))
+  }
+
+  /** The promise of what identify says on a connection, which may be known before it is asked for. */
+  #identity (connection) {
+    if (!this.#identities.has(connection)) this.#identities.set(connection, Promise.withResolvers())
+    return this.#identities.get(connection)
   }
 
   /** Joins through multiaddrs and tickets; ready as soon as one server of the overlay is connected. */
@@ -68,7 +78,7 @@ class Node {
   /** A node is a server when identify says that it speaks the overlay's DHT. */
   async #meet (addr) {
     const connection = await this.libp2p.dial(addr, { signal: AbortSignal.timeout(dialTimeout) })
-    const { protocols } = await this.libp2p.services.identify.identify(connection)
+    const protocols = await inTime(dialTimeout, 'identify', this.#identity(connection.id).promise)
     if (!protocols.includes(`/${this.overlay}/kad/1.0.0`)) refuse('unreachable', `${addr} is no server of overlay ${this.overlay}`)
     const hash = hashOf(connection.remotePeer)
     this.servers.set(hex(hash), hash)

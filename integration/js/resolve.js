@@ -5,10 +5,9 @@ import { origins } from './messages.js'
 import { serving } from './order.js'
 import { isRevocationOver, openBinding, openRevocation } from './records.js'
 import { query } from './request.js'
+import { now } from './time.js'
 import { transportOf } from './transports.js'
 import { walk } from './walk.js'
-
-export const now = () => BigInt(Date.now())
 
 /** What the walk has brought of one pipe; only what verifies gets in. */
 class Findings {

@@ -15,9 +15,12 @@ const requestTimeout = 10_000
 export async function serve (node) {
   const pipes = new Map()
   const byId = (id) => pipes.get(hex(id))
-  const quietly = (run) => (stream, connection) => run(stream, connection).catch((err) => stream.abort(err))
-  await node.libp2p.handle(`/${node.overlay}/pipe-conn/1`, quietly((stream, connection) => answerDialer(node, byId, stream, connection)))
-  await node.libp2p.handle(`/${node.overlay}/pipe-binding/1`, quietly((stream, connection) => answerRequest(node, pipes, stream, connection)))
+  const guarded = (run) => (stream, connection) => run(stream, connection).catch((err) => {
+    console.error(err) // on standard error, for people; the far side sees a reset
+    stream.abort(err)
+  })
+  await node.libp2p.handle(`/${node.overlay}/pipe-conn/1`, guarded((stream, connection) => answerDialer(node, byId, stream, connection)))
+  await node.libp2p.handle(`/${node.overlay}/pipe-binding/1`, guarded((stream, connection) => answerRequest(node, pipes, stream, connection)))
   return pipes
 }
 

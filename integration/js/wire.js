@@ -3,6 +3,7 @@ import { Refusal, refuse } from './codes.js'
 import { concat } from './bytes.js'
 import { readUvarint } from './canonical.js'
 import { caps, decode, frame } from './messages.js'
+import { inTime } from './time.js'
 
 const enough = 256 << 10 // bytes buffered before the far side is made to wait
 
@@ -17,17 +18,25 @@ export class Inbox {
   constructor (stream) {
     this.stream = stream
     stream.addEventListener('message', ({ data }) => this.#take(data.subarray()))
-    stream.addEventListener('end', () => this.#finish())
-    stream.addEventListener('remoteCloseWrite', () => { if (stream.readBufferLength === 0) this.#finish() })
+    for (const event of ['end', 'remoteCloseWrite']) stream.addEventListener(event, () => this.#finishIfDrained())
     stream.addEventListener('close', ({ error }) => this.#finish(error))
-    if (stream.readableEnded) this.#finish()
+    this.#finishIfDrained()
   }
 
   #take (chunk) {
     this.#chunks.push(chunk)
     this.#length += chunk.length
-    if (this.#length > enough) this.stream.pause()
+    if (this.#length > enough && this.stream.readStatus === 'readable') this.stream.pause()
+    this.#finishIfDrained()
     this.#wake()
+  }
+
+  /**
+   * A stream can say its end before its last bytes: protocol negotiation reads
+   * ahead and pushes back. The end is when both have been seen.
+   */
+  #finishIfDrained () {
+    if (this.stream.remoteWriteStatus !== 'writable' && this.stream.readBufferLength === 0) this.#finish()
   }
 
   #finish (error) {
@@ -91,18 +100,4 @@ export async function send (stream, bytes) {
 export const sendMessage = (stream, name, object) => send(stream, frame(name, object))
 
 /** Runs something with a deadline; at the deadline the stream is reset. */
-export async function within (ms, stream, what, run) {
-  let timer
-  const late = new Promise((resolve, reject) => {
-    timer = setTimeout(() => {
-      const err = new Refusal('timeout', `${what} took longer than ${ms} ms`)
-      stream.abort(err)
-      reject(err)
-    }, ms)
-  })
-  try {
-    return await Promise.race([run(), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
+export const within = (ms, stream, what, run) => inTime(ms, what, run(), (err) => stream.abort(err))
