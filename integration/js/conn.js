@@ -12,19 +12,22 @@ import { allowed } from './transports.js'
 import { Inbox, send, sendMessage, within } from './wire.js'
 
 const handshakeTimeout = 10_000
+const portion = 64 << 10 // bytes sent at a time
 
 /** An established connection: bytes both ways, each with an end of its own. */
 class PipeConn {
   constructor (stream, inbox, remote, connection) { Object.assign(this, { stream, inbox, remote, over: connection.remoteAddr }) }
-  write (bytes) { return send(this.stream, bytes) }
   closeWrite () { return this.stream.close() }
-  next () { return this.inbox.next() }
   reset (err) { this.stream.abort(err) }
+
+  async write (bytes) {
+    for (let at = 0; at < bytes.length; at += portion) await send(this.stream, bytes.subarray(at, at + portion))
+  }
 
   /** All bytes until the far side ends its data. */
   async rest () {
     const parts = []
-    for (let part; (part = await this.next()) !== undefined;) parts.push(Buffer.from(part))
+    for (let part; (part = await this.inbox.next()) !== undefined;) parts.push(Buffer.from(part))
     return Buffer.concat(parts)
   }
 }

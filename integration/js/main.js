@@ -1,12 +1,15 @@
 // The program: vectors, resolve, dial, listen. It speaks JSON lines on standard
 // output; what fails is a line with the word of the vocabulary, and status 1.
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createInterface } from 'node:readline/promises'
 import { Refusal } from './codes.js'
 import { createPipe, pipeOf, Served } from './bind.js'
-import { hex } from './bytes.js'
+import { hex, sha256 } from './bytes.js'
 import { idText, parseId, policies, types } from './advertisement.js'
 import { capabilityFromText, capabilityText } from './capability.js'
+import { dialOver } from './conn.js'
 import { dial } from './dial.js'
 import { grantBind, revoke, signRevocation } from './grant.js'
 import { peerId, principalText, parsePrincipal } from './principal.js'
@@ -14,6 +17,8 @@ import { openRevocation } from './records.js'
 import { resolve } from './resolve.js'
 import { serve } from './serve.js'
 import { startNode } from './node.js'
+import { query } from './request.js'
+import { walk } from './walk.js'
 import { transportOf } from './transports.js'
 import { checkVectors } from './vectors.js'
 
@@ -28,7 +33,9 @@ const { values: flags, positionals: [command, ...args] } = parseArgs({
     transport: { type: 'string', default: 'tcp' },
     cap: { type: 'string' }, // text of a capability to dial, or to bind
     say: { type: 'string', default: '' }, // bytes for the far side
+    send: { type: 'string' }, // file with the bytes for the far side, instead
     probe: { type: 'boolean', default: false },
+    hold: { type: 'boolean', default: false }, // wait for a line of standard input between resolving and dialling
     type: { type: 'string', default: 'unicast' }, // of a pipe to serve
     policy: { type: 'string', default: 'open' },
     allow: { type: 'string', multiple: true, default: [] }, // principals that may dial
@@ -39,11 +46,13 @@ const { values: flags, positionals: [command, ...args] } = parseArgs({
 const commands = {
   async vectors () { tell('vectors', { checked: await checkVectors() }) },
 
-  /** Joins and tells which servers a plain kad-dht lookup finds. */
+  /** Joins and tells which servers a plain kad-dht lookup finds, and which the walk does. */
   async join (node) {
-    const peers = []
-    for await (const { name, peer } of node.libp2p.services.dht.getClosestPeers(node.hash)) if (name === 'FINAL_PEER') peers.push(String(peer.id))
-    tell('joined', { peer: String(node.libp2p.peerId), mode: node.libp2p.services.dht.getMode(), servers: [...node.servers.values()].map((h) => String(peerId(h))), kad: peers })
+    const kad = []
+    for await (const { name, peer } of node.libp2p.services.dht.getClosestPeers(node.hash)) if (name === 'FINAL_PEER') kad.push(String(peer.id))
+    const { closest } = await walk(node, sha256(node.hash), ({ hash, addrs }) => query(node, hash, addrs, { key: sha256(node.hash) }))
+    const names = (hashes) => [...hashes].map((hash) => String(peerId(hash)))
+    tell('joined', { peer: String(node.libp2p.peerId), mode: node.libp2p.services.dht.getMode(), servers: names(node.servers.values()), kad, walked: names(closest.map((n) => n.hash)) })
   },
 
   async resolve (node, [id]) {
@@ -59,12 +68,23 @@ const commands = {
 
   async dial (node, [id]) {
     const capability = flags.cap && capabilityFromText(flags.cap)
-    const { conn, binding } = await dial(node, parseId(id), { transport: flags.transport, capability, probe: flags.probe })
+    const resolved = async () => {
+      if (!flags.hold) return
+      tell('holding')
+      await once(process.stdin, 'data')
+      process.stdin.unref()
+    }
+    const { conn, binding } = await dial(node, parseId(id), { transport: flags.transport, capability, probe: flags.probe, resolved })
     tell('connected', { binder: principalText(binding.binder), term: binding.term, transport: transportOf(conn.over.decapsulateCode(421)) })
     if (flags.probe) return
-    await conn.write(Buffer.from(flags.say))
-    await conn.closeWrite()
-    tell('heard', { text: String(await conn.rest()) })
+    const [heard] = await Promise.all([conn.rest(), conn.write(toSay()).then(() => conn.closeWrite())])
+    tellHeard(heard)
+  },
+
+  /** Dials a pipe at the node joined through, whoever serves it. */
+  async ask (node, [id]) {
+    const [connection] = node.libp2p.getConnections()
+    await dialOver(node, connection, { pipe: parseId(id), ad: { type: types.unicast }, term: 0n })
   },
 
   /**
@@ -117,10 +137,14 @@ async function owner (node, pipe, served) {
 
 async function talk (conn) {
   tell('accepted', { from: principalText(conn.remote), transport: transportOf(conn.over.decapsulateCode(421)) })
-  await conn.write(Buffer.from(flags.say))
-  tell('heard', { text: String(await conn.rest()) })
+  const [heard] = await Promise.all([conn.rest(), conn.write(toSay())])
+  tellHeard(heard)
   await conn.closeWrite()
 }
+
+const toSay = () => flags.send ? readFileSync(flags.send) : Buffer.from(flags.say)
+
+const tellHeard = (bytes) => tell('heard', { length: bytes.length, sha256: hex(sha256(bytes)), begins: bytes.subarray(0, 64).toString('latin1') })
 
 async function run () {
   if (!Object.hasOwn(commands, command)) throw new Error(`no such command: ${command}; there are ${Object.keys(commands).join(', ')}`)
