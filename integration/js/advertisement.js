@@ -53,12 +53,12 @@ function known (a) {
 }
 
 function checkName (name) {
-  if (text(name).length > 128) refuse('bad-request', 'a name of more than 128 bytes')
+  if (text(name).length > 128) refuse('too-large', 'a name of more than 128 bytes')
   if (/[\u0000-\u001f\u007f-\u009f]/.test(name)) refuse('bad-request', 'a name with control characters')
 }
 
 function transportNames (list) {
-  if (list.length > 16) refuse('bad-request', 'more than 16 transports')
+  if (list.length > 16) refuse('too-large', 'more than 16 transports')
   return list.map((bytes, i) => {
     const name = Buffer.from(bytes).toString('latin1')
     if (!/^[a-z0-9-]{1,32}$/.test(name)) refuse('bad-request', 'not the name of a transport')

@@ -5,7 +5,7 @@ import { advertisementBytes, binders, parseAdvertisement, pipeId, pipeKey } from
 import { openCapability } from './capability.js'
 import { refuse, word } from './codes.js'
 import { beats } from './order.js'
-import { isVoid, openBinding, openRevocation, signBinding } from './records.js'
+import { isAhead, isOver, isVoid, openBinding, openRevocation, signBinding } from './records.js'
 import { request } from './request.js'
 import { resolve } from './resolve.js'
 import { now } from './time.js'
@@ -105,10 +105,13 @@ export class Served {
   }
 
   /** Request{replaced}: stops to serve if the binding beats this one. */
-  async replaced (envelope) {
-    const b = await openBinding(envelope)
-    if (!equal(b.pipe, this.id) || this.ad.binders !== binders.exclusive) refuse('bad-request', 'not a binding that could replace this one')
-    if (isVoid(b, this.revocations) || !beats(b, { term: this.term, binder: this.node.principal, seq: this.seq })) refuse('taken', 'the binding here stands')
+  replaced (b) {
+    if (this.gone) return
+    if (isVoid(b, this.revocations)) refuse('forbidden', "the new binding's capability is revoked")
+    const known = this.moved ?? { term: this.term, binder: this.node.principal, seq: this.seq }
+    const stands = this.ad.binders !== binders.exclusive || isAhead(b, now()) || isOver(b, now()) || b.withdrawn || !beats(b, known)
+    if (stands && this.moved) return
+    if (stands) refuse('taken', 'the binding here stands')
     this.moved = b
     clearInterval(this.renewal)
     this.onReplaced?.(b)

@@ -72,7 +72,7 @@ export function fields (b) {
     at = from + Number(length)
     if (length === 0n) bad(`field ${number} is empty`)
     if (at > b.length) bad(`field ${number} is longer than the record`)
-    if (out.size === maxFields) bad(`more than ${maxFields} fields`)
+    if (out.size === maxFields) refuse('too-large', `more than ${maxFields} fields`)
     out.set(number, b.subarray(from, at))
     last = number
   }

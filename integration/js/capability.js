@@ -34,7 +34,7 @@ function check (c) {
   }
   principalKind(c.issuer)
   principalKind(c.subject)
-  if (c.object.length > 256) refuse('bad-request', 'an object of more than 256 bytes')
+  if (c.object.length > 256) refuse('too-large', 'an object of more than 256 bytes')
   if (c.nonce.length !== 16 || isZero(c.nonce)) refuse('bad-request', 'a nonce is 16 bytes that are not all zero')
   if (c.expiry > endOfTime || c.expiry <= (c.notBefore ?? 0n)) refuse('bad-request', 'the capability is never valid')
   if (c.proof?.length > 16 << 10) refuse('too-large', 'the proof is too long')

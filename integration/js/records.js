@@ -64,7 +64,7 @@ function numbers (b, ad) {
 
 function endpoints (b, ad) {
   const list = b.endpoints ?? []
-  if (list.length > 8) refuse('bad-request', 'more than 8 endpoints')
+  if (list.length > 8) refuse('too-large', 'more than 8 endpoints')
   if (new Set(list.map(hex)).size !== list.length) refuse('bad-request', 'an endpoint twice')
   if (b.withdrawn !== undefined && list.length > 0) refuse('bad-request', 'a tombstone has no endpoints')
   const addrs = list.map(endpoint)

@@ -6,6 +6,7 @@ import { answerDialer } from './conn.js'
 import { origins } from './messages.js'
 import { hashOf } from './principal.js'
 import { queryProof } from './proof.js'
+import { openBinding } from './records.js'
 import { transportOf } from './transports.js'
 import { Inbox, sendMessage, within } from './wire.js'
 
@@ -39,9 +40,9 @@ async function answerRequest (node, pipes, stream, connection) {
 async function judge (node, pipes, { query, replaced }, connection) {
   if (query) return authoritative(node, [...pipes.values()], query, hashOf(connection.remotePeer))
   if (!replaced) refuse('unsupported', 'this client holds nothing for others')
-  const results = await Promise.all([...pipes.values()].map((p) => p.replaced(replaced.binding).then(() => 'ok', (err) => err)))
-  if (results.includes('ok')) return {}
-  throw results.find((err) => err.code === 'taken') ?? new Refusal('unbound', 'no such pipe is served here')
+  const binding = await openBinding(replaced.binding)
+  pipes.get(hex(binding.pipe))?.replaced(binding)
+  return {} // ok too where the pipe is not served here
 }
 
 /** The record that this node serves itself, for those who prove that they know its ID. */

@@ -12,13 +12,14 @@ export function openTicket (bytes) {
   if (bytes.length > maxTicket) refuse('too-large', 'the ticket is too long')
   const t = read(bytes, table)
   if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(t.overlay ?? '')) refuse('bad-request', 'the ticket names no overlay')
-  if (t.addrs === undefined || t.addrs.length > 16) refuse('bad-request', 'a ticket has 1 to 16 addresses')
+  if (t.addrs === undefined) refuse('bad-request', 'the ticket has no addresses')
+  if (t.addrs.length > 16) refuse('too-large', 'a ticket of more than 16 addresses')
   return { overlay: t.overlay, addrs: t.addrs.map(address) }
 }
 
 /** A multiaddr that ends in /p2p with a peer ID. */
 export function address (bytes) {
-  if (bytes.length > 256) refuse('bad-request', 'an address of more than 256 bytes')
+  if (bytes.length > 256) refuse('too-large', 'an address of more than 256 bytes')
   let addr
   try {
     addr = multiaddr(bytes)

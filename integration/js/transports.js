@@ -20,7 +20,7 @@ export function transportOf (addr) {
 
 /** An endpoint of a binding: a multiaddr that does not end in /p2p. */
 export function endpoint (bytes) {
-  if (bytes.length > 256) refuse('bad-request', 'an endpoint of more than 256 bytes')
+  if (bytes.length > 256) refuse('too-large', 'an endpoint of more than 256 bytes')
   let addr
   try {
     addr = multiaddr(bytes)
