@@ -142,6 +142,14 @@ func (p *program) next(event string) said {
 	return said{}
 }
 
+// last waits for the program's end and returns the last line.
+func (p *program) last() (last said) {
+	p.t.Helper()
+	for last = range p.lines {
+	}
+	return last
+}
+
 // say types a line.
 func (p *program) say(line string) {
 	p.t.Helper()

@@ -13,8 +13,8 @@ const mostMoves = 3
 /** Resolves a pipe and dials a binder of it on a named transport; what `resolved` gives is waited for in between. */
 export async function dial (node, id, { transport, resolved = () => {}, ...options }) {
   const found = await resolve(node, id, { transport })
+  await resolved(found)
   if (found.alive.length === 0) refuse('unbound', `nobody serves the pipe on ${transport}; ${found.asked} nodes were asked`)
-  await resolved()
   const failures = []
   for (let binding of found.alive) {
     for (let moves = 0; binding; moves++) {

@@ -56,19 +56,13 @@ const commands = {
   },
 
   async resolve (node, [id]) {
-    const found = await resolve(node, parseId(id), { transport: flags.transport })
-    tell('resolved', {
-      asked: found.asked, refused: found.refused, advertised: found.advertisement !== undefined, records: found.all.length,
-      binders: found.alive.map((b) => ({
-        binder: principalText(b.binder), term: b.term, seq: b.seq, life: b.life, authoritative: b.authoritative,
-        endpoints: b.addrs.map(String), proven: b.addrs.filter((_, i) => !b.unproven.has(i)).map(String)
-      }))
-    })
+    tellResolved(await resolve(node, parseId(id), { transport: flags.transport }))
   },
 
   async dial (node, [id]) {
     const capability = flags.cap && capabilityFromText(flags.cap)
-    const resolved = async () => {
+    const resolved = async (found) => {
+      tellResolved(found)
       if (!flags.hold) return
       tell('holding')
       await once(process.stdin, 'data')
@@ -134,6 +128,14 @@ async function owner (node, pipe, served) {
     }
   }
 }
+
+const tellResolved = (found) => tell('resolved', {
+  asked: found.asked, refused: found.refused, advertised: found.advertisement !== undefined, records: found.all.length,
+  binders: found.alive.map((b) => ({
+    binder: principalText(b.binder), term: b.term, seq: b.seq, life: b.life, authoritative: b.authoritative,
+    endpoints: b.addrs.map(String), proven: b.addrs.filter((_, i) => !b.unproven.has(i)).map(String)
+  }))
+})
 
 async function talk (conn) {
   tell('accepted', { from: principalText(conn.remote), transport: transportOf(conn.over.decapsulateCode(421)) })
