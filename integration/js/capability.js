@@ -8,7 +8,7 @@ import { fromChecked, toText } from './text.js'
 
 export const rights = { bind: 1n, dial: 2n, publish: 3n, subscribe: 4n }
 
-export const maxEnvelope = 18 << 10
+const maxEnvelope = 18 << 10
 export const endOfTime = 253402300799999n // the last ms of the year 9999
 export const skew = 600_000n // ms by which the clocks of honest nodes differ
 

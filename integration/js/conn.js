@@ -4,6 +4,7 @@ import { equal, random } from './bytes.js'
 import { policies, types } from './advertisement.js'
 import { openCapability, rights, validAt } from './capability.js'
 import { Refusal, number, refuse, word } from './codes.js'
+import { P2P } from './node.js'
 import { peerPrincipal, hashOf } from './principal.js'
 import { DIALER, LISTENER, checkSecureProof, secureProof } from './proof.js'
 import { isVoid } from './records.js'
@@ -45,6 +46,7 @@ function checkPrincipal ({ principal, proof }, hash) {
 
 /** Dials a binding over a connection that is there. "moved" has the new binding in err.moved. */
 export async function dialOver (node, connection, binding, { capability, probe = false } = {}) {
+  if (binding.ad.type === types.propagate) refuse('unsupported', 'propagate pipes are not served yet')
   const stream = await connection.newStream(`/${node.overlay}/pipe-conn/1`, { signal: AbortSignal.timeout(handshakeTimeout) })
   return within(handshakeTimeout, stream, 'the handshake', async () => {
     const inbox = new Inbox(stream)
@@ -119,7 +121,7 @@ async function admit (served, open, dialer, connection) {
   if (served.moved && isVoid(served.moved, served.revocations)) refuse('unbound', 'this node does not serve the pipe any more')
   if (served.moved) refuse('moved', 'the pipe is served by another node', { moved: served.moved.envelope })
   checkPrincipal(open, dialer)
-  if (!allowed(served.ad.transports, connection.remoteAddr.decapsulateCode(421))) refuse('unsupported', 'the pipe is not served on this transport')
+  if (!allowed(served.ad.transports, connection.remoteAddr.decapsulateCode(P2P))) refuse('unsupported', 'the pipe is not served on this transport')
   const who = peerPrincipal(dialer)
   if (served.ad.policy === policies.open || equal(who, served.ad.owner) || served.allow.some((p) => equal(p, who))) return
   if (open.capability.length === 0) refuse('forbidden', 'the pipe is not open to everybody')

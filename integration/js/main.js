@@ -16,7 +16,7 @@ import { peerId, principalText, parsePrincipal } from './principal.js'
 import { openRevocation } from './records.js'
 import { resolve } from './resolve.js'
 import { serve } from './serve.js'
-import { startNode } from './node.js'
+import { P2P, startNode } from './node.js'
 import { query } from './request.js'
 import { walk } from './walk.js'
 import { transportOf } from './transports.js'
@@ -51,8 +51,8 @@ const commands = {
     const kad = []
     for await (const { name, peer } of node.libp2p.services.dht.getClosestPeers(node.hash)) if (name === 'FINAL_PEER') kad.push(String(peer.id))
     const { closest } = await walk(node, sha256(node.hash), ({ hash, addrs }) => query(node, hash, addrs, { key: sha256(node.hash) }))
-    const names = (hashes) => [...hashes].map((hash) => String(peerId(hash)))
-    tell('joined', { peer: String(node.libp2p.peerId), mode: node.libp2p.services.dht.getMode(), servers: names(node.servers.values()), kad, walked: names(closest.map((n) => n.hash)) })
+    const names = (nodes) => [...nodes].map(({ hash }) => String(peerId(hash)))
+    tell('joined', { peer: String(node.libp2p.peerId), mode: node.libp2p.services.dht.getMode(), servers: names(node.servers.values()), kad, walked: names(closest) })
   },
 
   async resolve (node, [id]) {
@@ -69,7 +69,7 @@ const commands = {
       process.stdin.unref()
     }
     const { conn, binding } = await dial(node, parseId(id), { transport: flags.transport, capability, probe: flags.probe, resolved })
-    tell('connected', { binder: principalText(binding.binder), term: binding.term, transport: transportOf(conn.over.decapsulateCode(421)) })
+    tell('connected', { binder: principalText(binding.binder), term: binding.term, transport: transportOf(conn.over.decapsulateCode(P2P)) })
     if (flags.probe) return
     const [heard] = await Promise.all([conn.rest(), conn.write(toSay()).then(() => conn.closeWrite())])
     tellHeard(heard)
@@ -138,7 +138,7 @@ const tellResolved = (found) => tell('resolved', {
 })
 
 async function talk (conn) {
-  tell('accepted', { from: principalText(conn.remote), transport: transportOf(conn.over.decapsulateCode(421)) })
+  tell('accepted', { from: principalText(conn.remote), transport: transportOf(conn.over.decapsulateCode(P2P)) })
   const [heard] = await Promise.all([conn.rest(), conn.write(toSay())])
   tellHeard(heard)
   await conn.closeWrite()

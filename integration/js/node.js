@@ -18,6 +18,7 @@ import { ticketFromText } from './ticket.js'
 import { inTime } from './time.js'
 
 const dialTimeout = 10_000
+export const P2P = 421 // multicodec of a multiaddr's /p2p part
 
 /** Starts a node: { overlay, seed (hex, optional), listen (multiaddrs) }. */
 export async function startNode ({ overlay, seed, listen = [] }) {
@@ -38,7 +39,7 @@ export async function startNode ({ overlay, seed, listen = [] }) {
 }
 
 class Node {
-  /** Servers of the overlay that were met: hex of the peer's hash → its hash. */
+  /** Servers of the overlay that were met: hex of the peer's hash → { hash, addrs }. */
   servers = new Map()
   #identities = new Map()
 
@@ -81,7 +82,7 @@ class Node {
     const protocols = await inTime(dialTimeout, 'identify', this.#identity(connection.id).promise)
     if (!protocols.includes(`/${this.overlay}/kad/1.0.0`)) refuse('unreachable', `${addr} is no server of overlay ${this.overlay}`)
     const hash = hashOf(connection.remotePeer)
-    this.servers.set(hex(hash), hash)
+    this.servers.set(hex(hash), { hash, addrs: [addr.decapsulateCode(P2P)] })
   }
 
   /** A connection to a peer: one that there is, or a new one to its addresses. */
@@ -103,7 +104,7 @@ class Node {
 
   /** Own endpoints as a binding lists them: without /p2p at their end. */
   endpoints () {
-    return this.libp2p.getMultiaddrs().map((addr) => addr.decapsulateCode(421)).filter(dialable).slice(0, 8)
+    return this.libp2p.getMultiaddrs().map((addr) => addr.decapsulateCode(P2P)).filter(dialable).slice(0, 8)
   }
 
   isSelf (hash) { return equal(hash, this.hash) }

@@ -7,7 +7,7 @@ import { refuse } from './codes.js'
 import { publicKey } from './keys.js'
 
 export const PEER = 1
-export const ACCOUNT = 2
+const ACCOUNT = 2
 
 const identityHash = 0x00
 const sha256Hash = 0x12
@@ -20,7 +20,7 @@ export function keyHash (key) {
 }
 
 /** Checks the binary multihash of a peer or account. */
-export function checkHash (hash) {
+function checkHash (hash) {
   if (hash.length < 2 || hash.length !== 2 + hash[1]) refuse('bad-request', 'a key hash that is cut off or too long')
   if (hash[0] === sha256Hash && hash[1] === 32) return
   if (hash[0] !== identityHash || hash[1] > longestInline) refuse('bad-request', 'a key hash by a function that libp2p does not use')

@@ -48,7 +48,7 @@ async function judge (node, pipes, { query, replaced }, connection) {
 /** The record that this node serves itself, for those who prove that they know its ID. */
 function authoritative (node, pipes, { nonce, key, proof, transport, only_peers: only }, asker) {
   const wanted = pipes.find((p) => equal(p.key, key) && equal(proof, queryProof(p.id, nonce, asker, node.hash)))
-  const matches = wanted && !wanted.moved && (only.length === 0 || only.some((hash) => node.isSelf(hash))) &&
+  const matches = wanted?.envelope && !wanted.moved && (only.length === 0 || only.some((hash) => node.isSelf(hash))) &&
     (transport === '' || wanted.gone || node.endpoints().some((addr) => transportOf(addr) === transport))
   if (!matches) return { nonce }
   return { nonce, found: true, records: [{ envelope: wanted.envelope, origin: origins.ORIGIN_AUTHORITATIVE }], advertisement: wanted.advertisement }

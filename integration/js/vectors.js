@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { deepStrictEqual as same } from 'node:assert'
 import { generateKeyPairFromSeed, privateKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
-import { concat, equal, hex, sha256, text, unhex } from './bytes.js'
+import { hex, sha256, text, unhex } from './bytes.js'
 import * as ad from './advertisement.js'
 import * as capability from './capability.js'
 import * as canonical from './canonical.js'
 import { domains, open, seal } from './envelope.js'
-import { caps, decode, encode, frame } from './messages.js'
+import { caps, decode, frame } from './messages.js'
 import { beats, rank } from './order.js'
 import * as principal from './principal.js'
 import * as proof from './proof.js'
@@ -27,7 +27,9 @@ export async function checkVectors () {
     const vectors = load(pkg)
     same(Object.keys(vectors).sort(), Object.keys(checks).sort(), `${pkg}: kinds of vectors`)
     for (const [kind, check] of Object.entries(checks)) {
-      for (const v of vectors[kind]) await check(v, vectors).catch((err) => { throw new Error(`${pkg} ${kind} "${v.name ?? ''}": ${err.message}`, { cause: err }) })
+      for (const v of vectors[kind]) {
+        await check(v, vectors).catch((err) => { throw new Error(`${pkg} ${kind} "${v.name ?? ''}": ${err.message}`, { cause: err }) })
+      }
       counts[`${pkg}/${kind}`] = vectors[kind].length
     }
   }
@@ -83,8 +85,10 @@ const identity = {
     if (v.seed) same(hex(await seal(await seedKey(v.seed), v.domain, unhex(v.body))), v.envelope)
   },
   async capabilities (v) {
-    const c = { ...v, term: v.term, notBefore: v.not_before, issuer: principal.parsePrincipal(v.issuer), subject: principal.parsePrincipal(v.subject) }
-    Object.assign(c, { object: unhex(v.object), nonce: unhex(v.nonce), proof: unhex(v.proof), right: capability.rights[v.right] })
+    const c = {
+      issuer: principal.parsePrincipal(v.issuer), subject: principal.parsePrincipal(v.subject), object: unhex(v.object),
+      right: capability.rights[v.right], term: v.term, notBefore: v.not_before, expiry: v.expiry, nonce: unhex(v.nonce), proof: unhex(v.proof)
+    }
     same(hex(capability.capabilityBody(c)), v.body)
     same(hex(await capability.issue(await seedKey(v.seed), c)), v.envelope)
     same(capability.capabilityText(unhex(v.envelope)), v.text)
@@ -124,28 +128,38 @@ const pipe = {
   async advertisements (v) {
     const bytes = unhex(v.bytes)
     const a = ad.parseAdvertisement(bytes)
-    const fields = { type: Number(a.type), name: a.name ?? '', owner: principal.principalText(a.owner), binders: Number(a.binders), transports: a.transports, dial_policy: Number(a.policy), reliable: a.reliable === 1n, salt: hex(a.salt) }
-    same(fields, v.fields)
+    same({
+      type: Number(a.type), name: a.name ?? '', owner: principal.principalText(a.owner), binders: Number(a.binders),
+      transports: a.transports, dial_policy: Number(a.policy), reliable: a.reliable === 1n, salt: hex(a.salt)
+    }, v.fields)
     same([ad.idText(ad.pipeId(bytes)), hex(ad.pipeId(bytes)), hex(ad.pipeKey(ad.pipeId(bytes)))], [v.id, v.id_bytes, v.key])
     same(hex(ad.parseId(`pipe:${v.id}`)), v.id_bytes)
     if (![...canonical.fields(bytes).keys()].some((n) => n >= 1000n)) same(hex(ad.advertisementBytes(a)), v.bytes)
   },
   async bindings (v, { keys }) {
     const f = v.fields
-    const b = { pipe: ad.parseId(f.pipe), advertisement: unhex(f.advertisement), binder: principal.parsePrincipal(f.binder), seq: BigInt(f.seq), issued: f.issued_ms, life: f.life_s, endpoints: f.endpoints.map((a) => multiaddr(a).bytes), capability: unhex(f.capability), term: BigInt(f.term), proof: unhex(f.proof), withdrawn: f.withdrawn }
+    const b = {
+      pipe: ad.parseId(f.pipe), advertisement: unhex(f.advertisement), binder: principal.parsePrincipal(f.binder),
+      seq: BigInt(f.seq), issued: f.issued_ms, life: f.life_s, endpoints: f.endpoints.map((a) => multiaddr(a).bytes),
+      capability: unhex(f.capability), term: BigInt(f.term), proof: unhex(f.proof), withdrawn: f.withdrawn
+    }
     same(hex(records.bindingBody(b)), v.body)
     same(hex(await records.signBinding(await signer(keys, v), b)), v.envelope)
     same(await codeOf(() => records.openBinding(unhex(v.envelope))), v.code)
   },
   async revocations (v, { keys }) {
     const f = v.fields
-    const r = { pipe: ad.parseId(f.pipe), advertisement: unhex(f.advertisement), issuer: principal.parsePrincipal(f.issuer), nonce: unhex(f.nonce), expiry: f.expiry_ms, issued: f.issued_ms, proof: unhex(f.proof) }
+    const r = {
+      pipe: ad.parseId(f.pipe), advertisement: unhex(f.advertisement), issuer: principal.parsePrincipal(f.issuer),
+      nonce: unhex(f.nonce), expiry: f.expiry_ms, issued: f.issued_ms, proof: unhex(f.proof)
+    }
     same(hex(records.revocationBody(r)), v.body)
     same(hex(await seal(await signer(keys, v), domains.revocation, records.revocationBody(r))), v.envelope)
     same(await codeOf(() => records.openRevocation(unhex(v.envelope))), v.code)
   },
   async order (v) {
-    const [winner, loser] = [v.winner, v.loser].map((b) => ({ term: BigInt(b.term), seq: BigInt(b.seq), binder: principal.parsePrincipal(b.binder), hash: b.binder_sha256 }))
+    const [winner, loser] = [v.winner, v.loser].map((b) =>
+      ({ term: BigInt(b.term), seq: BigInt(b.seq), binder: principal.parsePrincipal(b.binder), hash: b.binder_sha256 }))
     for (const b of [winner, loser]) same(hex(rank(b)), b.hash)
     same([beats(winner, loser), beats(loser, winner)], [true, false])
   },
@@ -155,7 +169,10 @@ const pipe = {
   },
   async handshakes (v, { keys }) {
     const [dialer, listener] = [v.dialer, v.listener].map((p) => principal.parsePrincipal(p).subarray(1))
-    const talk = { pipe: ad.parseId(v.pipe), dialer, listener, dialerPrincipal: principal.peerPrincipal(dialer), listenerPrincipal: principal.peerPrincipal(listener), dialerNonce: unhex(v.dialer_nonce), listenerNonce: unhex(v.listener_nonce) }
+    const talk = {
+      pipe: ad.parseId(v.pipe), dialer, listener, dialerPrincipal: principal.peerPrincipal(dialer),
+      listenerPrincipal: principal.peerPrincipal(listener), dialerNonce: unhex(v.dialer_nonce), listenerNonce: unhex(v.listener_nonce)
+    }
     for (const [side, who] of [[proof.LISTENER, 'listener'], [proof.DIALER, 'dialer']]) {
       same(hex(proof.secureBody(talk, side)), v[`${who}_body`])
       const key = await seedKey(keys.find((k) => k.peer === v[who]).seed)

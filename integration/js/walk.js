@@ -1,5 +1,6 @@
 // The walk towards a key: package discovery, section "The walk". It leaves out
-// what only makes a busy node fast (slots by kind, hedging by the median).
+// what only makes a busy node fast: slots by kind, hedging by the median, asking
+// once more.
 import { compare, hex, sha256 } from './bytes.js'
 import { usablePeer } from './node.js'
 
@@ -19,7 +20,7 @@ export async function walk (node, key, ask) {
   const learn = ({ hash, addrs }) => {
     if (!known.has(hex(hash)) && !node.isSelf(hash)) known.set(hex(hash), { hash, addrs, distance: distance(key, hash), state: 'new' })
   }
-  for (const hash of node.servers.values()) learn({ hash, addrs: [] })
+  for (const server of node.servers.values()) learn(server)
 
   let asked = 0
   const nearest = () => [...known.values()].filter((n) => n.state !== 'failed').sort((a, b) => compare(a.distance, b.distance)).slice(0, window)
