@@ -15,8 +15,7 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// probeTime is how long a path in doubt has to show that it lives. DESIGN: a
-// dead path is noticed within 5 s.
+// probeTime is how long a path in doubt has to show that it lives.
 const probeTime = 5 * time.Second
 
 // nudgeTime is how long a probe waits for room for one more stream.
