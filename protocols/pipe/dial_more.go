@@ -112,6 +112,7 @@ func (d *dialing) rest(ctx context.Context) bool {
 	select {
 	case <-pause.C:
 	case <-news:
+		unhurried(ctx, &d.woken)
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil && time.Now().Before(d.until)

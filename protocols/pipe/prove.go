@@ -83,9 +83,7 @@ func (s *Service) readRevocation(id ID, envelope []byte) {
 // learnRevocation applies a verified revocation to the cache and to this
 // node's own listener.
 func (s *Service) learnRevocation(r Revocation, envelope []byte, now time.Time) {
-	if !s.revoked.add(r.Pipe, r.Nonce, r.Expiry, envelope, now) {
-		return
-	}
+	s.revoked.add(r.Pipe, r.Nonce, r.Expiry, envelope, now)
 	s.cache.void(r.Pipe, now, r.Voids)
 	s.mu.Lock()
 	l := s.listeners[r.Pipe]

@@ -32,6 +32,9 @@ type carrier struct {
 	direct    bool
 }
 
+// group is the address group of the peer, as in a Deposit.
+func (c carrier) group() string { return DepositFrom(c.peer, c.remote).Group }
+
 // until sets both deadlines. A stream that takes none is a dead one, and the
 // next read or write tells so.
 func (c carrier) until(t time.Time) {
