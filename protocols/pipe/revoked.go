@@ -30,7 +30,7 @@ const (
 type revokedSet struct {
 	mu    sync.Mutex
 	byID  map[ID]*revokedPipe
-	used  *list.List // of *revokedPipe that may be forgotten, last used first
+	idle  *list.List // of *revokedPipe that may be forgotten, last used first
 	bytes int
 }
 
@@ -40,7 +40,7 @@ type revokedPipe struct {
 	all   []revocation
 	floor time.Time     // capabilities that end by then count as revoked; zero: none
 	kept  int           // by how many reasons the pipe stays
-	place *list.Element // in used; nil while it stays
+	place *list.Element // in idle; nil while it stays
 }
 
 type revocation struct {
@@ -54,7 +54,7 @@ func (r revocation) size() int { return len(r.envelope) + revokedOverhead }
 func (r revocation) over(now time.Time) bool { return !now.Before(r.expiry.Add(Skew)) }
 
 func newRevokedSet() *revokedSet {
-	return &revokedSet{byID: make(map[ID]*revokedPipe), used: list.New()}
+	return &revokedSet{byID: make(map[ID]*revokedPipe), idle: list.New()}
 }
 
 // room says whether one more revocation of a pipe that is kept fits: Limit if
@@ -89,14 +89,14 @@ func (r *revokedSet) keep(id ID) (release func()) {
 	defer r.mu.Unlock()
 	p := r.pipeLocked(id)
 	if p.kept++; p.place != nil {
-		r.used.Remove(p.place)
+		r.idle.Remove(p.place)
 		p.place = nil
 	}
 	return sync.OnceFunc(func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if p.kept--; p.kept == 0 {
-			p.place = r.used.PushFront(p)
+			p.place = r.idle.PushFront(p)
 			r.forgetEmptyLocked(p)
 		}
 	})
@@ -106,7 +106,7 @@ func (r *revokedSet) pipeLocked(id ID) *revokedPipe {
 	p := r.byID[id]
 	if p == nil {
 		p = &revokedPipe{id: id}
-		p.place = r.used.PushFront(p)
+		p.place = r.idle.PushFront(p)
 		r.byID[id] = p
 	}
 	return p
@@ -129,7 +129,7 @@ func (r *revokedSet) add(id ID, nonce identity.Nonce, expiry time.Time, envelope
 		r.dropFirstLocked(p)
 	}
 	for r.bytes > maxRevokedBytes {
-		last := r.used.Back()
+		last := r.idle.Back()
 		switch {
 		case last != nil && last.Value.(*revokedPipe) != p:
 			r.forgetLocked(last.Value.(*revokedPipe))
@@ -161,7 +161,7 @@ func (r *revokedSet) forgetLocked(p *revokedPipe) {
 	r.bytes -= p.size()
 	delete(r.byID, p.id)
 	if p.place != nil {
-		r.used.Remove(p.place)
+		r.idle.Remove(p.place)
 	}
 }
 
@@ -174,7 +174,7 @@ func (r *revokedSet) forgetEmptyLocked(p *revokedPipe) {
 
 func (r *revokedSet) touchLocked(p *revokedPipe) {
 	if p.place != nil {
-		r.used.MoveToFront(p.place)
+		r.idle.MoveToFront(p.place)
 	}
 }
 
@@ -238,6 +238,13 @@ func (r *revokedSet) of(id ID) [][]byte {
 		out = append(out, have.envelope)
 	}
 	return out
+}
+
+// used is how many bytes are counted.
+func (r *revokedSet) used() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes
 }
 
 // sweep forgets what is of no use any more.

@@ -41,7 +41,7 @@ func TestRevocationsOfOthersAreBoundedAndOwnOnesStay(t *testing.T) {
 	if !r.revokes(pipeOf(owner, 20_000), revoked) || r.revokes(pipeOf(owner, 1), revoked) {
 		t.Error("it is not the pipe used longest ago that gives way")
 	}
-	if r.sweep(end.Add(Skew)); r.bytes != 0 || len(r.byID) != 1 || r.used.Len() != 0 {
+	if r.sweep(end.Add(Skew)); r.bytes != 0 || len(r.byID) != 1 || r.idle.Len() != 0 {
 		t.Errorf("when all are over: %d bytes, %d pipes", r.bytes, len(r.byID))
 	}
 }
