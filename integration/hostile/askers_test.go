@@ -210,6 +210,7 @@ func TestRevocationFloodsArePaidByTheirSender(t *testing.T) {
 		p.meet(t, a.victim)
 		adv := p.advertisement(1)
 		codes := make(map[wire.Code]int)
+		before := a.victim.Pipes().Usage()
 		for range 3 {
 			s := &pb.Store{}
 			for range 100 {
@@ -228,8 +229,8 @@ func TestRevocationFloodsArePaidByTheirSender(t *testing.T) {
 				codes[wire.Code(r.Code)]++
 			}
 		}
-		if codes[wire.OK] != 64 || codes[wire.Limit] != 236 {
-			t.Errorf("%v: one pipe has at most 64 revocations here", codes)
+		if held := a.victim.Pipes().Usage().Records - before.Records; held > 64 || codes[wire.OK] < 64 {
+			t.Errorf("%v, and %d are held: one pipe has at most 64 revocations", codes, held)
 		}
 	})
 }

@@ -129,9 +129,8 @@ func TestOwnerTakesAPipeBackFromABinderAtTheHighestSeq(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go answer(l, "owner again")
+		a.answer(l, "owner again")
 		a.wantAnswer(t, id, "owner again")
-		_ = l.Close()
 	})
 }
 
@@ -153,9 +152,8 @@ func TestOwnerTakesAPipeBackFromABinderAtTheHighestTerm(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after the revocation: %v", err)
 		}
-		go answer(l, "owner again")
+		a.answer(l, "owner again")
 		a.wantAnswer(t, id, "owner again")
-		_ = l.Close()
 	})
 }
 
@@ -173,19 +171,7 @@ func TestForgedRevocationsVoidNothing(t *testing.T) {
 	attack(t, 5, func(t *testing.T, a *arena) {
 		owner, heir, p := a.Nodes[4], a.Nodes[0], a.stranger(t)
 		id := a.serve(t, owner, "owner", pipe.CreateOptions{})
-		text, c, err := owner.Pipes().Grant(t.Context(), id, pipe.GrantOptions{Right: identity.RightBind, To: heir.Principal()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		envelope, _, err := identity.ParseCapability(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := heir.Pipes().Listen(t.Context(), id, pipe.ListenOptions{Capability: envelope})
-		if err != nil {
-			t.Fatal(err)
-		}
-		go answer(l, "heir")
+		c := a.bindByGrant(t, owner, heir, id, "heir")
 		_, adv, err := owner.Pipes().Lookup(t.Context(), id.String())
 		if err != nil {
 			t.Fatal(err)
@@ -205,6 +191,25 @@ func TestForgedRevocationsVoidNothing(t *testing.T) {
 			}
 		}
 		a.wantAnswer(t, id, "heir")
-		_ = l.Close()
 	})
+}
+
+// bindByGrant has a node bind another's pipe by its capability, and answer
+// under a name.
+func (a *arena) bindByGrant(t *testing.T, owner, to *world.Node, id pipe.ID, name string) identity.Capability {
+	t.Helper()
+	text, c, err := owner.Pipes().Grant(t.Context(), id, pipe.GrantOptions{Right: identity.RightBind, To: to.Principal()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelope, _, err := identity.ParseCapability(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := to.Pipes().Listen(t.Context(), id, pipe.ListenOptions{Capability: envelope})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.answer(l, name)
+	return c
 }

@@ -144,6 +144,9 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		if !l.auto {
 			return nil, l.taken(o.binding)
 		}
+		if o.binding.Term == MaxNumber {
+			return nil, l.noHigherTerm(o.binding)
+		}
 		term = o.binding.Term + 1
 	}
 	return nil, wire.Errorf(wire.Taken, "pipe %s is being bound elsewhere at the same time", l.pipe).WithNext("try again")
@@ -201,6 +204,15 @@ func (l *Listener) taken(by Binding) error {
 		return err.WithNext("ask the owner for a new capability: panpipe pipe grant %s --bind --to %s", l.pipe, l.s.cfg.principal())
 	}
 	return err.WithNext("bind under a higher term, or leave the term open")
+}
+
+// noHigherTerm says that a binder has the highest term there is.
+func (l *Listener) noHigherTerm(by Binding) error {
+	err := wire.Errorf(wire.Taken, "pipe %s is served by %s under the highest term there is, %d", l.pipe, by.Binder, by.Term)
+	if grant, ok := by.Grant(); ok {
+		return err.WithNext("revoke its capability: panpipe pipe revoke %s", grant.Nonce)
+	}
+	return err.WithNext("make a new pipe")
 }
 
 // permitted asks once more whether the right to bind is revoked. Whoever learns
