@@ -31,6 +31,9 @@ func TestHalfOpenStreamsAreDropped(t *testing.T) {
 		}
 		a.Pass(time.Second)
 		a.askTrue(t, a.victim)
+		if a.victim.Host().ConnManager().IsProtected(p.host.ID(), "") {
+			t.Error("streams that say nothing keep their connection from being trimmed")
+		}
 		if got := a.stranger(t).request(t, a.victim, a.stranger(t).query(a.pipe, a.victim)); got == nil || got.Code != 0 {
 			t.Errorf("another asker meanwhile: %v", got)
 		}

@@ -49,6 +49,9 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 		c.Close()
 		return err
 	}
+	if c.peer != s.cfg.Self {
+		c.stream = s.held(c.stream, c.peer)
+	}
 	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
 	conn.served, conn.waits = true, of
 	if err := s.track(conn); err != nil {

@@ -62,13 +62,14 @@ func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reac
 	return carrier{s.held(s.usable(st, path.Transport()), w.Peer), w.Peer, path.Transport(), path.Remote(), path.Direct()}, attempts, nil
 }
 
-// acceptStream takes a pipe-conn stream from another node.
+// acceptStream takes a pipe-conn stream from another node. Its path is not held
+// before the dialer is admitted.
 func (s *Service) acceptStream(st network.Stream) {
 	conn := st.Conn()
 	remote := conn.RemoteMultiaddr()
 	transport := reach.TransportOfConn(conn)
 	from := conn.RemotePeer()
-	s.acceptCarrier(s.ctx, carrier{s.held(s.usable(st, transport), from), from, transport, remote, transport != reach.Relay})
+	s.acceptCarrier(s.ctx, carrier{s.usable(st, transport), from, transport, remote, transport != reach.Relay})
 }
 
 // usable is st as a stream whose deadlines can be moved. A read deadline that
