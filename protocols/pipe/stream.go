@@ -30,6 +30,7 @@ type carrier struct {
 	transport reach.Transport
 	remote    ma.Multiaddr // nil within one node
 	direct    bool
+	path      reach.Path // zero within one node
 }
 
 // group is the address group of the peer, as in a Deposit.
@@ -59,7 +60,10 @@ func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reac
 	if err != nil {
 		return carrier{}, attempts, err
 	}
-	return carrier{s.held(s.usable(st, path.Transport()), w.Peer), w.Peer, path.Transport(), path.Remote(), path.Direct()}, attempts, nil
+	return carrier{
+		stream: s.held(s.usable(st, path.Transport()), w.Peer), peer: w.Peer, transport: path.Transport(),
+		remote: path.Remote(), direct: path.Direct(), path: path,
+	}, attempts, nil
 }
 
 // acceptStream takes a pipe-conn stream from another node. Its path is not held
@@ -69,7 +73,10 @@ func (s *Service) acceptStream(st network.Stream) {
 	remote := conn.RemoteMultiaddr()
 	transport := reach.TransportOfConn(conn)
 	from := conn.RemotePeer()
-	s.acceptCarrier(s.ctx, carrier{s.usable(st, transport), from, transport, remote, transport != reach.Relay})
+	s.acceptCarrier(s.ctx, carrier{
+		stream: s.usable(st, transport), peer: from, transport: transport,
+		remote: remote, direct: transport != reach.Relay,
+	})
 }
 
 // usable is st as a stream whose deadlines can be moved. A read deadline that
