@@ -166,8 +166,8 @@
 // (held, and cached likewise); tombstones too; and on an exclusive pipe the
 // record with the highest term although it is over, since it proves that lower
 // ones are dead. With no_cache it has what the node serves itself alone.
-// transport and only_peers narrow it, but tombstones and records that are over
-// are given on every transport. want_advertisement asks for the description.
+// transport and only_peers narrow it, but what may put an end to other records
+// is given on every transport: tombstones, and all records of an exclusive pipe. want_advertisement asks for the description.
 //
 // The asker verifies every envelope, that it is of the pipe asked for, and the
 // order; it matters not who gave it, save that authoritative counts only from
