@@ -111,6 +111,8 @@ func (d *dialing) send(c carrier, f candidate, begun time.Time) (*call, error) {
 func (d *dialing) accepted(ctx context.Context, c *call) error {
 	current, done := d.whileCurrent(ctx, c.to, lateAfter(c.carrier.path))
 	stop := context.AfterFunc(current, c.carrier.drop)
+	doubt := time.AfterFunc(doubtAfter, func() { d.s.doubt(c.carrier.path) })
+	defer doubt.Stop()
 	err := d.reply(c)
 	if !stop() {
 		err = context.Cause(current) // why the carrier was dropped under the reply
@@ -118,7 +120,9 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 	if err != nil {
 		c.carrier.drop()
 		d.note(err)
-		d.later(current, c.to)
+		if d.later(current, c.to); current.Err() == nil {
+			d.anew(c)
+		}
 	}
 	done()
 	if err != nil {

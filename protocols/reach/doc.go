@@ -113,7 +113,9 @@
 //
 //   - a stream whose protocol the far side's host has not answered to within a
 //     second, when its user gives up (deadline, Reset, Close);
-//   - a connection that gives no room for a stream in time.
+//   - a connection that gives no room for a stream in time;
+//   - the connection to a relay, when a dial through it times out or a relayed
+//     path over it is in doubt.
 //
 // A connection on which opening a stream fails otherwise is closed at once.
 //
