@@ -29,6 +29,7 @@ type Node struct {
 	reg      *prometheus.Registry
 	store    *store.Store
 	host     host.Host
+	gate     *reach.Gate
 	reach    *reach.Reach
 	disc     *discovery.Discovery
 	pipes    *pipe.Service

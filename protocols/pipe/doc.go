@@ -157,8 +157,27 @@
 // and nonsense in them is skipped: bad peer IDs or addresses, the asker
 // itself. The indexes in unproven are of endpoints that the holder did not see
 // the binder at: public addresses with another IP than the connection's, and
-// every endpoint that does not begin with an IP address. A dialer uses few of
-// those at a time.
+// every endpoint that does not begin with an IP address.
+//
+// # Endpoints
+//
+// A record lists what its binder likes, so a dialer takes care not to become a
+// weapon, or a scanner of its own network:
+//
+//   - Unproven is an endpoint that the holder marks so. A record that no holder
+//     gave (authoritative, moved, replaced) has all of its public endpoints and
+//     names unproven; whoever passes a record on as cached passes the marks on.
+//     An endpoint at whose IP the dialer was connected to the binder is proven.
+//   - At most two unproven endpoints are dialled at a time. Those who only
+//     ask a binder something use at most two of them at all.
+//   - Private endpoints are dialled while the dialer has no public address of its
+//     own and has met nobody outside; or if a person, a ticket or mDNS named
+//     that node at that address; or if a public endpoint that is not unproven is
+//     at the dialer's own public address (same IPv4, same IPv6 /64). Loopback and
+//     link-local ones only by the first and second. The comment of package reach
+//     has the whole rule.
+//   - A binder without a public endpoint lists one at which others see it, the
+//     port of QUIC as most see it: by it neighbours know each other.
 //
 // # Store
 //
