@@ -43,9 +43,9 @@
 // # The walk
 //
 // A walk puts one question, given as a function, to the nodes nearest to a key.
-// It begins with the nearest 20 of the routing table and all connected servers;
-// every answer may tell up to 20 nodes that are closer, with up to 8 addresses
-// each. What makes no sense in an answer is skipped: the asking node itself,
+// It begins with the nearest 20 of the routing table and all connected servers
+// (a small client may do without a routing table); every answer may tell up to
+// 20 nodes that are closer, with up to 8 addresses each, all of them servers. What makes no sense in an answer is skipped: the asking node itself,
 // invalid IDs, nodes without a usable address, whatever is beyond the caps.
 //
 //   - Each node is asked once, and at most 200 nodes in one walk. One that failed
