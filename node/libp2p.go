@@ -35,13 +35,12 @@ import (
 
 // hostParts is what a libp2p host is made of besides the Config.
 type hostParts struct {
-	mapper func(*portMapper) // takes what maps ports, if the node does
-
-	key    crypto.PrivKey
-	reg    prometheus.Registerer
-	relays autorelay.PeerSource // candidates, when this node needs a relay
-
-	punches *reach.Punches // how hole punches fail
+	key      crypto.PrivKey
+	reg      prometheus.Registerer
+	relays   autorelay.PeerSource // candidates, when this node needs a relay
+	refusals *refusals            // told what the limits refuse
+	punches  *reach.Punches       // how hole punches fail
+	mapper   func(*portMapper)    // takes what maps ports, if the node does
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
@@ -63,7 +62,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err er
 			}
 		}
 	}()
-	rm, err := newResourceManager(cfg.Overlay, cfg.Limits)
+	rm, err := newResourceManager(cfg.Overlay, cfg.Limits, parts.refusals)
 	if err != nil {
 		return nil, nil, wire.Errorf(wire.Internal, "resource manager: %w", err)
 	}

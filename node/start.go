@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
@@ -40,10 +41,10 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, reg: newRegistry()}
+	n := &Node{cfg: cfg, reg: newRegistry(), join: join, started: time.Now(), refusals: newRefusals(cfg.Overlay)}
 	stopLogs := routeLibp2p(given, cfg.LogLevels)
 	n.onClose(func() error { stopLogs(); return nil })
-	if err := n.start(ctx, join); err != nil {
+	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
@@ -51,7 +52,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 
 // start makes the parts, from the ground up. Each leaves behind how it is
 // closed.
-func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
+func (n *Node) start(ctx context.Context) error {
 	key, err := n.openState(ctx)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	punches := new(reach.Punches)
 	n.onClose(punches.Close) // after the host
 	h, gate, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg, punches: punches,
+		key: key, reg: n.reg, refusals: n.refusals, punches: punches,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -85,7 +86,7 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	if err := listen(h, n.cfg); err != nil {
 		return err
 	}
-	if err := n.startDiscovery(ctx, join, changed); err != nil {
+	if err := n.startDiscovery(ctx, changed); err != nil {
 		return err
 	}
 	servers.Store(n.disc)
@@ -131,9 +132,9 @@ func (n *Node) startReach(punches *reach.Punches) (err error) {
 	return nil
 }
 
-func (n *Node) startDiscovery(ctx context.Context, join []peer.AddrInfo, changed chan<- struct{}) (err error) {
+func (n *Node) startDiscovery(ctx context.Context, changed chan<- struct{}) (err error) {
 	n.disc, err = discovery.New(ctx, discovery.Config{
-		Host: n.host, Reach: n.reach, Overlay: n.cfg.Overlay, Join: join,
+		Host: n.host, Reach: n.reach, Overlay: n.cfg.Overlay, Join: n.join,
 		MDNS: !n.cfg.DisableMDNS, Role: discovery.Role(n.cfg.Role),
 		Store: n.store, Gate: n.gate, ObservedChanged: func() { signal(changed) },
 		Log: n.log("discovery"), Providers: n.cfg.Providers,
@@ -151,7 +152,7 @@ func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-cha
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
 		Reach: n.reach, Router: n.disc, Store: n.store,
 		Endpoints: n.endpoints, AddrsChanged: changed,
-		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg),
+		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg, n.hear),
 		Limits: pipe.ServiceLimits{
 			Conns: n.cfg.Limits.PipeConnections, Backlog: n.cfg.Limits.Backlog,
 			RequestRate: float64(n.cfg.Limits.Requests), RequestBurst: 4 * n.cfg.Limits.Requests,
