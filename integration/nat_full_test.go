@@ -342,11 +342,13 @@ func TestBehindTwoSymmetricNATsStaysRelayed(t *testing.T) {
 	}
 	roundTrip(t, c, 2<<20)
 	_, _, err := dialer.dial(id, api.DialQuery{Path: "direct-only"})
-	if !errors.Is(err, wire.Unreachable) && !errors.Is(err, wire.Timeout) {
-		t.Errorf("direct-only: %v", err)
+	if !errors.Is(err, wire.Unreachable) || !strings.Contains(err.Error(), "hole punching did not succeed") || wire.NextOf(err) == "" {
+		t.Errorf("direct-only: %v (next: %s)", err, wire.NextOf(err))
 	}
-	t.Logf("direct-only: %v (next: %s)", err, wire.NextOf(err))
 	if out := dialer.run("explain", id); !strings.Contains(out, "relay") {
-		t.Errorf("explain says:\n%s", out)
+		t.Errorf("explain of the pipe says:\n%s", out)
+	}
+	if out := dialer.run("explain", binder.id()); !strings.Contains(out, "over a relay") || !strings.Contains(out, "NATs that hole punching has not crossed") {
+		t.Errorf("explain of the binder says:\n%s", out)
 	}
 }
