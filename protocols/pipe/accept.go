@@ -30,7 +30,9 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 	}
 	o, err := parseOpen(&m, c.peer)
 	if err == nil && c.peer != s.cfg.Self {
-		err = s.limiter.allow(c.peer, c.group(), 1, time.Now())
+		if err = s.limiter.allow(c.peer, c.group(), 1, time.Now()); err != nil {
+			s.limited(CapRate, err)
+		}
 	}
 	if err != nil {
 		return s.refuse(c, err, nil)
@@ -41,6 +43,7 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 	}
 	of := s.shareOf(c)
 	if err := l.room(of); err != nil {
+		s.limited(CapBacklog, err)
 		return s.refuse(c, err, nil)
 	}
 	if o.probe {

@@ -73,7 +73,9 @@ func (d *dialing) paths(f Found) []reach.Want {
 	if d.o.Transport == reach.Any && len(adv.Transports) > 0 {
 		transports = transportsOf(f.Binding)
 	}
-	base := reach.Want{Peer: to, Addrs: f.Binding.Endpoints, Explicit: true}
+	base := reach.Want{
+		Peer: to, Addrs: f.Binding.Endpoints, Unproven: f.unproven(), Seen: f.seen(), Explicit: true,
+	}
 	return d.o.PathPolicy.wants(base, transports, adv.Allows(reach.Relay))
 }
 
@@ -109,6 +111,8 @@ func (d *dialing) send(c carrier, f candidate, begun time.Time) (*call, error) {
 func (d *dialing) accepted(ctx context.Context, c *call) error {
 	current, done := d.whileCurrent(ctx, c.to, lateAfter(c.carrier.path))
 	stop := context.AfterFunc(current, c.carrier.drop)
+	doubt := time.AfterFunc(doubtAfter, func() { d.s.doubt(c.carrier.path) })
+	defer doubt.Stop()
 	err := d.reply(c)
 	if !stop() {
 		err = context.Cause(current) // why the carrier was dropped under the reply
@@ -116,7 +120,9 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 	if err != nil {
 		c.carrier.drop()
 		d.note(err)
-		d.later(current, c.to)
+		if d.later(current, c.to); current.Err() == nil {
+			d.anew(c)
+		}
 	}
 	done()
 	if err != nil {
@@ -187,7 +193,7 @@ func (d *dialing) follow(envelope []byte, old Found) bool {
 		d.s.hostile(err)
 		return false
 	}
-	f := Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now}
+	f := unseen(Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now})
 	f.From, _ = old.Binding.Binder.Peer()
 	d.s.learn(now, f)
 	if d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {

@@ -39,7 +39,7 @@ func (s *Service) serveRequest(st network.Stream) {
 // admitted reads and answers a request, if the asker has not had too many.
 func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 	if err := s.limiter.allow(from.id, from.group(), 1, time.Now()); err != nil {
-		s.trace(EventLimited, err, 0)
+		s.limited(CapRate, err)
 		return Answer{}, err
 	}
 	var req pb.Request
@@ -49,7 +49,6 @@ func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 	// Taken only now, so that nobody holds a place by sending slowly.
 	release, err := s.serveOne(from, len(req.GetStore().GetRecords()))
 	if err != nil {
-		s.trace(EventLimited, err, 0)
 		return Answer{}, err
 	}
 	defer release()
@@ -61,12 +60,15 @@ func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 func (s *Service) serveOne(from asker, records int) (release func(), err error) {
 	if records > 1 {
 		if err := s.limiter.allow(from.id, from.group(), records-1, time.Now()); err != nil {
+			s.limited(CapRate, err)
 			return nil, err
 		}
 	}
 	of := shareOf(from.id, from.group())
 	if most, ok := s.serving.take(of); !ok {
-		return nil, wire.Errorf(wire.Busy, "%d requests are being served, of which a peer may have %d", s.serving.used(), most)
+		err := wire.Errorf(wire.Busy, "%d requests are being served, of which a peer may have %d", s.serving.used(), most)
+		s.limited(CapServing, err)
+		return nil, err
 	}
 	return func() { s.serving.give(of) }, nil
 }

@@ -27,6 +27,7 @@ type Service struct {
 	revoked *revokedSet
 	serving *shares // of the requests that are being served
 	places  *shares // of the pipe connections that are open
+	clocks  clocks
 	ctx     context.Context
 	cancel  context.CancelFunc
 
@@ -262,11 +263,12 @@ func (s *Service) track(c *Conn) error {
 
 // noPlace says which cap a connection met.
 func (s *Service) noPlace(of share, most int) error {
-	if of == ownShare {
-		return wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), settingConns)
+	err := wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), settingConns)
+	if of != ownShare {
+		err = wire.LimitError("pipe connections of one node or address group, as many as are free", int64(most), settingConns)
 	}
-	s.cfg.Tracer.Trace(Event{Kind: EventLimited, Code: wire.Limit})
-	return wire.LimitError("pipe connections of one node or address group, as many as are free", int64(most), settingConns)
+	s.limited(CapConns, err)
+	return err
 }
 
 // settingConns is the key that moves the cap of pipe connections.
