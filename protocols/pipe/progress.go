@@ -92,6 +92,11 @@ func (p *progress) held(self peer.ID) (anywhere, elsewhere bool) {
 	return anywhere, elsewhere
 }
 
+// others reports whether a node other than self is known.
+func (p *progress) others(self peer.ID) bool {
+	return slices.ContainsFunc(p.nodes, func(n copyAt) bool { return n.id != self })
+}
+
 // anyRefused reports whether a node answered that it will not take the record.
 func (p *progress) anyRefused() bool {
 	return slices.ContainsFunc(p.nodes, func(n copyAt) bool { return n.state == refused })
