@@ -19,7 +19,7 @@ type sweepLimits struct {
 	records   int           // in one message
 	bytes     int           // of records in one message
 	opinions  int           // answers that tell of each record's neighbourhood, where there are so many
-	known     int           // candidates kept for each record
+	known     int           // candidates kept for each record that have not been asked
 	servers   int           // servers known in all
 	slowAfter time.Duration // a message out for so long gives its slot and its place to others
 }
@@ -189,35 +189,38 @@ func (m *sweep) place(r *sweptRecord, s *sweptServer) {
 	p := &sweptPlace{sweptServer: s, record: r, dist: r.key.XOR(s.place)}
 	at, _ := slices.BinarySearchFunc(r.places, p, func(a, b *sweptPlace) int { return bytes.Compare(a.dist[:], b.dist[:]) })
 	r.places = slices.Insert(r.places, at, p)
-	if len(r.places) <= m.known {
-		return
-	}
-	if out := r.dispensable(m.k); out >= 0 {
+	if out := r.dispensable(m.known, m.k); out >= 0 {
 		r.places, r.cut = slices.Delete(r.places, out, out+1), true
 	}
 }
 
-// dispensable finds which of too many candidates gives way: the farthest that
-// has not been asked, but none of the k nearest that are known at first hand,
-// so that nobody drives out who is really there. It is -1 for none.
-func (r *sweptRecord) dispensable(k int) int {
-	proven, out := 0, -1
+// dispensable finds which of more than most candidates that have not been asked
+// gives way, -1 if there are not so many: the farthest, but none of the k
+// nearest that are known at first hand, so that nobody drives out who is really
+// there.
+func (r *sweptRecord) dispensable(most, k int) int {
+	proven, unsent, out := 0, 0, -1
 	for i, p := range r.places {
 		if p.proven {
 			proven++
 		}
-		if p.state == sweptUnsent && (!p.proven || proven > k) {
+		if p.state != sweptUnsent {
+			continue
+		}
+		unsent++
+		if !p.proven || proven > k {
 			out = i
 		}
+	}
+	if unsent <= most {
+		return -1
 	}
 	return out
 }
 
-// refill gives the candidates that had given way another chance.
+// refill gives the candidates that had given way another chance, when too few
+// are left.
 func (m *sweep) refill(r *sweptRecord) {
-	if !r.cut {
-		return
-	}
 	r.cut = false
 	for _, s := range m.servers {
 		m.place(r, s)

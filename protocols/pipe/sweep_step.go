@@ -52,7 +52,12 @@ func (m *sweep) next() *letter {
 		if r.left {
 			continue
 		}
-		for _, p := range m.window(r) {
+		w := m.window(r)
+		if len(w) < m.k && r.cut {
+			m.refill(r)
+			w = m.window(r)
+		}
+		for _, p := range w {
 			if p.state == sweptUnsent && p.out == nil {
 				return m.write(i, p.sweptServer)
 			}
@@ -210,7 +215,6 @@ func (m *sweep) failed(l *letter, closer []peer.AddrInfo) {
 		r.places = slices.DeleteFunc(r.places, func(p *sweptPlace) bool {
 			return p.sweptServer == s && p.state == sweptUnsent
 		})
-		m.refill(r)
 	}
 	m.addServers(closer, false)
 }
