@@ -3,6 +3,7 @@ package pipe
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -191,9 +192,11 @@ func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) 
 	if err != nil {
 		return 0, err
 	}
-	term := max(st.Term, 1)
+	term := st.Term
 	if st.Successor != nil {
-		term = st.Term + 1
+		term++
+	} else if term, err = l.belowGrant(ctx, term); err != nil {
+		return 0, err
 	}
 	k := l.s.cache.records(l.pipe)
 	for _, f := range k.records {
@@ -201,7 +204,22 @@ func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) 
 			term = max(term, f.Binding.Term+1)
 		}
 	}
-	return max(term, k.highestTerm()), nil
+	return max(term, k.highestTerm(), 1), nil
+}
+
+// belowGrant takes one off a term that this node has granted and that nobody is
+// known to have used: an owner that starts again must not be in the way of whom
+// it has let bind the pipe. If that term was used, the holders show it.
+func (l *Listener) belowGrant(ctx context.Context, term uint64) (uint64, error) {
+	grants, err := l.s.cfg.Store.Grants(ctx, l.pipe)
+	now := time.Now()
+	granted := func(g GrantRecord) bool {
+		return g.Right == identity.RightBind && g.Term == term && now.Before(g.Expiry) && !l.s.revoked.has(l.pipe, g.Nonce)
+	}
+	if err == nil && term > 1 && slices.ContainsFunc(grants, granted) {
+		term--
+	}
+	return term, err
 }
 
 // settled waits until the record is safe, or is in somebody's way.

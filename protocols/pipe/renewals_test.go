@@ -40,7 +40,9 @@ func TestDamperFiresAtOnceThenAfterGrowingPauses(t *testing.T) {
 
 func TestWhatIsDueSoonIsRenewedWithWhatIsDue(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	in := func(minutes int) turn { return turn{due: now.Add(time.Duration(minutes) * time.Minute), life: 30 * time.Minute} }
+	in := func(minutes int) turn {
+		return turn{due: now.Add(time.Duration(minutes) * time.Minute), life: 30 * time.Minute}
+	}
 	moved := func(t turn) turn { t.moved = true; return t }
 	for _, c := range []struct {
 		name    string
@@ -297,6 +299,25 @@ func TestManyPipesAreWithdrawnInOneSweepAndStayWithdrawn(t *testing.T) {
 			pass(20 * time.Minute)
 		}
 	})
+}
+
+func TestAnOwnerThatStartsAgainIsInNobodysWay(t *testing.T) {
+	for range 6 { // at one term chance would decide
+		virtual(t, 3, func(t *testing.T, w *sim) {
+			w.meet()
+			owner, other := w.nodes[0], w.nodes[1]
+			id := owner.create(t, CreateOptions{})
+			owner.listen(t, id, ListenOptions{}).Close()
+			capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+			again := owner.listen(t, id, ListenOptions{})
+			other.listen(t, id, ListenOptions{Capability: capability})
+			<-again.Replaced()
+			back := owner.listen(t, id, ListenOptions{})
+			if back.Status().Binding.Term != again.Status().Binding.Term+2 {
+				t.Errorf("terms %d and %d", again.Status().Binding.Term, back.Status().Binding.Term)
+			}
+		})
+	}
 }
 
 func TestAResolveEndsTheListenerThatHasLost(t *testing.T) {
