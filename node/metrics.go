@@ -22,8 +22,10 @@ func newRegistry() *prometheus.Registry {
 
 // pipeTracer counts what the pipe service does.
 type pipeTracer struct {
-	events *prometheus.CounterVec
-	took   *prometheus.HistogramVec
+	events   *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+	records  *prometheus.CounterVec
+	messages *prometheus.CounterVec
 }
 
 func newPipeTracer(r prometheus.Registerer) *pipeTracer {
@@ -37,14 +39,26 @@ func newPipeTracer(r prometheus.Registerer) *pipeTracer {
 			Help:    "How long it took, by kind.",
 			Buckets: prometheus.ExponentialBuckets(1e-6, 10, 8),
 		}, []string{"kind"}),
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "panpipe_pipe_records_total",
+			Help: "Records that were brought to their holders together, by kind: renew, withdraw, restore.",
+		}, []string{"kind"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "panpipe_pipe_messages_total",
+			Help: "Messages that this took, by kind.",
+		}, []string{"kind"}),
 	}
-	r.MustRegister(t.events, t.took)
+	r.MustRegister(t.events, t.took, t.records, t.messages)
 	return t
 }
 
 // Trace counts one event.
 func (t *pipeTracer) Trace(e pipe.Event) {
 	t.events.WithLabelValues(string(e.Kind), e.Code.String()).Inc()
+	if e.Records > 0 {
+		t.records.WithLabelValues(string(e.Kind)).Add(float64(e.Records))
+		t.messages.WithLabelValues(string(e.Kind)).Add(float64(e.Messages))
+	}
 	if e.Took > 0 {
 		t.took.WithLabelValues(string(e.Kind)).Observe(e.Took.Seconds())
 	}
