@@ -14,6 +14,7 @@ import (
 const (
 	publishTime  = time.Minute     // the longest that one record is carried around
 	replacedTime = 2 * time.Second // an old binder that is silent for so long is not waited for
+	hearsayTime  = time.Second     // nodes that are named and not heard are not waited for longer
 )
 
 // publication brings one record to the nodes that are to hold it. It is the
@@ -44,6 +45,7 @@ type publication struct {
 	verdict  *obstacle        // first thing in the way
 	lastErr  error            // of the nodes that failed or refused
 	isDone   bool
+	doubts   bool           // hearsay counts no more
 	wg       sync.WaitGroup // tells of old binders
 }
 
@@ -80,6 +82,8 @@ func (s *Service) publish(ctx context.Context, r Record, auto bool) *publication
 // in the end how many messages that took.
 func (p *publication) walk(ended func(messages int, err error)) {
 	started := p.s.spawn(func(context.Context) {
+		patience := time.AfterFunc(hearsayTime, p.doubt)
+		defer patience.Stop()
 		p.begin()
 		r, err := p.s.cfg.Router.Walk(p.ctx, p.key, p.ask)
 		if err != nil {
@@ -97,7 +101,7 @@ func (p *publication) walk(ended func(messages int, err error)) {
 // known near the key.
 func (p *publication) begin() []peer.AddrInfo {
 	near := p.s.cfg.Router.Closer(p.key, Replication)
-	p.saw(idsOf(near)...)
+	p.saw(false, near)
 	var a Answer
 	out, err := p.s.holdVerified(Deposit{From: p.s.cfg.Self}, p.record, time.Now(), &a)
 	r := StoreResult{Code: wire.CodeOf(err), Outcome: out}
@@ -131,17 +135,28 @@ func (p *publication) ask(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInf
 		p.missed(to.ID, err)
 		return a.Closer, err
 	}
-	p.saw(idsOf(a.Closer)...)
+	p.saw(true, a.Closer)
 	p.readRevocations(a)
 	p.read(to.ID, a.Results[0])
 	return a.Closer, nil
 }
 
 // saw notes nodes that exist.
-func (p *publication) saw(ids ...peer.ID) {
+func (p *publication) saw(hearsay bool, nodes []peer.AddrInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.progress.saw(ids...)
+	for _, n := range nodes {
+		p.progress.saw(hearsay, n.ID)
+	}
+}
+
+// doubt counts only nodes that this node has heard itself, from now on: who
+// names ghosts must not keep a record from being safe.
+func (p *publication) doubt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubts = true
+	p.checkLocked()
 }
 
 // missed notes that a node did not answer well.
@@ -194,7 +209,7 @@ func (p *publication) mark(from peer.ID, state copyState) {
 }
 
 func (p *publication) checkLocked() {
-	if !p.isDone && p.verdict == nil && p.telling == 0 && p.progress.enough() {
+	if !p.isDone && p.verdict == nil && p.telling == 0 && p.progress.enough(!p.doubts) {
 		p.isDone = true
 		close(p.done)
 	}
@@ -291,7 +306,7 @@ func (p *publication) obstacle() *obstacle {
 func (p *publication) copies() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all, _ := p.progress.copies()
+	all, _ := p.progress.copies(true)
 	return all
 }
 

@@ -22,12 +22,15 @@ type sweepLimits struct {
 	known     int           // candidates kept for each record that have not been asked
 	servers   int           // servers known in all
 	slowAfter time.Duration // a message out for so long gives its slot and its place to others
+	busyPause time.Duration // for a server that is busy, doubled each time
+	busyTries int           // after so many times it counts as failed
 }
 
 func defaultSweepLimits() sweepLimits {
 	return sweepLimits{
 		alpha: 10, k: Replication, records: MaxStoreRecords, bytes: MaxRequest - 1<<10,
 		opinions: 3, known: 4 * Replication, servers: 8192, slowAfter: 2 * time.Second,
+		busyPause: time.Second, busyTries: 5,
 	}
 }
 
@@ -69,11 +72,13 @@ type sweptServer struct {
 	id      peer.ID
 	addrs   []ma.Multiaddr
 	place   wire.Key
-	proven  bool    // known at first hand: to this node before, or by its answer
-	failed  bool    // could not be asked
-	retried bool    // has had its second chance
-	out     *letter // under way to it
-	all     bool    // named all that it knows
+	proven  bool          // known at first hand: to this node before, or by its answer
+	failed  bool          // could not be asked
+	retried bool          // has had its second chance
+	out     *letter       // under way to it
+	busy    int           // times that it turned a letter away
+	rest    time.Duration // it is left in peace until then
+	all     bool          // named all that it knows
 }
 
 // sweptPlace is what became of one record at one server.
@@ -257,10 +262,10 @@ func (m *sweep) window(r *sweptRecord) []*sweptPlace {
 }
 
 // nearest are the servers that have the record, or are to have it.
-func (m *sweep) nearest(id int) []peer.ID {
-	var out []peer.ID
+func (m *sweep) nearest(id int) []peer.AddrInfo {
+	var out []peer.AddrInfo
 	for _, p := range m.window(m.byID[id]) {
-		out = append(out, p.id)
+		out = append(out, peer.AddrInfo{ID: p.id})
 	}
 	return out
 }

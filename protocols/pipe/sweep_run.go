@@ -90,7 +90,7 @@ func (w *sweeping) carry(ctx context.Context) {
 			return
 		case <-timer.C:
 		case a := <-w.answers:
-			w.take(a)
+			w.take(a, time.Since(began))
 		}
 	}
 }
@@ -133,9 +133,16 @@ func (w *sweeping) send(ctx context.Context, a sweptAnswer) {
 
 // take hands the outcome of a letter to the machine, and to the publications
 // that were in it.
-func (w *sweeping) take(a sweptAnswer) {
-	if a.err != nil {
+func (w *sweeping) take(a sweptAnswer, now time.Duration) {
+	if wire.CodeOf(a.err) == wire.Busy {
+		w.machine.later(a.letter, now)
+		if !a.letter.to.failed {
+			return
+		}
+	} else if a.err != nil {
 		w.machine.failed(a.letter, a.answer.Closer)
+	}
+	if a.err != nil {
 		for _, p := range a.records {
 			p.missed(a.to.ID, a.err)
 		}
@@ -149,7 +156,7 @@ func (w *sweeping) take(a sweptAnswer) {
 	w.readRevocations(a)
 	for i, id := range a.letter.ids() {
 		p := w.all[id]
-		p.saw(w.machine.nearest(id)...)
+		p.saw(true, w.machine.nearest(id))
 		p.read(a.to.ID, a.answer.Results[i])
 	}
 }
@@ -173,13 +180,4 @@ func (w *sweeping) readRevocations(a sweptAnswer) {
 		}
 		w.s.readRevocation(r.Pipe, envelope)
 	}
-}
-
-// idsOf are the nodes of a list.
-func idsOf(infos []peer.AddrInfo) []peer.ID {
-	out := make([]peer.ID, len(infos))
-	for i, in := range infos {
-		out[i] = in.ID
-	}
-	return out
 }

@@ -28,7 +28,7 @@ func (m *sweep) step(now time.Duration) sweepEffects {
 		}
 	}
 	for ; slots < m.alpha && len(m.out) < 3*m.alpha; slots++ {
-		l := m.next()
+		l := m.next(now)
 		if l == nil {
 			break
 		}
@@ -36,7 +36,8 @@ func (m *sweep) step(now time.Duration) sweepEffects {
 		m.post(l)
 		e.send = append(e.send, l)
 	}
-	e.done = len(m.out) == 0
+	e.wake = m.resting(now)
+	e.done = len(m.out) == 0 && e.wake == 0
 	for _, l := range m.out {
 		if at := l.since + m.slowAfter; !l.slow && (e.wake == 0 || at < e.wake) {
 			e.wake = at
@@ -47,7 +48,7 @@ func (m *sweep) step(now time.Duration) sweepEffects {
 
 // next writes the letter that is due, nil for none. Records come in key order,
 // so that those who are near each other are asked one after the other.
-func (m *sweep) next() *letter {
+func (m *sweep) next(now time.Duration) *letter {
 	for i, r := range m.records {
 		if r.left {
 			continue
@@ -58,7 +59,7 @@ func (m *sweep) next() *letter {
 			w = m.window(r)
 		}
 		for _, p := range w {
-			if p.state == sweptUnsent && p.out == nil {
+			if p.state == sweptUnsent && p.out == nil && p.rest <= now {
 				return m.write(i, p.sweptServer)
 			}
 		}
@@ -69,6 +70,21 @@ func (m *sweep) next() *letter {
 		}
 	}
 	return nil
+}
+
+// resting is when the first of those wakes who are busy and are to get
+// something, 0 if there are none.
+func (m *sweep) resting(now time.Duration) time.Duration {
+	var wake time.Duration
+	for _, s := range m.servers {
+		if s.rest <= now || s.failed || wake > 0 && wake <= s.rest {
+			continue
+		}
+		if slices.ContainsFunc(m.records, func(r *sweptRecord) bool { return m.due(r, s) != nil }) {
+			wake = s.rest
+		}
+	}
+	return wake
 }
 
 // write puts into one letter all that a server is to get, the record that
@@ -150,7 +166,7 @@ func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
 }
 
 func (m *sweep) askable(r *sweptRecord, p *sweptPlace) bool {
-	return p.out == nil && !p.all && !r.spoken[p.id]
+	return p.out == nil && p.busy == 0 && !p.all && !r.spoken[p.id]
 }
 
 // post notes that a letter is under way.
@@ -217,6 +233,22 @@ func (m *sweep) failed(l *letter, closer []peer.AddrInfo) {
 		})
 	}
 	m.addServers(closer, false)
+}
+
+// later takes in that a server is too busy now. It is asked again after a
+// pause, a few times.
+func (m *sweep) later(l *letter, now time.Duration) {
+	s := l.to
+	if s.busy++; s.busy >= m.busyTries {
+		m.failed(l, nil)
+		return
+	}
+	m.back(l)
+	delete(l.about.spoken, s.id)
+	s.rest = now + m.busyPause<<(s.busy-1)
+	for _, p := range l.records {
+		p.state = sweptUnsent
+	}
 }
 
 // back notes that a letter is under way no more.

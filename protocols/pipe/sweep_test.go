@@ -389,3 +389,25 @@ func TestADroppedRecordIsNotSentAnyMore(t *testing.T) {
 		t.Errorf("after it was dropped: %+v", e)
 	}
 }
+
+func TestABusyServerIsAskedAgainLater(t *testing.T) {
+	l := defaultSweepLimits()
+	m := newSweep("self", l)
+	m.addRecord(0, modelKey(1), 600)
+	m.addServers(infosOf([]peer.ID{"busy"}), true)
+	now := time.Duration(0)
+	for i := range l.busyTries {
+		e := m.step(now)
+		if len(e.send) != 1 {
+			t.Fatalf("try %d at %s: %+v", i, now, e)
+		}
+		m.later(e.send[0], now)
+		if e = m.step(now); i < l.busyTries-1 && (len(e.send) > 0 || e.done || e.wake != now+l.busyPause<<i) {
+			t.Fatalf("after try %d at %s: %+v", i, now, e)
+		}
+		now = e.wake
+	}
+	if e := m.step(time.Hour); len(e.send) > 0 || !e.done {
+		t.Errorf("it counts for there after %d tries: %+v", l.busyTries, e)
+	}
+}
