@@ -16,6 +16,7 @@ import (
 type sweepLimits struct {
 	alpha     int           // messages out that hold a slot; three times as many in all
 	k         int           // servers nearest to a key that get its record
+	spare     int           // servers beyond these that get it too, if they get a message
 	records   int           // in one message
 	bytes     int           // of records in one message
 	opinions  int           // answers that tell of each record's neighbourhood, where there are so many
@@ -28,7 +29,7 @@ type sweepLimits struct {
 
 func defaultSweepLimits() sweepLimits {
 	return sweepLimits{
-		alpha: 10, k: Replication, records: MaxStoreRecords, bytes: MaxRequest - 1<<10,
+		alpha: 10, k: Replication, spare: Replication / 5, records: MaxStoreRecords, bytes: MaxRequest - 1<<10,
 		opinions: 3, known: 4 * Replication, servers: 8192, slowAfter: 2 * time.Second,
 		busyPause: time.Second, busyTries: 5,
 	}
@@ -96,7 +97,7 @@ const (
 	sweptUnderWay
 	sweptHeld
 	sweptDeclined
-	sweptNotClose // declined: it knows k that are closer
+	sweptNotClose // declined, since it knows k that are closer
 )
 
 // letter is one message: records for one server, and the record about whose
@@ -248,10 +249,19 @@ func (p *sweptPlace) counts() bool {
 	return !p.failed && p.state < sweptDeclined && (p.out == nil || !p.out.slow)
 }
 
-// window yields the k nearest that may hold the record.
+// window yields the k nearest that may hold the record. Beyond a server that
+// knows k that are closer nobody takes it, unless that one is mistaken: with
+// this node itself, k-1 known ones are as many.
 func (m *sweep) window(r *sweptRecord) []*sweptPlace {
 	w := make([]*sweptPlace, 0, m.k)
+	nearer := 0
 	for _, p := range r.places {
+		if p.state == sweptNotClose && nearer >= m.k-1 {
+			break
+		}
+		if !p.failed {
+			nearer++
+		}
 		if p.counts() {
 			if w = append(w, p); len(w) == m.k {
 				break

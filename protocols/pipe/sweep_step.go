@@ -109,7 +109,8 @@ func (m *sweep) write(first int, to *sweptServer) *letter {
 
 // due returns where a record belongs at a server that has not been asked to
 // hold it, nil if it does not. Others that are nearer by hearsay alone are no
-// reason to leave it out.
+// reason to leave it out; and a few more than k get it, so that those who fail
+// or decline cost no messages of their own. They know best whether to take it.
 func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 	if r.left {
 		return nil
@@ -123,7 +124,7 @@ func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 			return p
 		}
 		if p.proven && p.counts() {
-			if nearer++; nearer == m.k {
+			if nearer++; nearer == m.k+m.spare {
 				return nil
 			}
 		}
@@ -149,7 +150,7 @@ func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
 		if p.failed {
 			continue
 		}
-		if p.state == sweptNotClose && nearer < m.k && m.askable(r, p) {
+		if p.state == sweptNotClose && nearer < m.k-1 && m.askable(r, p) {
 			return p
 		}
 		nearer++
