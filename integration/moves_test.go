@@ -269,7 +269,8 @@ func TestAHundredPipesLiveOnWhileTheirHoldersAreReplaced(t *testing.T) {
 			if reader == binder {
 				reader = w.Live()[round+1]
 			}
-			for _, id := range ids {
+			for i := round % 4; i < pipes; i += 4 { // all, in four rounds
+				id := ids[i]
 				r, err := reader.Pipes().Resolve(t.Context(), id, pipe.ResolveOptions{Fresh: true})
 				if err != nil {
 					t.Fatalf("round %d: %v", round, err)

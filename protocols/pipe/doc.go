@@ -231,16 +231,17 @@
 //
 // One record goes out by a walk. Several are swept: what is due, with what is
 // due within a quarter of its life, is sorted by key, and each server gets one
-// Store with every record for which it is among the 20 closest known, as far as
-// 128 records and the cap of a request allow; 10 at a time, in the order of the
-// keys. key of each Store is that of the record of whose neighbourhood the
+// Store with every record for which it is among the 20 closest known, or the
+// four next, as far as 128 records and the cap of a request allow; 10 at a time,
+// in the order of the keys. key of each Store is that of the record of whose neighbourhood the
 // fewest answers have told, so that every record has the opinion of three
 // servers, where there are so many: an answer tells of all keys that are no
 // farther from the one asked for than the farthest server that it names, and of
 // every key if it names fewer than 20. Who is named is a candidate for all
 // records. The next closest takes the place of a server that fails, or that
-// answers `not-close` or anything else but `ok`; after `not-close`, and where
-// fewer than 20 closer ones are known, that server is asked who they are. One
+// answers `not-close` or anything else but `ok`. After `not-close`, where fewer
+// than 20 closer ones are known, the binder among them, that server is asked who
+// they are; where so many are known nobody farther is asked. One
 // that does not answer within 2 s makes place meanwhile; one that fails is
 // asked again only by a new address; one that is `busy` after 1, 2, 4 and 8 s.
 // So a round of many records costs about one message for each server that is
