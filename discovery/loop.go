@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -30,6 +31,10 @@ type loop struct {
 	own               []netip.Addr   // the public ones
 	has4, has6        bool
 	verified, refuted int
+	verifiedIPs       []netip.Addr // public ones
+	observers         observers
+	links             []netip.Prefix // of interfaces
+	elsewhere         bool           // in another network than the gate was told
 	verdict           verdict
 	emitted           network.Reachability
 	emittedAt         time.Time
@@ -73,11 +78,13 @@ func newLoop(d *Discovery) (*loop, error) {
 		reached: reached,
 		book:    newBook(d.newPause),
 		sights:  newSightings(),
-		emitted: -1, // none yet
-		dials:   make(chan dialled),
-		found:   make(chan peer.AddrInfo, maxLAN),
-		saved:   make(chan error),
-		moved:   make(chan struct{}, 1),
+
+		observers: newObservers(),
+		emitted:   -1, // none yet
+		dials:     make(chan dialled),
+		found:     make(chan peer.AddrInfo, maxLAN),
+		saved:     make(chan error),
+		moved:     make(chan struct{}, 1),
 	}, nil
 }
 
@@ -120,10 +127,12 @@ func (l *loop) begin(ctx context.Context) {
 	for _, in := range l.d.cfg.Join {
 		if in.ID != l.d.self {
 			l.book.add(in, fromJoin)
+			l.d.cfg.Gate.Trust(reach.ByPerson, in.ID, in.Addrs...)
 		}
 	}
 	for _, in := range l.d.memory.list() {
 		l.book.add(in, fromMemory)
+		l.d.cfg.Gate.Trust(reach.ByMemory, in.ID, in.Addrs...)
 	}
 	l.interfaces()
 	for _, c := range l.d.cfg.Host.Network().Conns() {
@@ -162,6 +171,7 @@ func (l *loop) event(e any, now time.Time) {
 		l.d.servers.clear(e.Peer)
 		if e.Conn != nil {
 			l.sight(e.Conn, now)
+			l.observe(e, now)
 		}
 		l.update(e.Peer, now)
 	case event.EvtPeerProtocolsUpdated:
@@ -170,6 +180,7 @@ func (l *loop) event(e any, now time.Time) {
 		l.update(e.Peer, now)
 	case event.EvtHostReachableAddrsChanged:
 		l.verified, l.refuted = len(e.Reachable), len(e.Unreachable)
+		l.verifiedIPs, _, _ = publicIPs(e.Reachable)
 	case event.EvtLocalAddressesUpdated:
 		l.interfaces()
 	}
@@ -199,6 +210,7 @@ func (l *loop) update(p peer.ID, now time.Time) {
 // again at the latest.
 func (l *loop) settle(ctx context.Context, now time.Time) (wake time.Time) {
 	l.judge(now)
+	l.whereabouts(now)
 	wake = earlier(l.join(ctx, now), now.Add(time.Minute))
 	if l.contradicted {
 		wake = earlier(wake, l.emittedAt.Add(emitPause))

@@ -22,14 +22,16 @@ func newRegistry() *prometheus.Registry {
 
 // pipeTracer counts what the pipe service does.
 type pipeTracer struct {
+	hear     func(pipe.Event) // told each event beside
 	events   *prometheus.CounterVec
 	took     *prometheus.HistogramVec
 	records  *prometheus.CounterVec
 	messages *prometheus.CounterVec
 }
 
-func newPipeTracer(r prometheus.Registerer) *pipeTracer {
+func newPipeTracer(r prometheus.Registerer, hear func(pipe.Event)) *pipeTracer {
 	t := &pipeTracer{
+		hear: hear,
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "panpipe_pipe_events_total",
 			Help: "What the pipe service did, by kind and by the word with which it ended.",
@@ -54,6 +56,7 @@ func newPipeTracer(r prometheus.Registerer) *pipeTracer {
 
 // Trace counts one event.
 func (t *pipeTracer) Trace(e pipe.Event) {
+	t.hear(e)
 	t.events.WithLabelValues(string(e.Kind), e.Code.String()).Inc()
 	if e.Records > 0 {
 		t.records.WithLabelValues(string(e.Kind)).Add(float64(e.Records))

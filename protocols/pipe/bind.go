@@ -37,7 +37,10 @@ func (s *Service) Listen(ctx context.Context, id ID, o ListenOptions) (*Listener
 	if err := s.register(l); err != nil {
 		return nil, err
 	}
-	p, err := l.bind(ctx, o.Term)
+	p, err := (*publication)(nil), l.permitted()
+	if err == nil {
+		p, err = l.bind(ctx, o.Term)
+	}
 	if err == nil {
 		l.stands()
 	}
@@ -75,7 +78,7 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 	}
 	l := &Listener{
 		s: s, pipe: id, advertisement: adv, life: o.Life,
-		incoming: make(chan *Conn, o.Backlog), next: make(chan *publication, 1),
+		incoming: make(chan *Conn, o.Backlog), waiting: newShares(o.Backlog, 0), next: make(chan *publication, 1),
 		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
 	}
 	l.SetAllow(o.Allow)
@@ -110,7 +113,7 @@ func (s *Service) bindRight(id ID, adv Advertisement, capability []byte) (identi
 	if err := c.Permit(self, identity.RightBind, id.Bytes(), time.Now()); err != nil {
 		return c, next(wire.Errorf(wire.CodeOf(err), "%w", err))
 	}
-	if s.revoked.has(id, c.Nonce) {
+	if s.revoked.revokes(id, c) {
 		return c, next(wire.Errorf(wire.Forbidden, "capability is revoked"))
 	}
 	return c, nil
@@ -153,6 +156,9 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		}
 		if !l.auto {
 			return nil, l.taken(o.binding)
+		}
+		if o.binding.Term == MaxNumber {
+			return nil, l.noHigherTerm(o.binding)
 		}
 		term = o.binding.Term + 1
 	}
@@ -214,7 +220,8 @@ func (l *Listener) belowGrant(ctx context.Context, term uint64) (uint64, error) 
 	grants, err := l.s.cfg.Store.Grants(ctx, l.pipe)
 	now := time.Now()
 	granted := func(g GrantRecord) bool {
-		return g.Right == identity.RightBind && g.Term == term && now.Before(g.Expiry) && !l.s.revoked.has(l.pipe, g.Nonce)
+		return g.Right == identity.RightBind && g.Term == term && now.Before(g.Expiry) &&
+			!l.s.revoked.revokes(l.pipe, identity.Capability{Nonce: g.Nonce, Expiry: g.Expiry})
 	}
 	if err == nil && term > 1 && slices.ContainsFunc(grants, granted) {
 		term--
@@ -257,6 +264,24 @@ func (l *Listener) taken(by Binding) error {
 	return err.WithNext("bind under a higher term, or leave the term open")
 }
 
+// noHigherTerm says that a binder has the highest term there is.
+func (l *Listener) noHigherTerm(by Binding) error {
+	err := wire.Errorf(wire.Taken, "pipe %s is served by %s under the highest term there is, %d", l.pipe, by.Binder, by.Term)
+	if grant, ok := by.Grant(); ok {
+		return err.WithNext("revoke its capability: panpipe pipe revoke %s", grant.Nonce)
+	}
+	return err.WithNext("make a new pipe")
+}
+
+// permitted asks once more whether the right to bind is revoked. Whoever learns
+// of it from now on finds the listener.
+func (l *Listener) permitted() error {
+	if l.capability != nil && l.s.revoked.revokes(l.pipe, l.grant) {
+		return wire.Errorf(wire.Forbidden, "the capability to bind pipe %s is revoked", l.pipe).WithNext("ask the owner for a new one")
+	}
+	return nil
+}
+
 // register makes the listener known, so that dialers reach it as soon as its
 // record is out.
 func (s *Service) register(l *Listener) error {
@@ -269,6 +294,7 @@ func (s *Service) register(l *Listener) error {
 		return wire.Errorf(wire.Taken, "this node serves pipe %s already", l.pipe).WithNext("close the other listener first")
 	}
 	s.listeners[l.pipe], s.byKey[l.pipe.Key()] = l, l
+	l.unkeep = s.revoked.keep(l.pipe)
 	return nil
 }
 
@@ -276,6 +302,7 @@ func (s *Service) forget(l *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listeners[l.pipe] == l {
+		l.unkeep()
 		delete(s.listeners, l.pipe)
 		delete(s.byKey, l.pipe.Key())
 	}

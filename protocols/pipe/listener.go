@@ -31,8 +31,10 @@ type Listener struct {
 	incoming      chan *Conn
 	next          chan *publication // of the next record, from the Service's renewals
 	heard         acknowledged
+	waiting       *shares // of incoming, by who dialled
 	replaced      chan struct{}
 	over          chan struct{}
+	unkeep        func()      // lets go of the pipe's revocations; set by register
 	losing        atomic.Bool // another binder is being stored: no record may be signed
 	overOnce      sync.Once
 	closeOnce     sync.Once
@@ -71,6 +73,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 	select {
 	case c := <-l.incoming:
+		l.waiting.give(c.waits)
 		return c, nil
 	case <-l.over:
 		return nil, l.failure()
@@ -145,6 +148,7 @@ func (l *Listener) dropIncoming() {
 	for {
 		select {
 		case c := <-l.incoming:
+			l.waiting.give(c.waits)
 			c.Reset()
 		default:
 			return
@@ -158,17 +162,20 @@ func (l *Listener) failure() error {
 	return l.err
 }
 
-// offer hands an accepted connection over, and refuses it when too many wait.
-func (l *Listener) offer(c *Conn) error {
-	select {
-	case l.incoming <- c:
-	default:
-		return wire.Errorf(wire.Busy, "%d connections wait to be accepted", cap(l.incoming))
+// room takes a place for a connection among those that wait to be accepted.
+func (l *Listener) room(of share) error {
+	if most, ok := l.waiting.take(of); !ok {
+		return wire.Errorf(wire.Busy, "connections wait to be accepted: %d, of which a peer may have %d", l.waiting.used(), most)
 	}
+	return nil
+}
+
+// offer hands over an accepted connection that has a place.
+func (l *Listener) offer(c *Conn) {
+	l.incoming <- c // has room for as many as there are places
 	if isClosed(l.over) {
 		l.dropIncoming()
 	}
-	return nil
 }
 
 // found is the listener's own binding as a resolver sees it, false when it
@@ -211,9 +218,9 @@ func (l *Listener) lose(ctx context.Context, successor Binding, envelope []byte)
 		l.losing.Store(false)
 		return err
 	}
-	l.s.learn(time.Now(), Found{
+	l.s.learn(time.Now(), unseen(Found{
 		Binding: successor, Envelope: envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
-	})
+	}))
 	why := wire.Errorf(wire.Replaced, "pipe %s is served by %s now, under term %d", l.pipe, successor.Binder, successor.Term).
 		WithNext("to take it back, its owner grants or binds anew")
 	if l.end(why) {

@@ -172,9 +172,7 @@ func (p *publication) note(err error) {
 }
 
 func (p *publication) readRevocations(a Answer) {
-	for _, envelope := range a.Revocations {
-		p.s.readRevocation(p.record.Pipe(), envelope)
-	}
+	p.s.readRevocations(p.record.Pipe(), a.Revocations)
 }
 
 // read takes in what became of the record at a holder. Revocations of its
@@ -265,7 +263,7 @@ func (p *publication) displaced(envelope []byte) {
 	}
 	p.told[id] = true
 	p.telling++
-	p.wg.Go(func() { p.tell(peer.AddrInfo{ID: id, Addrs: b.Endpoints}, b.Seq) })
+	p.wg.Go(func() { p.tell(peer.AddrInfo{ID: id, Addrs: unseen(Found{Binding: b}).few()}, b.Seq) })
 }
 
 // tell lets the old binder know, and waits until it has stopped to serve.

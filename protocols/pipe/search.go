@@ -161,17 +161,19 @@ func (x *search) note(err error) {
 
 // read takes in what an answer proves, and drops the rest.
 func (x *search) read(from peer.ID, a Answer) {
-	for _, envelope := range a.Revocations {
-		x.s.readRevocation(x.id, envelope)
-	}
+	x.s.readRevocations(x.id, a.Revocations)
 	if a.Advertisement != nil {
 		x.readAdvertisement(a.Advertisement)
 	}
-	spoken := false
+	spoken, hostile := false, 0
 	for _, r := range a.Records {
+		if hostile == maxHostile {
+			break
+		}
 		f, err := x.prove(from, r)
 		if err != nil {
 			x.s.hostile(err)
+			hostile++
 			continue
 		}
 		if x.take(f) && r.Origin != OriginCached {
@@ -206,7 +208,7 @@ func (x *search) take(f Found) bool {
 	if who, ok := f.Binding.Binder.Peer(); ok && x.known.doubts(f) {
 		if !x.confirmed[who] && who != x.s.cfg.Self && f.Binding.InTime(now) == nil {
 			x.confirmed[who] = true
-			x.doubted = append(x.doubted, peer.AddrInfo{ID: who, Addrs: f.Binding.Endpoints})
+			x.doubted = append(x.doubted, peer.AddrInfo{ID: who, Addrs: f.few()})
 		}
 		x.mu.Unlock()
 		return false

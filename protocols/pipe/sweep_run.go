@@ -166,7 +166,11 @@ func (w *sweeping) readRevocations(a sweptAnswer) {
 	of := func(id ID) bool {
 		return slices.ContainsFunc(a.records, func(p *publication) bool { return p.record.Pipe() == id })
 	}
+	hostile := 0
 	for _, envelope := range a.answer.Revocations {
+		if hostile == maxHostile {
+			return
+		}
 		if slices.ContainsFunc(a.records, func(p *publication) bool { return w.s.revoked.knows(p.record.Pipe(), envelope) }) {
 			continue
 		}
@@ -176,8 +180,11 @@ func (w *sweeping) readRevocations(a sweptAnswer) {
 		}
 		if err != nil {
 			w.s.hostile(err)
+			hostile++
 			continue
 		}
-		w.s.readRevocation(r.Pipe, envelope)
+		if !w.s.readRevocation(r.Pipe, envelope) {
+			hostile++
+		}
 	}
 }
