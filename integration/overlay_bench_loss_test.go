@@ -1,0 +1,99 @@
+//go:build figures
+
+package integration
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/panpipe-net/panpipe/integration/world"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+)
+
+const (
+	pipesOfLoss    = 20
+	resolvesOfLoss = 200 // half of them at the first moment
+)
+
+// measureOutage kills a fifth of the nodes at once, and has the others resolve
+// from that moment on what is bound at them.
+func (o *overlay) measureOutage(t *testing.T) {
+	binders := o.some(pipesOfLoss)
+	bound := make(map[*world.Node]bool)
+	var ids []pipe.ID
+	for _, n := range binders {
+		id, _ := o.echo(t, n)
+		ids, bound[n] = append(ids, id), true
+	}
+	o.Pass(time.Minute)
+	left := len(o.Live()) / 5
+	for _, n := range o.some(len(o.Live())) {
+		if left > 0 && !bound[n] {
+			o.Kill(n)
+			left--
+		}
+	}
+	o.resolveAll(t, "outage", ids, bound)
+}
+
+// resolveAll has nodes other than those excepted resolve pipes that they
+// neither hold nor know, half of them at once and the others in the minute that
+// follows.
+func (o *overlay) resolveAll(t *testing.T, name string, ids []pipe.ID, except map[*world.Node]bool) {
+	a := newAgenda()
+	var took []float64
+	failed := 0
+	used := make(map[*world.Node]map[pipe.ID]bool)
+	for i := range resolvesOfLoss {
+		id := ids[i%len(ids)]
+		wait := time.Duration(0)
+		if i >= resolvesOfLoss/2 {
+			wait = time.Duration(rand.Int64N(int64(window)))
+		}
+		a.after(wait, func() {
+			n := o.reader(id, used, except)
+			a.aside(func() func() {
+				ctx, cancel := context.WithTimeout(t.Context(), giveUp)
+				defer cancel()
+				began := time.Now()
+				_, err := n.Pipes().Resolve(ctx, id, pipe.ResolveOptions{})
+				rtts := o.rtts(time.Since(began))
+				return func() {
+					if err != nil {
+						failed++
+						o.progress("%s: node %d: %v", name, n.Index, err)
+						return
+					}
+					took = append(took, rtts)
+				}
+			})
+		})
+	}
+	a.run()
+	o.figure(name+"_resolved", 100*float64(len(took))/float64(len(took)+failed), "percent", ">=100")
+	o.quantiles(name+"_resolve", took, bounds{p90: "<=4"})
+	o.figure(name+"_resolve_max", percentile(took, 100)*o.RTT().Seconds(), "s", "<=5")
+}
+
+// reader picks a node that has neither held nor resolved id, preferring those
+// that resolve for the first time.
+func (o *overlay) reader(id pipe.ID, used map[*world.Node]map[pipe.ID]bool, except map[*world.Node]bool) *world.Node {
+	far := o.far(id.Key())
+	rand.Shuffle(len(far), func(i, j int) { far[i], far[j] = far[j], far[i] })
+	var best *world.Node
+	for _, n := range far {
+		if !except[n] && !used[n][id] && (best == nil || len(used[n]) < len(used[best])) {
+			best = n
+		}
+	}
+	if best == nil {
+		best = far[0]
+	}
+	if used[best] == nil {
+		used[best] = make(map[pipe.ID]bool)
+	}
+	used[best][id] = true
+	return best
+}
