@@ -4,7 +4,6 @@ import (
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
@@ -39,29 +38,11 @@ func newKad(cfg Config) (*dht.IpfsDHT, error) {
 	return dht.New(trimmable{cfg.Host}, opts...)
 }
 
-// trimmable is a host whose connection manager may close connections to nodes
-// of the routing table. kad-dht protects the two farthest buckets, up to 40
-// nodes, and as many protect this one from their side, so that no limit on
-// connections below that could be kept.
+// trimmable is a host whose connection manager decides by itself which
+// connections are kept; see worth. kad-dht would protect the two farthest
+// buckets, up to 40 nodes, and as many protect this one from their side, so that
+// no limit on connections below that could be kept.
 type trimmable struct{ host.Host }
 
-// ConnManager gives kad-dht the host's connection manager without protection.
-func (h trimmable) ConnManager() connmgr.ConnManager { return tagging{h.Host.ConnManager()} }
-
-type tagging struct{ connmgr.ConnManager }
-
-// tableValue is what a connection to a node of the routing table is worth to
-// the connection manager. It is the same for all buckets: keys are spread
-// evenly, and so should be the connections that a walk begins with.
-const tableValue = 10
-
-// Protect tags p instead.
-func (m tagging) Protect(p peer.ID, tag string) { m.TagPeer(p, tag, 0) }
-
-// TagPeer tags p with the same value, whatever kad-dht thinks of it.
-func (m tagging) TagPeer(p peer.ID, tag string, _ int) {
-	m.ConnManager.TagPeer(p, tag, tableValue)
-}
-
-// Unprotect leaves it to UntagPeer, which kad-dht calls beside it.
-func (m tagging) Unprotect(peer.ID, string) bool { return false }
+// ConnManager gives kad-dht a connection manager that takes no advice.
+func (trimmable) ConnManager() connmgr.ConnManager { return connmgr.NullConnMgr{} }

@@ -182,6 +182,9 @@ func (l *loop) update(p peer.ID, now time.Time) {
 	changed := l.d.servers.set(p, serves)
 	if serves {
 		l.d.memory.touch(p, l.addrsOf(p), now)
+		l.d.cfg.Host.ConnManager().TagPeer(p, serverTag, worth(l.d.self, p))
+	} else if changed {
+		l.d.cfg.Host.ConnManager().UntagPeer(p, serverTag)
 	}
 	switch {
 	case l.d.cfg.Host.Network().Connectedness(p) != network.NotConnected:

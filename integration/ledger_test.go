@@ -5,12 +5,16 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/integration/world"
 	"github.com/panpipe-net/panpipe/node"
@@ -33,6 +37,7 @@ func TestPipesLedger(t *testing.T) {
 	t.Run("PointToPoint", pointToPoint)
 	t.Run("Bidirectional", bidirectional)
 	t.Run("NoDirectLinkIsNeededToResolve", noDirectLink)
+	t.Run("NoDirectLinkIsNeededToCommunicate", noDirectLinkToCommunicate)
 	t.Run("AQueryToParticularPeers", particularPeers)
 	t.Run("CacheRefusal", cacheRefusal)
 }
@@ -306,6 +311,42 @@ func noDirectLink(t *testing.T) {
 		b := found.Bindings[0]
 		if b.Binding.Binder != binder.Principal() || b.From == binder.ID() || len(b.Binding.Endpoints) == 0 {
 			t.Errorf("found %+v, want the binder's endpoints from a third node", b)
+		}
+	})
+}
+
+// Two nodes between which no packet passes talk through a third one.
+func noDirectLinkToCommunicate(t *testing.T) {
+	relays := func(i int, c *node.Config) {
+		if i == 0 {
+			c.Relay = node.Relay{Serve: true, MaxData: 1 << 30, MaxDuration: time.Hour}
+			c.Role = "server"
+		}
+	}
+	world.Run(t, world.Config{Nodes: 6, Node: relays}, func(t *testing.T, w *world.World) {
+		w.AwaitReady(t)
+		relay, binder, reader := w.Nodes[0], w.Nodes[2], w.Nodes[4]
+		w.Net.SetDrop(func(p world.Packet) bool {
+			return p.From == binder.IP && p.To == reader.IP || p.From == reader.IP && p.To == binder.IP
+		})
+		through := peer.AddrInfo{ID: relay.ID(), Addrs: relay.Addrs()}
+		if _, err := client.Reserve(t.Context(), binder.Host(), through); err != nil {
+			t.Fatal(err)
+		}
+		circuit := ma.StringCast(fmt.Sprintf("%s/p2p/%s/p2p-circuit", relay.Addrs()[0], relay.ID()))
+		if _, _, err := reader.Reach().Path(t.Context(), reach.Want{
+			Peer: binder.ID(), Addrs: []ma.Multiaddr{circuit}, Transport: reach.Relay,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		id, _ := bind(t, binder.Node, "far", pipe.CreateOptions{})
+		c, err := reader.Pipes().Dial(t.Context(), id, pipe.DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		if got := exchange(t, c); got != "far" || c.Transport() != reach.Relay {
+			t.Errorf("answered by %q on %s, want the far node over a relay", got, c.Transport())
 		}
 	})
 }

@@ -34,6 +34,7 @@ type cached struct {
 	res       *Resolution // what known comes to until the time below; nil when nothing is live
 	until     time.Time
 	preferred identity.Principal // the binder that a dial reached last
+	confirmed time.Time          // when nodes near the key were last asked about it
 }
 
 type watcher struct{ changed func() }

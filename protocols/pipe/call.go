@@ -14,38 +14,40 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// headStart is how long a candidate may take before the overlay is asked
-// whether there is a newer record.
-const headStart = 250 * time.Millisecond
-
 // whileCurrent returns a context that ends when a newer record speaks against
-// the candidate. A candidate that takes long has the overlay asked for one.
-func (d *dialing) whileCurrent(ctx context.Context, f Found) (current context.Context, done func()) {
-	current, cancel := context.WithCancel(ctx)
+// the candidate, or when it has held up the next one for long enough. A
+// candidate that is late has the overlay asked for a newer record.
+func (d *dialing) whileCurrent(ctx context.Context, f candidate, late time.Duration) (current context.Context, done func()) {
+	current, cancel := context.WithCancelCause(ctx)
+	enough := func() bool { return true }
+	if !f.patient && len(d.queue) > 0 {
+		enough = time.AfterFunc(patience, func() { cancel(errPatience) }).Stop
+	}
 	stop := d.s.cache.onChange(d.id, func() {
-		if d.superseded(f) {
-			cancel()
+		if d.superseded(f.Found) {
+			cancel(errSuperseded)
 		}
 	})
-	slow := time.AfterFunc(headStart, func() { d.searchOn(ctx) })
+	slow := time.AfterFunc(late, func() { d.searchOn(ctx) })
 	return current, func() {
+		enough()
 		slow.Stop()
 		stop()
-		cancel()
+		cancel(nil)
 	}
 }
 
 // call makes a path to one candidate and sends Open.
-func (d *dialing) call(ctx context.Context, f Found) (*call, error) {
-	ctx, done := d.whileCurrent(ctx, f)
+func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
+	ctx, done := d.whileCurrent(ctx, f, headStart)
 	defer done()
 	err := error(wire.Errorf(wire.Unsupported, "the binding has no endpoint on an allowed transport"))
-	for _, w := range d.paths(f) {
+	for _, w := range d.paths(f.Found) {
 		begun := time.Now()
 		var c carrier
 		var attempts []reach.Attempt
 		c, attempts, err = d.s.openStream(ctx, w)
-		d.record(f, w, begun, attempts, err)
+		d.record(f.Found, w, begun, attempts, err)
 		if err != nil {
 			continue
 		}
@@ -55,6 +57,7 @@ func (d *dialing) call(ctx context.Context, f Found) (*call, error) {
 		}
 		d.note(err)
 	}
+	d.later(ctx, f)
 	return nil, err
 }
 
@@ -99,7 +102,7 @@ func (d *dialing) record(f Found, w reach.Want, begun time.Time, attempts []reac
 }
 
 // send writes Open. The stream's deadlines cover the opening until settle.
-func (d *dialing) send(c carrier, f Found, begun time.Time) (*call, error) {
+func (d *dialing) send(c carrier, f candidate, begun time.Time) (*call, error) {
 	c.until(time.Now().Add(d.s.cfg.Limits.OpenTimeout))
 	nonce := identity.NewNonce()
 	open := &pb.Open{Pipe: d.id.Bytes(), Nonce: nonce[:], Capability: d.o.Capability, Term: f.Binding.Term, Probe: d.o.probe}
@@ -115,16 +118,19 @@ func (d *dialing) send(c carrier, f Found, begun time.Time) (*call, error) {
 // accepted reads the reply, and on a secure pipe proves each side to the other.
 // On failure the carrier is gone, and the reason is among the attempts.
 func (d *dialing) accepted(ctx context.Context, c *call) error {
-	current, done := d.whileCurrent(ctx, c.to)
+	current, done := d.whileCurrent(ctx, c.to, lateAfter(c.carrier.path))
 	stop := context.AfterFunc(current, c.carrier.drop)
 	err := d.reply(c)
 	if !stop() && err == nil {
-		err = wire.Errorf(wire.Moved, "a newer record says otherwise")
+		err = context.Cause(current)
 	}
-	done()
 	if err != nil {
 		c.carrier.drop()
 		d.note(err)
+		d.later(current, c.to)
+	}
+	done()
+	if err != nil {
 		return err
 	}
 	d.s.cache.prefer(d.id, c.to.Binding.Binder)
@@ -141,7 +147,7 @@ func (d *dialing) reply(c *call) error {
 		return wire.Errorf(code, "binder %s did not answer: %w", c.to.Binding.Binder, err)
 	}
 	if code := codeOf(m.GetCode()); code != wire.OK {
-		if code == wire.Moved && !d.follow(m.GetMoved(), c.to) {
+		if code == wire.Moved && !d.follow(m.GetMoved(), c.to.Found) {
 			// Nobody serves the pipe where it is said to be.
 			return wire.Errorf(wire.Unbound, "binder %s serves the pipe no more, nor does whom it names", c.to.Binding.Binder)
 		}
@@ -198,7 +204,7 @@ func (d *dialing) follow(envelope []byte, old Found) bool {
 	if d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {
 		d.hops++
 		d.tried[string(envelope)] = true
-		d.queue = append([]Found{f}, d.queue...)
+		d.queue = append([]candidate{{Found: f}}, d.queue...)
 	}
 	return true
 }

@@ -127,7 +127,7 @@ type dialing struct {
 	o  DialOptions
 
 	advertisement Advertisement
-	queue         []Found
+	queue         []candidate
 	tried         map[string]bool // envelopes
 	hops          int
 	searching     sync.Once // guards the three below
@@ -149,10 +149,30 @@ func newDialing(s *Service, id ID, o DialOptions) *dialing {
 	return d
 }
 
+// candidate is a binding to be dialled.
+type candidate struct {
+	Found
+	patient bool // it was given up once, to try the others
+}
+
+// Why a try of a candidate is ended early.
+var (
+	errPatience   = wire.Errorf(wire.Timeout, "no answer within %s, another binder is tried", patience)
+	errSuperseded = wire.Errorf(wire.Moved, "a newer record says otherwise")
+)
+
+// later puts a candidate that was given up for the others behind them.
+func (d *dialing) later(tried context.Context, f candidate) {
+	if context.Cause(tried) == error(errPatience) {
+		f.patient = true
+		d.queue = append(d.queue, f)
+	}
+}
+
 // call is a carrier on which Open has been sent.
 type call struct {
 	carrier carrier
-	to      Found
+	to      candidate
 	shake   Handshake
 	begun   time.Time
 }
@@ -165,6 +185,9 @@ func (d *dialing) resolve(ctx context.Context, wait time.Duration, fresh bool) e
 	if err != nil {
 		return err
 	}
+	if r.Asked == 0 && !r.own(d.s.cfg.principal()) {
+		d.s.confirm(ctx, d.id)
+	}
 	d.advertisement = r.Advertisement
 	d.enqueue(d.ordered(r.Bindings)...)
 	return nil
@@ -174,7 +197,7 @@ func (d *dialing) enqueue(all ...Found) {
 	for _, f := range all {
 		if !d.tried[string(f.Envelope)] {
 			d.tried[string(f.Envelope)] = true
-			d.queue = append(d.queue, f)
+			d.queue = append(d.queue, candidate{Found: f})
 		}
 	}
 }

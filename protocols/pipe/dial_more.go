@@ -28,6 +28,7 @@ func (d *dialing) more(ctx context.Context) bool {
 	d.searchOn(ctx)
 	for {
 		over := isClosed(d.search.done)
+		d.recall()
 		d.gather()
 		if len(d.queue) > 0 || over || ctx.Err() != nil {
 			return len(d.queue) > 0 && ctx.Err() == nil
@@ -59,6 +60,19 @@ func (d *dialing) beginSearch(ctx context.Context) {
 	p := d.s.plan(d.id, o)
 	p.patient, p.wide = true, d.o.probe
 	d.search = d.s.start(ctx, d.id, wants(d.id, o.Transport, o.binders()), p)
+}
+
+// recall puts what this node has learned by other ways into the queue.
+func (d *dialing) recall() {
+	r := d.s.cache.resolution(d.id, time.Now())
+	if r == nil {
+		return
+	}
+	for _, f := range d.ordered(r.Bindings) {
+		if d.usable(f) {
+			d.enqueue(f)
+		}
+	}
 }
 
 // gather puts what the search has found into the queue.

@@ -246,6 +246,10 @@
 //	busy        too many connections wait; again later, or another binder
 //	forbidden, expired, unsupported, limit, bad-request   as the words say
 //
+// A dialer may follow a record that it has kept. It should then ask a few of the
+// nodes nearest to the key meanwhile, and leave the old binder for a newer
+// record at once: a binder that is dead answers nobody `moved`.
+//
 // On a unicast pipe raw bytes follow OpenReply both ways. The dialer may send
 // up to 64 KiB behind Open without waiting; it keeps them until the reply, to
 // send them again where the pipe has moved, since a listener that refuses

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
 )
 
 // Origin says where an answer's record comes from.
@@ -37,3 +39,6 @@ type Resolution struct {
 	Asked         int           // nodes that were asked; zero when the answer was at hand
 	Took          time.Duration // until the first proven binding
 }
+
+// own reports that the best binding is the node's own.
+func (r *Resolution) own(self identity.Principal) bool { return r.Bindings[0].Binding.Binder == self }

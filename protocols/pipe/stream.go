@@ -30,6 +30,7 @@ type carrier struct {
 	transport reach.Transport
 	remote    ma.Multiaddr // nil within one node
 	direct    bool
+	path      reach.Path // zero within one node
 }
 
 // until sets both deadlines. A stream that takes none is a dead one, and the
@@ -56,7 +57,10 @@ func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reac
 	if err != nil {
 		return carrier{}, attempts, err
 	}
-	return carrier{s.held(s.usable(st, path.Transport()), w.Peer), w.Peer, path.Transport(), path.Remote(), path.Direct()}, attempts, nil
+	return carrier{
+		stream: s.held(s.usable(st, path.Transport()), w.Peer), peer: w.Peer, transport: path.Transport(),
+		remote: path.Remote(), direct: path.Direct(), path: path,
+	}, attempts, nil
 }
 
 // acceptStream takes a pipe-conn stream from another node.
@@ -65,7 +69,10 @@ func (s *Service) acceptStream(st network.Stream) {
 	remote := conn.RemoteMultiaddr()
 	transport := reach.TransportOfConn(conn)
 	from := conn.RemotePeer()
-	s.acceptCarrier(s.ctx, carrier{s.held(s.usable(st, transport), from), from, transport, remote, transport != reach.Relay})
+	s.acceptCarrier(s.ctx, carrier{
+		stream: s.held(s.usable(st, transport), from), peer: from, transport: transport,
+		remote: remote, direct: transport != reach.Relay,
+	})
 }
 
 // usable is st as a stream whose deadlines can be moved. A read deadline that
