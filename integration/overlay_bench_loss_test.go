@@ -28,6 +28,7 @@ func (o *overlay) measureOutage(t *testing.T) {
 		ids, bound[n] = append(ids, id), true
 	}
 	o.Pass(time.Minute)
+	o.awaitCalm()
 	left := len(o.Live()) / 5
 	for _, n := range o.some(len(o.Live())) {
 		if left > 0 && !bound[n] {

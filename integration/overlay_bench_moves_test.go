@@ -88,6 +88,7 @@ type move struct {
 
 // wave moves some pipes in parallel.
 func (s *moving) wave(t *testing.T) {
+	s.o.awaitCalm()
 	nodes := s.o.some(2 * movesAtOnce)
 	all := make([]*move, movesAtOnce)
 	s.churn.goOn(t, s.a)
