@@ -10,8 +10,10 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/routing"
 	"github.com/multiformats/go-multihash"
 
@@ -51,8 +53,10 @@ func (o *overlay) lookups(t *testing.T, bind, resolve *samples) {
 	for i, binder := range o.some(len(listeners)) {
 		p := o.create(t, binder)
 		binds = append(binds, operation{node: binder, key: p.ID.Key(), do: func(ctx context.Context, n *world.Node) (err error) {
-			listeners[i], err = n.Pipes().Listen(ctx, p.ID, pipe.ListenOptions{})
-			return err
+			if listeners[i], err = n.Pipes().Listen(ctx, p.ID, pipe.ListenOptions{}); err != nil {
+				return err
+			}
+			return o.awaitCopies(ctx, p.ID)
 		}})
 		resolves = append(resolves, operation{not: binder, key: p.ID.Key(), do: func(ctx context.Context, n *world.Node) error {
 			_, err := n.Pipes().Resolve(ctx, p.ID, pipe.ResolveOptions{})
@@ -67,6 +71,27 @@ func (o *overlay) lookups(t *testing.T, bind, resolve *samples) {
 		}
 	}
 	o.Pass(quiet)
+}
+
+// awaitCopies waits until five of the 20 nodes that are closest to a pipe hold
+// its record. The binder believes so when Listen returns, but its walk goes on,
+// and may find nodes that are closer still.
+func (o *overlay) awaitCopies(ctx context.Context, id pipe.ID) error {
+	closest := o.byDistance(id.Key())[:discovery.K]
+	for ctx.Err() == nil {
+		copies := 0
+		for _, n := range closest {
+			// Asked alone, a node looks at what it holds and sends nothing.
+			if _, err := n.Pipes().Resolve(ctx, id, pipe.ResolveOptions{Only: []peer.ID{n.ID()}}); err == nil {
+				copies++
+			}
+		}
+		if copies >= 5 {
+			return nil
+		}
+		time.Sleep(o.RTT() / 50)
+	}
+	return ctx.Err()
 }
 
 // kadLookups does the same with kad-dht's provider records.

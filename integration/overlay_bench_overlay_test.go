@@ -133,13 +133,20 @@ func (o *overlay) place(ops []operation) {
 }
 
 // far lists the live nodes that are not near enough to key to hold its records.
-func (o *overlay) far(key wire.Key) []*world.Node {
+func (o *overlay) far(key wire.Key) []*world.Node { return o.byDistance(key)[discovery.K:] }
+
+// byDistance lists the live nodes, nearest to key first.
+func (o *overlay) byDistance(key wire.Key) []*world.Node {
 	nodes := o.Live()
+	at := make(map[*world.Node]wire.Key, len(nodes))
+	for _, n := range nodes {
+		at[n] = discovery.Distance(key, n.ID())
+	}
 	slices.SortFunc(nodes, func(a, b *world.Node) int {
-		da, db := discovery.Distance(key, a.ID()), discovery.Distance(key, b.ID())
+		da, db := at[a], at[b]
 		return slices.Compare(da[:], db[:])
 	})
-	return nodes[discovery.K:]
+	return nodes
 }
 
 // parted picks one of nodes without a connection to other. Where everybody is
