@@ -121,8 +121,8 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 	current, done := d.whileCurrent(ctx, c.to, lateAfter(c.carrier.path))
 	stop := context.AfterFunc(current, c.carrier.drop)
 	err := d.reply(c)
-	if !stop() && err == nil {
-		err = context.Cause(current)
+	if !stop() {
+		err = context.Cause(current) // why the carrier was dropped under the reply
 	}
 	if err != nil {
 		c.carrier.drop()
