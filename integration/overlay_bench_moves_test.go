@@ -66,6 +66,7 @@ type moving struct {
 	churn churn
 	dies  bool
 
+	doomed        map[*world.Node]bool // die in this wave: they do not dial
 	before, after []trial
 	moved         []float64 // round trips that each move took
 	late          int       // connections that an old binder's application took after the move
@@ -92,11 +93,13 @@ func (s *moving) wave(t *testing.T) {
 	nodes := s.o.some(2 * movesAtOnce)
 	all := make([]*move, movesAtOnce)
 	s.churn.goOn(t, s.a)
+	s.doomed = make(map[*world.Node]bool)
 	for i := range all {
 		m := &move{from: nodes[2*i], to: nodes[2*i+1], knew: make(map[*world.Node]bool)}
 		all[i] = m
 		s.churn.inUse[m.from]++
 		s.churn.inUse[m.to]++
+		s.doomed[m.from] = s.dies
 		s.prepare(t, m)
 	}
 	s.o.Pass(quiet)
@@ -189,7 +192,7 @@ func (s *moving) dials(t *testing.T, m *move) {
 func (s *moving) dial(t *testing.T, m *move, i int) {
 	old, moved := s.dies && m.done && i%2 == 0, m.done
 	n := s.churn.any(func(n *world.Node) bool {
-		if n == m.from || n == m.to || !n.Discovery().State().Joined {
+		if n == m.from || n == m.to || s.doomed[n] || !n.Discovery().State().Joined {
 			return false
 		}
 		return !s.dies || !moved || old == m.knew[n]
