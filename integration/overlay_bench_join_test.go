@@ -64,9 +64,9 @@ func (o *overlay) measureJoins(t *testing.T) {
 		}
 		o.Pass(quiet)
 	}
-	o.figure("fresh_nodes", float64(len(echoed)), "nodes", "-")
-	o.quantiles("fresh_ready", ready, bounds{})
-	o.quantiles("fresh_first_byte", echoed, bounds{p50: "<=9"})
+	o.figure("join_nodes", float64(len(echoed)), "nodes", "-")
+	o.quantiles("join_ready", ready, bounds{})
+	o.quantiles("join_first_byte", echoed, bounds{p50: "<=9"})
 }
 
 // since is how many round trips have passed when do returns; endless if it

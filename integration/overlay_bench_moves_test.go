@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/integration/world"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
@@ -85,6 +87,7 @@ type move struct {
 	grant    []byte
 	done     bool                 // the new binder is bound
 	knew     map[*world.Node]bool // those that dialled before
+	dialled  map[*world.Node]bool // those that dialled in this minute
 }
 
 // wave moves some pipes in parallel.
@@ -179,6 +182,7 @@ func (s *moving) move(t *testing.T, m *move) (then func()) {
 
 // dials plans the dials of a minute that begins now; the first begins at once.
 func (s *moving) dials(t *testing.T, m *move) {
+	m.dialled = make(map[*world.Node]bool)
 	for i := range dialsOfMove {
 		d := time.Duration(rand.Int64N(int64(window)))
 		if i == 0 {
@@ -188,15 +192,40 @@ func (s *moving) dials(t *testing.T, m *move) {
 	}
 }
 
+// dialer picks who dials: any node, rather one that has not dialled the pipe
+// in this minute. After the death of the old binder every second has its record
+// in the cache, and is no holder, who would have the new one.
+func (s *moving) dialer(m *move, i int) *world.Node {
+	holders := make(map[*world.Node]bool)
+	for _, n := range s.o.byDistance(m.id.Key())[:discovery.K] {
+		holders[n] = true
+	}
+	stale := s.dies && m.done && i%2 == 0
+	var best *world.Node
+	most := -1
+	for _, n := range s.o.some(len(s.o.Live())) {
+		if n == m.from || n == m.to || s.doomed[n] || !n.Discovery().State().Joined {
+			continue
+		}
+		fits := 0
+		if !s.dies || !m.done || stale == m.knew[n] && !(stale && holders[n]) {
+			fits += 2
+		}
+		if !m.dialled[n] {
+			fits++
+		}
+		if fits > most {
+			best, most = n, fits
+		}
+	}
+	m.dialled[best] = true
+	return best
+}
+
 // dial has one node dial the pipe.
 func (s *moving) dial(t *testing.T, m *move, i int) {
-	old, moved := s.dies && m.done && i%2 == 0, m.done
-	n := s.churn.any(func(n *world.Node) bool {
-		if n == m.from || n == m.to || s.doomed[n] || !n.Discovery().State().Joined {
-			return false
-		}
-		return !s.dies || !moved || old == m.knew[n]
-	})
+	moved := m.done
+	n := s.dialer(m, i)
 	s.churn.inUse[n]++
 	s.a.aside(func() func() {
 		began := time.Now()
@@ -214,7 +243,8 @@ func (s *moving) dial(t *testing.T, m *move, i int) {
 // note adds what became of a dial.
 func (s *moving) note(m *move, n *world.Node, d trial, who byte, err error, moved bool) {
 	if d.rtts > 6 || err != nil {
-		s.o.progress("node %d was answered %q after %.1f RTT; had dialled before the move: %v; %v", n.Index, who, d.rtts, d.knew, err)
+		s.o.progress("node %d was answered %q after %.1f RTT; moved: %v; had dialled before: %v; error: %s",
+			n.Index, who, d.rtts, moved, d.knew, attempts(err))
 	}
 	if err != nil {
 		d.rtts = math.Inf(1)
@@ -225,6 +255,18 @@ func (s *moving) note(m *move, n *world.Node, d trial, who byte, err error, move
 		return
 	}
 	s.after = append(s.after, d)
+}
+
+// attempts tells an error with all that was tried.
+func attempts(err error) string {
+	said := fmt.Sprint(err)
+	var failed *pipe.DialError
+	if errors.As(err, &failed) {
+		for _, a := range failed.Attempts {
+			said += fmt.Sprintf("; %s %v: %v after %v", a.Binder, a.Addr, a.Err, a.Took)
+		}
+	}
+	return said
 }
 
 func rttsOf(all []trial) (rtts []float64) {
