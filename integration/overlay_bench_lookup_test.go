@@ -89,7 +89,7 @@ func (o *overlay) awaitCopies(ctx context.Context, id pipe.ID) error {
 		if copies >= 5 {
 			return nil
 		}
-		time.Sleep(o.RTT() / 50)
+		<-time.After(o.RTT() / 50)
 	}
 	return ctx.Err()
 }

@@ -49,3 +49,33 @@ figure kubo_rss - MiB - short
 		t.Errorf("JSON line %s", first)
 	}
 }
+
+func TestFiguresOfAnotherProcessAreRelayed(t *testing.T) {
+	for _, line := range []string{
+		"figure resolve_p50 1.002 rtt <=1.1 ok",
+		"figure resolve_p90 2.2 rtt <=2.1 short",
+		"figure nothing - s - short",
+	} {
+		f, ok := Parse(line)
+		if !ok {
+			t.Fatalf("%q is no figure", line)
+		}
+		var out strings.Builder
+		r, err := New(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Relay(f)
+		if out.String() != line+"\n" {
+			t.Errorf("%q is relayed as %q", line, out.String())
+		}
+		if short := strings.HasSuffix(line, "short"); (r.Short() == 1) != short {
+			t.Errorf("%q: %d are short", line, r.Short())
+		}
+	}
+	for _, line := range []string{"", "PASS", "figure a 1 s - maybe", "figure a one s - ok", "figure a 1 s ok"} {
+		if f, ok := Parse(line); ok {
+			t.Errorf("%q is read as %v", line, f)
+		}
+	}
+}
