@@ -43,7 +43,7 @@ type overlay struct {
 
 // atOnce is how many operations are done at the same time, at different nodes:
 // few enough for a small world to have readers that hold nothing.
-func (o *overlay) atOnce() int { return min(5, max(1, (len(o.Live())-discovery.K)/2)) }
+func (o *overlay) atOnce() int { return min(10, max(1, (len(o.Live())-discovery.K)/2)) }
 
 // samples are the outcomes of one kind of operation.
 type samples struct {
