@@ -1,10 +1,15 @@
 package integration
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
+	manet "github.com/multiformats/go-multiaddr/net"
+
 	"github.com/panpipe-net/panpipe/integration/world"
+	"github.com/panpipe-net/panpipe/node"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
 
@@ -54,6 +59,45 @@ func TestASilentBinderOfManyIsPassedBy(t *testing.T) {
 		began := time.Now()
 		got := ask(t, reader.Node, id, pipe.DialOptions{})
 		if took := time.Since(began); got != "other" || took > 2*time.Second {
+			t.Errorf("answered by %q after %v", got, took)
+		}
+	})
+}
+
+// A binder with two addresses loses the one that a dialer is connected to.
+func TestADeadPathIsFoundOutAndAnotherMade(t *testing.T) {
+	second := netip.MustParseAddr("99.1.1.1")
+	listen := func(i int, c *node.Config) {
+		if i == 2 {
+			c.Listen = append([]string{fmt.Sprintf("/ip4/%s/udp/4001/quic-v1", second)}, c.Listen...)
+		}
+	}
+	world.Run(t, world.Config{Nodes: 6, Node: listen}, func(t *testing.T, w *world.World) {
+		w.Settle(t)
+		binder, reader := w.Nodes[2], w.Nodes[4]
+		id, _ := bind(t, binder.Node, "pipe", pipe.CreateOptions{})
+		c, err := reader.Pipes().Dial(t.Context(), id, pipe.DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := exchange(t, c); got != "pipe" {
+			t.Fatalf("answered by %q", got)
+		}
+		_ = c.Close()
+		lost, err := manet.ToIP(c.RemoteEndpoint())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range w.Nodes {
+			if other != reader && other != binder {
+				w.Kill(other) // nobody else has news
+			}
+		}
+		gone, _ := netip.AddrFromSlice(lost)
+		w.Net.SetDrop(func(p world.Packet) bool { return p.From == gone.Unmap() || p.To == gone.Unmap() })
+		began := time.Now()
+		got := ask(t, reader.Node, id, pipe.DialOptions{})
+		if took := time.Since(began); got != "pipe" || took > 7*time.Second {
 			t.Errorf("answered by %q after %v", got, took)
 		}
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -37,11 +38,17 @@ type hostParts struct {
 	key    crypto.PrivKey
 	reg    prometheus.Registerer
 	relays autorelay.PeerSource // candidates, when this node needs a relay
+
+	punches *reach.Punches // how hole punches fail
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
 // silence of an address is told.
 const dialTimeout = 9 * time.Second
+
+// punchTimeout ends one dial of a hole punch, and the ordinary dial before the
+// first: reach waits for the outcome, go-libp2p's own 10 s are too long for it.
+const punchTimeout = 3 * time.Second
 
 // newHost makes a libp2p host that does not listen yet, and the gater that it
 // was given by an embedder, if any.
@@ -85,7 +92,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gater connmgr.Connection
 			libp2p.WithDialTimeout(dialTimeout),
 		},
 		transportOptions(cfg.Transports),
-		natOptions(cfg),
+		natOptions(cfg, parts),
 		relayOptions(cfg, parts.relays),
 		cfg.Libp2p,
 		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error { gater = c.ConnectionGater; return nil }},
@@ -143,7 +150,7 @@ func newYamux() *yamux.Transport {
 // natOptions find out how the node is reached. AutoNAT v1 is given a fixed
 // answer, so that it stays silent: discovery computes reachability and emits
 // it, on AutoNAT v2's evidence.
-func natOptions(cfg Config) []libp2p.Option {
+func natOptions(cfg Config, parts hostParts) []libp2p.Option {
 	opts := []libp2p.Option{
 		libp2p.EnableAutoNATv2(),
 		func(c *libp2p.Config) error {
@@ -153,7 +160,9 @@ func natOptions(cfg Config) []libp2p.Option {
 		},
 	}
 	if slices.Contains(cfg.Transports, string(reach.Relay)) {
-		opts = append(opts, libp2p.EnableHolePunching())
+		metrics := holepunch.NewMetricsTracer(holepunch.WithRegisterer(parts.reg))
+		opts = append(opts, libp2p.EnableHolePunching(
+			holepunch.WithMetricsAndEventTracer(metrics, parts.punches), holepunch.DirectDialTimeout(punchTimeout)))
 	}
 	if !cfg.DisablePortMapping && !cfg.NoListen {
 		opts = append(opts, libp2p.NATPortMap())

@@ -53,5 +53,5 @@ func (a *app) tellConnection(ctx context.Context, what string, conn *client.Conn
 		}{what, about})
 		return
 	}
-	a.progress("%s: %s over %s (%s)", what, about.Principal, about.Transport, about.Endpoint)
+	a.progress("%s: %s over %s (%s, %s)", what, about.Principal, about.Transport, about.Path, about.Endpoint)
 }

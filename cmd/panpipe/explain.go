@@ -55,7 +55,7 @@ func printExplanation(w io.Writer, e api.Explanation) {
 	for _, d := range e.Dials {
 		printDial(w, d)
 	}
-	fmt.Fprintf(w, "connected: %s\n", yes(e.Connected))
+	fmt.Fprintf(w, "state: %s\n", stateText(e))
 	if e.Problem != nil {
 		fmt.Fprintf(w, "problem: %s (%s)\n", e.Problem.Detail, e.Problem.Code)
 		if e.Problem.Next != "" {
@@ -80,10 +80,20 @@ func printRecord(w io.Writer, b api.Binding) {
 func printDial(w io.Writer, d api.DialAttempt) {
 	result := "connected"
 	switch {
+	case d.Punch && d.Error == "":
+		result = "connected by hole punching"
 	case d.Error != "":
 		result = "failed: " + strings.ReplaceAll(d.Error, "\n", "\n      ")
 	case d.Reused:
 		result = "connection was there"
 	}
 	fmt.Fprintf(w, "  dial %s %s: %s (%.1f ms)\n", orDash(d.Transport), orDash(d.Endpoint), result, d.TookMS)
+}
+
+// stateText says how far the node has come, and over what.
+func stateText(e api.Explanation) string {
+	if e.Path == "" {
+		return e.State
+	}
+	return fmt.Sprintf("%s (%s)", e.State, e.Path)
 }

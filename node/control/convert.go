@@ -58,7 +58,7 @@ func apiBinding(f pipe.Found) api.Binding {
 
 func apiExplanation(e pipe.Explanation) api.Explanation {
 	answer := api.Explanation{
-		Pipe: e.Pipe, Name: e.Name, Type: e.Type, Found: e.Found, Connected: e.Connected,
+		Pipe: e.Pipe, Name: e.Name, Type: e.Type, Found: e.Found, Connected: e.Connected, State: string(e.State), Path: e.Path,
 		Asked: e.Asked, TookMS: milliseconds(e.Took), Records: []api.Binding{}, Dials: []api.DialAttempt{},
 	}
 	for _, r := range e.Records {
@@ -69,7 +69,7 @@ func apiExplanation(e pipe.Explanation) api.Explanation {
 	}
 	for _, d := range e.Dials {
 		answer.Dials = append(answer.Dials, api.DialAttempt{
-			Binder: d.Binder, Endpoint: d.Endpoint, Transport: d.Transport, Reused: d.Reused,
+			Binder: d.Binder, Endpoint: d.Endpoint, Transport: d.Transport, Reused: d.Reused, Punch: d.Punch,
 			TookMS: milliseconds(d.Took), Error: d.Error,
 		})
 	}

@@ -249,6 +249,7 @@ func (c fakeConn) Reset() {
 func (c fakeConn) Pipe() pipe.ID                       { return c.id }
 func (c fakeConn) RemotePrincipal() identity.Principal { return c.node.Principal() }
 func (c fakeConn) Transport() reach.Transport          { return reach.TCP }
+func (c fakeConn) Direct() bool                        { return true }
 func (c fakeConn) RemoteEndpoint() ma.Multiaddr        { return c.node.Addrs()[0] }
 
 func connPair(n *fakeNode, id pipe.ID) (near, distant net.Conn, err error) {

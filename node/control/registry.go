@@ -34,6 +34,7 @@ type PipeConn interface {
 	Pipe() pipe.ID
 	RemotePrincipal() identity.Principal
 	Transport() reach.Transport
+	Direct() bool
 	RemoteEndpoint() ma.Multiaddr
 }
 
@@ -69,7 +70,10 @@ func (g *registry) add(c PipeConn, offered bool) (*tracked, error) {
 	t := &tracked{far: c, state: api.ConnectionOpen, settled: make(chan struct{})}
 	t.about = api.Connection{
 		ID: newConnectionID(), Pipe: c.Pipe().String(), Direction: "out",
-		Principal: c.RemotePrincipal().String(), Transport: string(c.Transport()), Opened: time.Now(),
+		Principal: c.RemotePrincipal().String(), Transport: string(c.Transport()), Path: pipe.PathDirect, Opened: time.Now(),
+	}
+	if !c.Direct() {
+		t.about.Path = pipe.PathRelay
 	}
 	if e := c.RemoteEndpoint(); e != nil {
 		t.about.Endpoint = e.String()

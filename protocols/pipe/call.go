@@ -62,7 +62,7 @@ func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
 }
 
 // paths lists which paths to try: the required transport alone, or each that
-// the pipe allows, or any; direct ones first where they are preferred.
+// the pipe allows, or any, as the path policy has it.
 func (d *dialing) paths(f Found) []reach.Want {
 	adv := f.Binding.Advertisement
 	to, ok := f.Binding.Binder.Peer()
@@ -73,19 +73,8 @@ func (d *dialing) paths(f Found) []reach.Want {
 	if d.o.Transport == reach.Any && len(adv.Transports) > 0 {
 		transports = transportsOf(f.Binding)
 	}
-	relays := []bool{d.o.PathPolicy != DirectOnly && adv.Allows(reach.Relay)}
-	if d.o.PathPolicy == PreferDirect && relays[0] {
-		relays = []bool{false, true}
-	}
-	var out []reach.Want
-	for _, relay := range relays {
-		for _, t := range transports {
-			out = append(out, reach.Want{
-				Peer: to, Addrs: f.Binding.Endpoints, Transport: t, AllowRelay: relay, Explicit: true,
-			})
-		}
-	}
-	return out
+	base := reach.Want{Peer: to, Addrs: f.Binding.Endpoints, Explicit: true}
+	return d.o.PathPolicy.wants(base, transports, adv.Allows(reach.Relay))
 }
 
 // record keeps the attempts of one path. Where the path itself fails, its
@@ -120,6 +109,8 @@ func (d *dialing) send(c carrier, f candidate, begun time.Time) (*call, error) {
 func (d *dialing) accepted(ctx context.Context, c *call) error {
 	current, done := d.whileCurrent(ctx, c.to, lateAfter(c.carrier.path))
 	stop := context.AfterFunc(current, c.carrier.drop)
+	doubt := time.AfterFunc(doubtAfter, func() { d.s.doubt(c.carrier.path) })
+	defer doubt.Stop()
 	err := d.reply(c)
 	if !stop() {
 		err = context.Cause(current) // why the carrier was dropped under the reply
@@ -127,7 +118,9 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 	if err != nil {
 		c.carrier.drop()
 		d.note(err)
-		d.later(current, c.to)
+		if d.later(current, c.to); current.Err() == nil {
+			d.anew(c)
+		}
 	}
 	done()
 	if err != nil {

@@ -153,6 +153,7 @@ func newDialing(s *Service, id ID, o DialOptions) *dialing {
 type candidate struct {
 	Found
 	patient bool // it was given up once, to try the others
+	again   bool // it was lost with its path once
 }
 
 // Why a try of a candidate is ended early.
@@ -166,6 +167,15 @@ func (d *dialing) later(tried context.Context, f candidate) {
 	if context.Cause(tried) == error(errPatience) {
 		f.patient = true
 		d.queue = append(d.queue, f)
+	}
+}
+
+// anew puts a candidate that was lost with the path to it in front, once: the
+// path may have been dead for long, and the binder is well.
+func (d *dialing) anew(c *call) {
+	if path := c.carrier.path; !c.to.again && !path.IsZero() && !path.Live() {
+		c.to.again = true
+		d.queue = append([]candidate{c.to}, d.queue...)
 	}
 }
 

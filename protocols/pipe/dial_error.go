@@ -87,11 +87,24 @@ func (d *dialing) advice(code wire.Code) string {
 		}
 		return fmt.Sprintf("ask the owner%s for a capability to dial: panpipe pipe grant %s --dial --to %s", owner, d.id, d.s.cfg.principal())
 	case wire.Unreachable, wire.Timeout:
+		if next := d.punchAdvice(); next != "" {
+			return next
+		}
 		return "the record is there but its endpoints cannot be reached: is the binder behind a NAT or firewall, or gone without leaving?"
 	case wire.Busy:
 		return "the binder does not keep up with its dialers: try again, or raise its backlog"
 	case wire.Unbound, wire.Moved, wire.Replaced, wire.Closed, wire.Gone:
 		return fmt.Sprintf("whom the record names does not serve the pipe: start its binder, panpipe pipe listen %s, or wait for one", d.id)
+	}
+	return ""
+}
+
+// punchAdvice is what can be done where hole punching has failed.
+func (d *dialing) punchAdvice() string {
+	for _, a := range d.attempts {
+		if a.Punch && a.Err != nil {
+			return wire.NextOf(a.Err)
+		}
 	}
 	return ""
 }

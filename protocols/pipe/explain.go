@@ -1,7 +1,9 @@
 package pipe
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -21,7 +23,9 @@ type Explanation struct {
 	Took       time.Duration      `json:"took_ns"`
 	Records    []ExplainedRecord  `json:"records"`
 	Dials      []ExplainedAttempt `json:"dials"`
-	Connected  bool               `json:"connected"`
+	Connected  bool               `json:"connected"` // a binder accepted the probe
+	State      State              `json:"state"`
+	Path       string             `json:"path,omitempty"`       // direct or relay: of the open connection, else of the probe
 	Suggestion string             `json:"suggestion,omitempty"` // what to do next
 }
 
@@ -45,6 +49,7 @@ type ExplainedAttempt struct {
 	Endpoint  string        `json:"endpoint,omitempty"`
 	Transport string        `json:"transport,omitempty"`
 	Reused    bool          `json:"reused,omitempty"` // an existing connection
+	Punch     bool          `json:"punch,omitempty"`  // hole punching rather than a dial
 	Took      time.Duration `json:"took_ns"`
 	Error     string        `json:"error,omitempty"` // empty when it worked
 }
@@ -64,14 +69,19 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	asked, err := d.explore(ctx)
 	e.Took = time.Since(started)
 	// What is proven counts even if it is of no use to this dial.
-	e.describe(d.search.live())
+	e.describe(d.found())
 	if err == nil {
 		var c *call
 		if c, err = d.established(ctx); err == nil {
 			c.carrier.Close()
-			e.Connected = true
+			e.Connected, e.Path = true, pathWord(c.carrier.direct)
 		}
 	}
+	open, direct := s.connected(id)
+	if open {
+		e.Path = pathWord(direct)
+	}
+	e.State = stateOf(e.Found, open, err)
 	e.Asked = asked + d.search.count()
 	e.dialled(d.attempts)
 	return e.end(err, d)
@@ -110,6 +120,17 @@ func (d *dialing) explore(ctx context.Context) (asked int, err error) {
 	return r.Asked, nil
 }
 
+// found is what the search has found, and what the resolve after it did.
+func (d *dialing) found() []Found {
+	all := d.search.live()
+	for _, c := range d.queue {
+		if !slices.ContainsFunc(all, func(f Found) bool { return bytes.Equal(f.Envelope, c.Envelope) }) {
+			all = append(all, c.Found)
+		}
+	}
+	return all
+}
+
 func (e *Explanation) describe(all []Found) {
 	e.Found = len(all) > 0
 	for _, f := range all {
@@ -130,7 +151,7 @@ func (e *Explanation) describe(all []Found) {
 func (e *Explanation) dialled(attempts []Attempt) {
 	for _, a := range attempts {
 		d := ExplainedAttempt{
-			Binder: a.Binder.String(), Transport: string(a.Transport), Reused: a.Reused, Took: a.Took,
+			Binder: a.Binder.String(), Transport: string(a.Transport), Reused: a.Reused, Punch: a.Punch, Took: a.Took,
 		}
 		if a.Addr != nil {
 			d.Endpoint = a.Addr.String()

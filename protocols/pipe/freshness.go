@@ -24,6 +24,9 @@ const (
 	soonestLate = 20 * time.Millisecond
 	headStart   = 250 * time.Millisecond
 
+	// A path on which a binder is silent for so long is in doubt.
+	doubtAfter = 500 * time.Millisecond
+
 	// A candidate holds up the next one for so long, and is tried again with
 	// all the time there is when the others have failed too.
 	patience = 1500 * time.Millisecond

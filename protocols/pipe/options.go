@@ -61,9 +61,15 @@ type PathPolicy string
 
 // Path policies. The empty one is RelayOK.
 const (
-	RelayOK      PathPolicy = "relay-ok"      // any path
-	PreferDirect PathPolicy = "prefer-direct" // a relayed path only when no direct one can be had
-	DirectOnly   PathPolicy = "direct-only"   // never a relayed path
+	// RelayOK takes whatever path comes first. Behind a relayed one a direct
+	// one is sought, and what is dialled next takes it.
+	RelayOK PathPolicy = "relay-ok"
+	// PreferDirect takes a relayed path only after a direct one, by dialling or
+	// hole punching, was sought for reach.PreferTime.
+	PreferDirect PathPolicy = "prefer-direct"
+	// DirectOnly never sends data over a relay. A relayed connection may carry
+	// the signals of hole punching.
+	DirectOnly PathPolicy = "direct-only"
 )
 
 // DialOptions say how to dial. The zero value dials any binder on any transport.

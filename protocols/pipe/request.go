@@ -31,7 +31,7 @@ func (s *Service) request(ctx context.Context, p peer.AddrInfo, req *pb.Request)
 }
 
 func (s *Service) exchange(ctx context.Context, p peer.AddrInfo, req *pb.Request) (Answer, error) {
-	st, err := s.requestStream(ctx, p)
+	st, path, err := s.requestStream(ctx, p)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -43,6 +43,9 @@ func (s *Service) exchange(ctx context.Context, p peer.AddrInfo, req *pb.Request
 	writeErr := errors.Join(wire.WriteMessage(st, req, MaxRequest), st.CloseWrite())
 	if err := wire.ReadMessage(st, &m, MaxAnswer); err != nil {
 		st.Reset()
+		if ctx.Err() == context.DeadlineExceeded {
+			s.doubt(path)
+		}
 		return Answer{}, requestError(ctx, p.ID, errors.Join(err, writeErr))
 	}
 	st.Close()
@@ -51,19 +54,29 @@ func (s *Service) exchange(ctx context.Context, p peer.AddrInfo, req *pb.Request
 
 // requestStream opens a stream, a second time when the path at hand turns out
 // to be dead.
-func (s *Service) requestStream(ctx context.Context, p peer.AddrInfo) (st network.Stream, err error) {
+func (s *Service) requestStream(ctx context.Context, p peer.AddrInfo) (st network.Stream, path reach.Path, err error) {
 	for range 2 {
-		var path reach.Path
 		path, _, err = s.cfg.Reach.Path(ctx, reach.Want{Peer: p.ID, Addrs: p.Addrs, AllowRelay: true})
 		if err != nil {
-			return nil, err
+			return nil, path, err
 		}
 		st, err = path.OpenStream(ctx, BindingProtocol(s.cfg.Overlay))
 		if err == nil || wire.CodeOf(err) != wire.Unreachable {
 			break
 		}
 	}
-	return st, err
+	return st, path, err
+}
+
+// doubt has a path looked into on which somebody kept silent, and all others to
+// the same node: what has killed one may have killed them.
+func (s *Service) doubt(p reach.Path) {
+	if p.IsZero() {
+		return
+	}
+	for _, other := range s.cfg.Reach.Paths(p.Peer()) {
+		s.cfg.Reach.Doubt(other)
+	}
 }
 
 func requestError(ctx context.Context, p peer.ID, err error) error {

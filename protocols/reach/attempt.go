@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,7 @@ type Attempt struct {
 	Took      time.Duration // until its outcome was known
 	Err       error         // nil for the one that gave the path; else a *wire.Error with the cause
 	Reused    bool          // nothing was dialled: the connection was there
+	Punch     bool          // hole punching: Addr is where it led, or the relayed connection over which it failed
 }
 
 // DialError says that no path came about, and lists every attempt. Decide on
@@ -74,7 +76,11 @@ func (e *DialError) head() *wire.Error {
 		over = " over " + string(e.Want)
 	}
 	code := verdict(e.Attempts, e.Ended)
+	punch := slices.IndexFunc(e.Attempts, func(a Attempt) bool { return a.Punch && a.Err != nil })
 	switch {
+	case punch >= 0 && code != wire.Closed:
+		why := e.Attempts[punch].Err
+		return wire.Errorf(code, "no direct path to %s%s: %v", e.Peer, over, why).WithNext("%s", wire.NextOf(why))
 	case code == wire.Closed:
 		return wire.Errorf(code, "dialling %s%s was cancelled", e.Peer, over)
 	case code == wire.Limit:

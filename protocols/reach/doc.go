@@ -21,10 +21,66 @@
 //   - A relayed path is given only to who allows or requires one.
 //   - Addresses that failed a moment ago are left alone for a while (the
 //     swarm's back-off), unless the want is Explicit.
-//   - It ends with the context, and after Config.DialTimeout at the latest. It
-//     never waits for identify.
+//   - It ends with the context. Dialling ends after Config.DialTimeout at the
+//     latest, and hole punching [PunchTime] after that. It never waits for
+//     identify.
 //   - Each address tried is told as an [Attempt], with its cause in words;
 //     a failure is a [DialError] that lists them.
+//
+// # Direct, relayed, and direct after all
+//
+// Where the peer is known to be on a relay, a [Want] is served like this:
+//
+//	AllowRelay                whatever is first: direct addresses, then the relay. For
+//	                          a relayed path, Improve begins.
+//	AllowRelay, PreferDirect  as the next, but after PreferTime the relayed path is given.
+//	neither (direct only)     direct addresses, then a relayed connection that carries
+//	                          the signals of hole punching and never a stream of the
+//	                          caller; the direct connection is waited for, PunchTime at most.
+//	Transport                 the addresses on it; if all fail, hole punching as above, if
+//	                          the path that comes of it is on that transport.
+//	Transport relay           a relayed path, whatever else exists.
+//	NoPunch                   as above, but hole punching is not waited for.
+//
+// Hole punching is go-libp2p's (DCUtR, /libp2p/dcutr): the side that took the
+// relayed connection begins it, once, when that connection comes about. It
+// needs a public address that both sides know of themselves: their own, or one
+// that others observed. Its dials share the swarm's books with every other dial
+// of that peer, and an address that failed there is not dialled again while
+// anybody else still dials; so reach does not dial a peer while holes are being
+// punched. If the far side turns out not to take part, its addresses are
+// dialled once more instead. A relayed connection whose hole punching has come
+// to nothing and that carries no stream is closed by the next want for a direct
+// path, so that another one brings another try. [Punches] gives errors their
+// cause.
+//
+// [Reach.Improve] seeks a direct path for as long as there is only a relayed one:
+// after hole punching had its time, the direct addresses are dialled again after
+// 10 s, then 30 s, a minute, two, four, and every five minutes. The relayed path
+// stays, for the streams that are on it. [Reach.Watch] tells of better paths.
+//
+// # Dead paths
+//
+// Neither the swarm nor its transports notice silence in less than half a
+// minute, and the swarm goes on handing out the connection. Whoever got no
+// answer says so to [Reach.Doubt], which sends libp2p's ping on that very
+// connection; without an answer within 5 s the connection is closed, for
+// everybody. Any answer is life, and so is the acknowledgement of a packet on a
+// QUIC connection whose streams are stalled. Reach doubts by itself:
+//
+//   - a stream whose protocol the far side's host has not answered to within a
+//     second, when its user gives up (deadline, Reset, Close);
+//   - a connection that gives no room for a stream in time.
+//
+// A connection on which opening a stream fails otherwise is closed at once.
+//
+// # Relays and their limits
+//
+// A relay may limit a relayed connection by time and by bytes each way, and says
+// so when it begins. [Path.Allowance] tells the limits and what is left. When
+// such a path ends at a limit (within 3 s, or within a tenth of the bytes: the
+// relay counts encryption and framing too), its streams fail with wire.Limit,
+// and name relay and limit.
 //
 // # How a second connection enters the swarm
 //
@@ -38,9 +94,12 @@
 // tells the difference. Limits hold as for any dial: the transport opens the
 // outbound scope at the resource manager, and the gater is asked at each step.
 //
-// libp2p's hole punching takes no note of an adopted relayed connection. Only a
-// relayed path that the swarm dialled, which is one wanted with AllowRelay and
-// without a required transport, is upgraded to a direct one by it.
+// Hole punching takes no note of an adopted relayed connection: the side that
+// dialled must see it as outbound. Relayed connections are therefore dialled by
+// the swarm, with two exceptions: one that is required while a direct one
+// exists, which misses nothing, and one wanted with Only, since the swarm dials
+// every address it knows. A relayed connection that is in use and whose hole
+// punching failed is not punched again before it ends.
 //
 // # Streams
 //
@@ -58,7 +117,8 @@
 //	net.ErrClosed           this side has closed that direction, or reset the stream
 //	network.ErrReset        the far side reset the stream (wrapped)
 //	wire.Unsupported        the far side does not speak the protocol
-//	wire.Limit              the far side's limits, or this side's, forbid the stream
+//	wire.Limit              the far side's limits, or this side's, forbid the stream,
+//	                        or the relay's limit for the path is used up
 //	wire.Unreachable        the connection below is lost
 //	wire.BadRequest         the far side answers something else than multistream-select
 //

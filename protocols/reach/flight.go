@@ -19,6 +19,7 @@ type flightKey struct {
 
 // flight is a race that is being run, and who waits for it.
 type flight struct {
+	key   flightKey       // fixed
 	addrs map[string]bool // the binary addresses it dials; fixed
 	race  *race
 	stop  context.CancelCauseFunc
@@ -83,7 +84,7 @@ func (r *Reach) board(w Want, addrs []ma.Multiaddr) (*flight, Path) {
 		return nil, p
 	}
 	ctx, stop := context.WithCancelCause(r.ctx)
-	f := &flight{addrs: make(map[string]bool), stop: stop, done: make(chan struct{}), waiters: 1}
+	f := &flight{key: key, addrs: make(map[string]bool), stop: stop, done: make(chan struct{}), waiters: 1}
 	for _, a := range addrs {
 		f.addrs[string(a.Bytes())] = true
 	}
@@ -95,7 +96,7 @@ func (r *Reach) board(w Want, addrs []ma.Multiaddr) (*flight, Path) {
 			f.conn, f.err = r.adopter.adopt(ctx, r.sw, tc)
 		}
 		r.mu.Lock()
-		delete(r.flights, key)
+		r.unlistLocked(f)
 		r.mu.Unlock()
 		close(f.done)
 	})
@@ -107,11 +108,7 @@ func (r *Reach) wait(ctx context.Context, f *flight) (network.Conn, []Attempt) {
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		r.mu.Lock()
-		f.waiters--
-		last := f.waiters == 0
-		r.mu.Unlock()
-		if !last {
+		if !r.leave(f) {
 			return nil, f.race.noted(cause(ctx.Err()))
 		}
 		f.stop(ctx.Err())
@@ -126,6 +123,26 @@ func (r *Reach) wait(ctx context.Context, f *flight) (network.Conn, []Attempt) {
 		}
 	}
 	return f.conn, attempts
+}
+
+// leave takes a waiter off f, and reports whether it was the last. Nobody
+// boards from then on a flight that is about to be stopped.
+func (r *Reach) leave(f *flight) (last bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.waiters--; f.waiters > 0 {
+		return false
+	}
+	r.unlistLocked(f)
+	return true
+}
+
+// unlistLocked lets nobody board f any more. Another flight may have taken its
+// place already.
+func (r *Reach) unlistLocked(f *flight) {
+	if r.flights[f.key] == f {
+		delete(r.flights, f.key)
+	}
 }
 
 // dialer dials single addresses as the swarm would: failures count for its

@@ -3,6 +3,8 @@ package reach
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -15,7 +17,10 @@ import (
 // Path is one connection to a peer over one transport. Paths are comparable:
 // two are equal when they are the same connection. The zero Path is none, and
 // nothing but IsZero may be asked of it.
-type Path struct{ conn network.Conn }
+type Path struct {
+	conn  network.Conn
+	reach *Reach
+}
 
 // IsZero reports whether p is no path at all.
 func (p Path) IsZero() bool { return p.conn == nil }
@@ -32,9 +37,18 @@ func (p Path) Remote() ma.Multiaddr { return p.conn.RemoteMultiaddr() }
 // Direct reports that no relay stands between.
 func (p Path) Direct() bool { return p.Transport() != Relay }
 
+// better reports that whoever has the choice should take p rather than q.
+func (p Path) better(q Path) bool { return p.Direct() && !q.Direct() }
+
+// age is how long ago the connection came about.
+func (p Path) age() time.Duration { return time.Since(p.conn.Stat().Opened) }
+
 // Live reports that the connection has not been closed by either side, as far
-// as this side has noticed.
-func (p Path) Live() bool { return !p.conn.IsClosed() }
+// as this side has noticed. What the swarm has taken off its books is closed,
+// even if its transport takes a moment to say so, as WebTransport's does.
+func (p Path) Live() bool {
+	return !p.conn.IsClosed() && slices.Contains(p.reach.sw.ConnsToPeer(p.Peer()), p.conn)
+}
 
 // Conn is the connection itself, for what needs more than a Path gives.
 func (p Path) Conn() network.Conn { return p.conn }
@@ -48,8 +62,21 @@ func (p Path) Close() error { return p.conn.Close() }
 //
 // Errors: Unreachable for a connection that turned out dead (it is closed
 // then, so that nobody is given it again), Limit for this node's own limits,
-// Timeout and Closed when ctx ended.
+// Timeout (the path is put in doubt) and Closed when ctx ended.
 func (p Path) OpenStream(ctx context.Context, id protocol.ID) (network.Stream, error) {
+	s, err := p.open(ctx, id)
+	switch {
+	case err == nil:
+		s.doubt = func() { p.reach.Doubt(p) }
+		return s, nil
+	case wire.CodeOf(err) == wire.Timeout:
+		p.reach.Doubt(p)
+	}
+	return nil, err
+}
+
+// open opens a stream that puts nothing in doubt.
+func (p Path) open(ctx context.Context, id protocol.ID) (*stream, error) {
 	s, err := p.conn.NewStream(network.WithAllowLimitedConn(ctx, string(id)))
 	if err != nil {
 		return nil, p.openFailed(ctx, id, err)
@@ -58,7 +85,7 @@ func (p Path) OpenStream(ctx context.Context, id protocol.ID) (network.Stream, e
 		_ = s.ResetWithError(network.StreamResourceLimitExceeded) // the error that counts is at hand
 		return nil, streamLimit(p.Peer(), id, err)
 	}
-	return outbound(s, id), nil
+	return outbound(s, id, p.reach.meters.of(p.conn)), nil
 }
 
 // openFailed says why no stream came about, and closes a dead connection.
@@ -74,6 +101,9 @@ func (p Path) openFailed(ctx context.Context, id protocol.ID, err error) error {
 	// All that is left is a connection that is dead, though not every muxer
 	// says so at once. Closing takes it off the books.
 	_ = p.conn.Close()
+	if limit := atLimit(p.conn, p.reach.meters.of(p.conn), err); limit != nil {
+		return limit
+	}
 	return lost(p.conn, err)
 }
 

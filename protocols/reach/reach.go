@@ -20,7 +20,7 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// DefaultDialTimeout bounds one Path call where Config names no other time.
+// DefaultDialTimeout bounds the dialling of one Path call where Config names no other time.
 const DefaultDialTimeout = 10 * time.Second
 
 // Config is what New needs.
@@ -39,8 +39,12 @@ type Config struct {
 	// Log gets a debug line for each path made; nil discards.
 	Log *slog.Logger
 
-	// DialTimeout bounds one Path call besides its context; 0 is
-	// DefaultDialTimeout.
+	// Punches is what the host's hole punching was given as tracer, so that
+	// errors can name the cause; nil for none.
+	Punches *Punches
+
+	// DialTimeout bounds the dialling of one Path call besides its context; 0
+	// is DefaultDialTimeout.
 	DialTimeout time.Duration
 }
 
@@ -48,6 +52,9 @@ type Config struct {
 func (c *Config) normalize() {
 	if c.Resolver == nil {
 		c.Resolver = swarm.ResolverFromMaDNS{Resolver: madns.DefaultResolver}
+	}
+	if c.Punches == nil {
+		c.Punches = new(Punches)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -65,6 +72,14 @@ type Want struct {
 	Transport  Transport      // the path must use it, and is made beside other connections; Any leaves it open
 	AllowRelay bool           // a relayed path will do; Transport Relay implies it
 	Explicit   bool           // a person asked now: earlier failures do not hold the dial back
+
+	// PreferDirect gives the relayed path that AllowRelay admits only after a
+	// direct one was sought for PreferTime. With a required transport it bounds
+	// the wait for hole punching by that time.
+	PreferDirect bool
+
+	// NoPunch does not wait for hole punching: the caller has another way.
+	NoPunch bool
 }
 
 // Reach makes paths on one host. Its methods are safe for concurrent use.
@@ -78,9 +93,15 @@ type Reach struct {
 	running sync.WaitGroup // flights and their dials
 	holds   atomic.Uint64  // so far; numbers them
 
-	mu      sync.Mutex
-	closed  bool
-	flights map[flightKey]*flight
+	watches watches
+	meters  meters
+	news    network.Notifiee // has the swarm tell the watches
+
+	mu        sync.Mutex
+	closed    bool
+	flights   map[flightKey]*flight
+	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
+	improving map[peer.ID]bool
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
@@ -102,8 +123,16 @@ func New(cfg Config) (*Reach, error) {
 	if err := sw.AddListenAddr(a.addr); err != nil {
 		return nil, wire.Errorf(wire.Internal, "private listener: %w", err)
 	}
-	r := &Reach{cfg: cfg, sw: sw, adopter: a, flights: make(map[flightKey]*flight)}
+	r := &Reach{
+		cfg: cfg, sw: sw, adopter: a,
+		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]bool),
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.news = &network.NotifyBundle{
+		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.tell(c.RemotePeer()) },
+	}
+	sw.Notify(r.news)
 	return r, nil
 }
 
@@ -115,6 +144,8 @@ func (r *Reach) Close() error {
 	r.closed = true
 	r.mu.Unlock()
 	r.cancel()
+	r.sw.StopNotify(r.news)
+	r.watches.close()
 	r.sw.ListenClose(r.adopter.addr)
 	_ = r.adopter.Close() // the swarm did, unless it was closed before
 	r.running.Wait()
@@ -130,33 +161,91 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 		return Path{}, nil, err
 	}
 	if p, ok := r.existing(w); ok {
-		return p, []Attempt{reused(p)}, nil
+		return r.given(w, p), []Attempt{reused(p)}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 	start := time.Now()
-	var conn network.Conn
-	var attempts []Attempt
-	if w.Transport == Any && !w.Only {
-		conn, attempts = r.viaSwarm(ctx, w)
-	} else {
-		conn, attempts = r.fly(ctx, w)
-	}
+	conn, attempts, ended := r.obtain(ctx, w)
 	if conn == nil {
 		if r.ctx.Err() != nil {
 			return Path{}, attempts, errClosed()
 		}
-		return Path{}, attempts, &DialError{Peer: w.Peer, Want: w.Transport, Attempts: attempts, Ended: ctx.Err()}
+		return Path{}, attempts, &DialError{Peer: w.Peer, Want: w.Transport, Attempts: attempts, Ended: ended}
 	}
 	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
-	return Path{conn}, attempts, nil
+	return r.given(w, Path{conn, r}), attempts, nil
+}
+
+// given is p on its way to who wants w.
+func (r *Reach) given(w Want, p Path) Path {
+	if !p.Direct() && w.Transport != Relay {
+		r.Improve(w.Peer)
+	}
+	return p
+}
+
+// obtain makes a path. The error is what ended it early, if anything did.
+func (r *Reach) obtain(ctx context.Context, w Want) (network.Conn, []Attempt, error) {
+	if w.Transport == Any && (!w.AllowRelay || w.PreferDirect) && !w.NoPunch && r.signals(w) && r.punches() {
+		conn, attempts := r.seek(ctx, w)
+		return conn, attempts, ctx.Err()
+	}
+	dialing, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
+	defer cancel()
+	conn, attempts := r.dial(dialing, w)
+	switch {
+	case conn != nil || ctx.Err() != nil || w.admits(Relay) || w.NoPunch || !r.signals(w):
+		return conn, attempts, dialing.Err()
+	case !r.punches():
+		return nil, append(attempts, r.unpunched(w)), dialing.Err()
+	}
+	conn, more := r.seek(ctx, w) // the transport that is required may be had by punching
+	return conn, append(attempts, more...), ctx.Err()
+}
+
+// dial makes a path by dialling alone.
+func (r *Reach) dial(ctx context.Context, w Want) (network.Conn, []Attempt) {
+	switch {
+	case w.Transport == Relay && !w.Only:
+		return r.viaRelay(ctx, w)
+	case w.Transport != Any || w.Only:
+		return r.fly(ctx, w)
+	case !w.AllowRelay || !w.PreferDirect:
+		return r.viaSwarm(ctx, w)
+	}
+	direct := w
+	direct.AllowRelay = false
+	first, cancel := context.WithTimeout(ctx, PreferTime)
+	conn, attempts := r.viaSwarm(first, direct)
+	cancel()
+	if conn != nil || ctx.Err() != nil {
+		return conn, attempts
+	}
+	conn, more := r.viaSwarm(ctx, w)
+	return conn, append(attempts, more...)
+}
+
+// viaRelay gets a relayed connection by the swarm's own dialling, since hole
+// punching takes no note of an adopted one. That is impossible where a direct
+// connection exists, or comes of the dial: then none is missed, and the relayed
+// one is made beside it.
+func (r *Reach) viaRelay(ctx context.Context, w Want) (network.Conn, []Attempt) {
+	if paths := r.Paths(w.Peer); len(paths) == 0 {
+		w.AllowRelay = true
+		conn, attempts := r.viaSwarm(ctx, w)
+		if conn == nil || TransportOfConn(conn) == Relay {
+			return conn, attempts
+		}
+	}
+	return r.fly(ctx, w)
 }
 
 // existing is the best live path that serves w.
 func (r *Reach) existing(w Want) (Path, bool) {
 	for _, p := range r.Paths(w.Peer) {
-		if w.admits(p.Transport()) {
+		if w.admits(p.Transport()) && (p.Direct() || !w.PreferDirect || p.age() >= PreferTime) {
 			return p, true
 		}
 	}
@@ -169,15 +258,15 @@ func (r *Reach) Paths(p peer.ID) []Path {
 	var live []Path
 	for _, c := range r.sw.ConnsToPeer(p) {
 		if !c.IsClosed() {
-			live = append(live, Path{c})
+			live = append(live, Path{c, r})
 		}
 	}
 	slices.Reverse(live) // the swarm keeps them in the order of their coming
 	slices.SortStableFunc(live, func(a, b Path) int {
-		switch da, db := a.Direct(), b.Direct(); {
-		case da && !db:
+		switch {
+		case a.better(b):
 			return -1
-		case db && !da:
+		case b.better(a):
 			return 1
 		}
 		return 0
@@ -193,7 +282,7 @@ func (r *Reach) Connected() []peer.ID {
 // Handle serves the streams of protocol id that peers open, each on a
 // goroutine of its own, with the errors of the package comment.
 func (r *Reach) Handle(id protocol.ID, h func(network.Stream)) {
-	r.cfg.Host.SetStreamHandler(id, func(s network.Stream) { h(inbound(s, id)) })
+	r.cfg.Host.SetStreamHandler(id, func(s network.Stream) { h(inbound(s, id, r.meters.of(s.Conn()))) })
 }
 
 // Unhandle ends Handle. Streams that are being served go on.
@@ -208,6 +297,18 @@ func (r *Reach) Adopted(c network.Conn) bool { return adoptedOf(c) != nil }
 func Speaks(h host.Host, p peer.ID, id protocol.ID) bool {
 	spoken, err := h.Peerstore().SupportsProtocols(p, id)
 	return err == nil && len(spoken) > 0
+}
+
+// spawn runs f on a goroutine that Close waits for. It is false once the Reach
+// is closed.
+func (r *Reach) spawn(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.running.Go(f)
+	return true
 }
 
 // errClosed is what a closed Reach says.

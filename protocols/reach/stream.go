@@ -25,6 +25,11 @@ const (
 	// protocol: some implementations drop what they were sent when the answer
 	// cannot be written any more.
 	closeWait = 5 * time.Second
+
+	// suspicion is how long a host may take to answer a proposal before the
+	// path is put in doubt. Hosts answer by themselves, whatever the
+	// application does.
+	suspicion = time.Second
 )
 
 // stream is a stream whose protocol is agreed on lazily: the proposal leaves
@@ -33,9 +38,12 @@ const (
 // and the stream used on. Errors are those of the package comment.
 type stream struct {
 	network.Stream
-	id protocol.ID
+	id    protocol.ID
+	doubt func() // has the path probed; nil for streams that the far side opened
+	meter *meter // of a relayed path with limits; nil for any other
 
 	sent    atomic.Bool   // the proposal is out
+	since   atomic.Int64  // when that was, in Unix nanoseconds
 	sending chan struct{} // semaphore; its holder owns unsent
 	unsent  []byte        // of the proposal
 
@@ -47,10 +55,11 @@ type stream struct {
 }
 
 // outbound wraps a stream that this side opened.
-func outbound(s network.Stream, id protocol.ID) *stream {
+func outbound(s network.Stream, id protocol.ID, m *meter) *stream {
 	return &stream{
 		Stream:  s,
 		id:      id,
+		meter:   m,
 		sending: make(chan struct{}, 1),
 		unsent:  proposal(id),
 		reading: make(chan struct{}, 1),
@@ -58,8 +67,8 @@ func outbound(s network.Stream, id protocol.ID) *stream {
 }
 
 // inbound wraps a stream that the far side opened and the host negotiated.
-func inbound(s network.Stream, id protocol.ID) *stream {
-	in := &stream{Stream: s, id: id}
+func inbound(s network.Stream, id protocol.ID, m *meter) *stream {
+	in := &stream{Stream: s, id: id, meter: m}
 	in.sent.Store(true)
 	in.agreed.Store(true)
 	return in
@@ -70,10 +79,15 @@ func inbound(s network.Stream, id protocol.ID) *stream {
 func (s *stream) Read(p []byte) (int, error) {
 	if !s.agreed.Load() {
 		if err := s.agree(); err != nil {
-			return 0, s.explain(err, &s.readShut)
+			err = s.explain(err, &s.readShut)
+			if err == os.ErrDeadlineExceeded {
+				s.suspect()
+			}
+			return 0, err
 		}
 	}
 	n, err := s.Stream.Read(p)
+	s.meter.read(n)
 	return n, s.explain(err, &s.readShut)
 }
 
@@ -87,6 +101,7 @@ func (s *stream) Write(p []byte) (int, error) {
 		}
 	}
 	m, err := s.Stream.Write(p[n:])
+	s.meter.wrote(m)
 	return n + m, s.explain(err, &s.writeShut)
 }
 
@@ -100,11 +115,13 @@ func (s *stream) propose(data []byte) (int, error) {
 	}
 	size := len(s.unsent)
 	n, err := s.Stream.Write(append(s.unsent[:size:size], data...))
+	s.meter.wrote(n)
 	if n < size {
 		s.unsent = s.unsent[n:]
 		return 0, err
 	}
 	s.unsent = nil
+	s.since.Store(time.Now().UnixNano())
 	s.sent.Store(true)
 	return n - size, err
 }
@@ -130,6 +147,7 @@ func (s *stream) agree() error {
 		}
 		buf := make([]byte, need)
 		n, err := s.Stream.Read(buf)
+		s.meter.read(n)
 		s.answer = append(s.answer, buf[:n]...)
 		if n == 0 && err != nil {
 			if err == io.EOF {
@@ -163,18 +181,20 @@ func (s *stream) Close() error {
 	if !s.sent.Load() {
 		return s.Reset() // the far side has seen nothing of this stream
 	}
-	s.readShut.Store(true)
 	s.writeShut.Store(true)
 	if !s.agreed.Load() {
 		_ = s.Stream.SetReadDeadline(time.Now().Add(closeWait)) // unsupported only where Read cannot block
 		_ = s.agree()                                           // a refusal changes nothing about closing
+		s.suspect()
 	}
+	s.readShut.Store(true)
 	s.dropDeadline()
 	return s.Stream.Close()
 }
 
 // Reset drops the stream at both sides.
 func (s *stream) Reset() error {
+	s.suspect()
 	s.readShut.Store(true)
 	s.writeShut.Store(true)
 	s.dropDeadline()
@@ -183,6 +203,7 @@ func (s *stream) Reset() error {
 
 // ResetWithError drops the stream at both sides and tells the far one why.
 func (s *stream) ResetWithError(code network.StreamErrorCode) error {
+	s.suspect()
 	s.readShut.Store(true)
 	s.writeShut.Store(true)
 	s.dropDeadline()
@@ -192,6 +213,17 @@ func (s *stream) ResetWithError(code network.StreamErrorCode) error {
 // dropDeadline removes the read deadline of a stream that ends: over WebRTC a
 // goroutine would wait for it though the stream is gone.
 func (s *stream) dropDeadline() { _ = s.Stream.SetReadDeadline(time.Time{}) }
+
+// suspect puts the path in doubt if the far side's host owes its answer to the
+// proposal. Whoever gives up on the stream calls it.
+func (s *stream) suspect() {
+	if s.doubt == nil || s.agreed.Load() || !s.sent.Load() || s.readShut.Load() {
+		return
+	}
+	if time.Since(time.Unix(0, s.since.Load())) >= suspicion {
+		s.doubt()
+	}
+}
 
 // explain maps the errors of all muxers to those of the package comment. shut
 // tells whether this side ended the direction that failed.
@@ -208,7 +240,13 @@ func (s *stream) explain(err error, shut *atomic.Bool) error {
 		return os.ErrDeadlineExceeded
 	}
 	var reset *network.StreamError
-	if errors.As(err, &reset) {
+	isReset := errors.As(err, &reset)
+	if !isReset || !reset.Remote || s.Conn().IsClosed() {
+		if limit := atLimit(s.Conn(), s.meter, err); limit != nil {
+			return limit
+		}
+	}
+	if isReset {
 		return s.explainReset(reset, err)
 	}
 	if !isLost(err) && !s.Conn().IsClosed() && (errors.Is(err, network.ErrReset) || err == io.ErrUnexpectedEOF) {

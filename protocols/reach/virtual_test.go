@@ -3,16 +3,12 @@ package reach_test
 import (
 	"errors"
 	"io"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/test"
-	"github.com/libp2p/go-libp2p/x/simlibp2p"
-	"github.com/marcopolo/simnet"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
@@ -23,30 +19,8 @@ const rtt = 50 * time.Millisecond
 
 // world runs a test with two nodes on a virtual network in virtual time.
 func world(t *testing.T, cfg reach.Config, f func(t *testing.T, a, b node)) {
-	synctest.Test(t, func(t *testing.T) {
-		nw := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(rtt / 2), Logger: slog.New(slog.DiscardHandler)}
-		link := simnet.LinkSettings{BitsPerSecond: 100 * simlibp2p.OneMbps}
-		start := func(ip string) node {
-			h, err := libp2p.New(
-				libp2p.ListenAddrStrings("/ip4/"+ip+"/udp/8000/quic-v1"),
-				libp2p.AddrsFactory(reach.HideAdopted),
-				libp2p.DisableIdentifyAddressDiscovery(),
-				libp2p.DisableMetrics(),
-				libp2p.ResourceManager(&network.NullResourceManager{}),
-				simlibp2p.QUICSimnet(nw, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
-			)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return attach(t, h, cfg)
-		}
-		t.Cleanup(func() {
-			nw.Close()
-			synctest.Wait()
-		})
-		a, b := start("1.0.0.1"), start("1.0.0.2")
-		nw.Start()
-		f(t, a, b)
+	inVirtualTime(t, func(t *testing.T, c *cable) {
+		f(t, c.node(t, "1.0.0.1", cfg), c.node(t, "1.0.0.2", cfg))
 	})
 }
 

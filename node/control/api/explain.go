@@ -12,8 +12,15 @@ type Explanation struct {
 	Type string `json:"type,omitempty"`
 	// Found says that a record was found.
 	Found bool `json:"found"`
-	// Connected says that a dial worked.
+	// Connected says that a binder accepted the probe.
 	Connected bool `json:"connected"`
+	// State is unbound (no live record was found), announced (one was),
+	// reachable (a binder answered the probe) or connected (a connection of the
+	// pipe is open at this node).
+	State string `json:"state"`
+	// Path is direct or relay: that of the open connection, else the probe's;
+	// empty when neither came about.
+	Path string `json:"path,omitempty"`
 	// Asked counts the nodes that were asked.
 	Asked int `json:"asked"`
 	// TookMS is the time for all of it.
@@ -36,6 +43,8 @@ type DialAttempt struct {
 	Transport string `json:"transport,omitempty"`
 	// Reused says that a connection was there already.
 	Reused bool `json:"reused,omitempty"`
+	// Punch says that it was hole punching rather than a dial.
+	Punch bool `json:"punch,omitempty"`
 	// TookMS is how long it took.
 	TookMS float64 `json:"took_ms"`
 	// Error is empty when it worked.

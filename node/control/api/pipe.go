@@ -175,6 +175,8 @@ type Connection struct {
 	Principal string `json:"principal"`
 	// Transport is that of the path.
 	Transport string `json:"transport"`
+	// Path is direct, or relay when a third node stands between.
+	Path string `json:"path"`
 	// Endpoint is the other side's address on it.
 	Endpoint string `json:"endpoint"`
 	// Opened is when it began.

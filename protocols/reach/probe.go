@@ -1,0 +1,145 @@
+package reach
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	"github.com/quic-go/quic-go"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// probeTime is how long a path in doubt has to show that it lives.
+const probeTime = 5 * time.Second
+
+// nudgeTime is how long a probe waits for room for one more stream.
+const nudgeTime = 100 * time.Millisecond
+
+// Doubt says that somebody got no answer on p. The path is probed, once at a
+// time, by libp2p's ping on that very connection; if it turns out dead, its
+// connection is closed, so that the swarm and everybody else drop it. The
+// channel is closed when p is judged, after 5 s at the latest; p.Live tells the
+// outcome. Whatever the far side answers, and be it a refusal, is life.
+func (r *Reach) Doubt(p Path) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if judged := r.probes[p.conn]; judged != nil {
+		return judged
+	}
+	judged := make(chan struct{})
+	if r.closed || p.conn.IsClosed() {
+		close(judged)
+		return judged
+	}
+	r.probes[p.conn] = judged
+	r.running.Go(func() {
+		r.probe(p)
+		r.mu.Lock()
+		delete(r.probes, p.conn)
+		r.mu.Unlock()
+		close(judged)
+	})
+	return judged
+}
+
+// probe closes p unless it shows that it lives.
+func (r *Reach) probe(p Path) {
+	ctx, cancel := context.WithTimeout(r.ctx, probeTime)
+	defer cancel()
+	acked := p.nudge(ctx)
+	err := p.ping(ctx)
+	if judge(err, acked()) != dead {
+		return
+	}
+	r.cfg.Log.Debug("path is dead", "peer", p.Peer(), "addr", p.Remote(), "err", err)
+	_ = p.conn.Close()
+}
+
+// ping has the far side send 32 bytes back.
+func (p Path) ping(ctx context.Context) error {
+	s, err := p.open(ctx, ping.ID)
+	if wire.CodeOf(err) == wire.Timeout {
+		// A living connection has no room either when its streams are used up.
+		return wire.Errorf(wire.Busy, "no room for a ping: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer s.Reset()
+	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	if until, ok := ctx.Deadline(); ok {
+		_ = s.SetDeadline(until) // where it is not supported, the reset above ends the wait
+	}
+	sent, back := make([]byte, ping.PingSize), make([]byte, ping.PingSize)
+	rand.Read(sent)
+	if _, err := s.Write(sent); err != nil {
+		return orEnded(ctx, err)
+	}
+	if _, err := io.ReadFull(s, back); err != nil {
+		return orEnded(ctx, err)
+	}
+	if !bytes.Equal(sent, back) {
+		return wire.Errorf(wire.BadRequest, "%s answered a ping with something else", p.Peer())
+	}
+	return nil
+}
+
+// orEnded is why ctx ended if it did: the stream was reset then.
+func orEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// nudge has a QUIC connection send what no flow control holds back: a
+// connection whose readers have stopped reading lives, though no ping gets
+// through. The function returned reports that the far side has acknowledged
+// something since.
+func (p Path) nudge(ctx context.Context) (acked func() bool) {
+	var q *quic.Conn
+	if !p.conn.As(&q) {
+		return func() bool { return false }
+	}
+	before := q.ConnectionStats()
+	ctx, cancel := context.WithTimeout(ctx, nudgeTime)
+	defer cancel()
+	if s, err := p.conn.NewStream(network.WithAllowLimitedConn(ctx, "probe")); err == nil {
+		_ = s.Reset() // a frame of its own, to be acknowledged
+	}
+	return func() bool {
+		now := q.ConnectionStats()
+		return now.LatestRTT != before.LatestRTT || now.SmoothedRTT != before.SmoothedRTT || now.MeanDeviation != before.MeanDeviation
+	}
+}
+
+// health is what a probe has found.
+type health string
+
+const (
+	alive   health = "alive"
+	dead    health = "dead"
+	unknown health = "unknown" // this side could not ask
+)
+
+// judge decides on a probe by what its ping ended with, and whether the far
+// side acknowledged anything meanwhile.
+//
+//	any answer, or an acknowledgement      alive
+//	silence, or a connection that is lost  dead
+//	no room to ask, or this side's end     unknown
+func judge(err error, acked bool) health {
+	switch code := wire.CodeOf(err); {
+	case err == nil, acked, code == wire.Unsupported, code == wire.BadRequest, errors.Is(err, network.ErrReset):
+		return alive
+	case code == wire.Timeout, code == wire.Unreachable:
+		return dead
+	}
+	return unknown
+}

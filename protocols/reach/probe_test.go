@@ -1,0 +1,122 @@
+package reach_test
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+func TestDeadPathIsClosedWithinFiveSecondsAndReplaced(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, c *cable) {
+		a, b := c.node(t, "1.0.0.1", reach.Config{}), c.node(t, "1.0.0.2", reach.Config{})
+		w := reach.Want{Peer: b.ID(), Addrs: b.Addrs(), Explicit: true}
+		old := a.path(t, w)
+		time.Sleep(time.Second) // identify is over
+		c.dropping(between("1.0.0.1", "1.0.0.2"))
+		start := time.Now()
+		first, again := a.Doubt(old), a.Doubt(old)
+		if first != again {
+			t.Error("one path is probed twice at a time")
+		}
+		<-first
+		if took := time.Since(start); old.Live() || took != 5*time.Second {
+			t.Errorf("silent path: live %v after %v", old.Live(), took)
+		}
+		if len(a.Paths(b.ID())) != 0 || a.Network().Connectedness(b.ID()) == network.Connected {
+			t.Error("the swarm still has the dead path")
+		}
+		c.dropping(nil)
+		say(t, open(t, a.path(t, w)), "on a new path")
+		if <-a.Doubt(old); old.Live() {
+			t.Error("a dead path came back")
+		}
+	})
+}
+
+func TestDoubtLeavesALivingPathAlone(t *testing.T) {
+	world(t, reach.Config{}, func(t *testing.T, a, b node) {
+		p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.Addrs()})
+		time.Sleep(time.Second)
+		start := time.Now()
+		<-a.Doubt(p)
+		if took := time.Since(start); !p.Live() || took < rtt || took > 2*rtt {
+			t.Errorf("live %v after %v", p.Live(), took)
+		}
+	})
+}
+
+func TestStalledReadersDoNotMakeAPathDead(t *testing.T) {
+	world(t, reach.Config{}, func(t *testing.T, a, b node) {
+		b.Handle("/test/unread/1", func(s network.Stream) { <-t.Context().Done(); _ = s.Reset() })
+		p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.Addrs()})
+		for range 3 { // more than the connection's window
+			s, err := p.OpenStream(t.Context(), "/test/unread/1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Reset()
+			_ = s.SetWriteDeadline(time.Now().Add(20 * time.Second))
+			if n, err := s.Write(make([]byte, 32<<20)); err == nil {
+				t.Fatalf("%d bytes written to one who does not read", n)
+			}
+		}
+		for range 3 {
+			if <-a.Doubt(p); !p.Live() {
+				t.Fatal("a path that flow control holds was judged dead")
+			}
+		}
+	})
+}
+
+func TestSilenceOnANewStreamPutsThePathInDoubt(t *testing.T) {
+	for name, givesUp := range map[string]func(s network.Stream){
+		"deadline": func(s network.Stream) {
+			_ = s.SetReadDeadline(time.Now().Add(time.Second))
+			_, _ = s.Read(make([]byte, 1))
+		},
+		"reset": func(s network.Stream) { time.Sleep(time.Second); _ = s.Reset() },
+		"close": func(s network.Stream) { _ = s.Close() },
+	} {
+		inVirtualTime(t, func(t *testing.T, c *cable) {
+			a, b := c.node(t, "1.0.0.1", reach.Config{}), c.node(t, "1.0.0.2", reach.Config{})
+			p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.Addrs()})
+			time.Sleep(time.Second)
+			c.dropping(between("1.0.0.1", "1.0.0.2"))
+			s, err := p.OpenStream(t.Context(), echoID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			givesUp(s)
+			if <-a.Doubt(p); p.Live() { // joins the probe that is under way
+				t.Errorf("%s: the silent path is still there", name)
+			}
+		})
+	}
+}
+
+func TestSlowApplicationDoesNotPutThePathInDoubt(t *testing.T) {
+	world(t, reach.Config{}, func(t *testing.T, a, b node) {
+		b.Handle("/test/slow/1", func(s network.Stream) { _, _ = io.Copy(io.Discard, s); _ = s.Reset() })
+		p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.Addrs()})
+		s, err := p.OpenStream(t.Context(), "/test/slow/1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Reset()
+		if _, err := s.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		_ = s.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := s.Read(make([]byte, 1)); wire.CodeOf(err) != wire.Timeout || !p.Live() {
+			t.Errorf("%v, live %v", err, p.Live())
+		}
+	})
+}
