@@ -141,3 +141,6 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
+
+// npm's packages are none of Go's, whatever files they bring.
+ignore ./integration/js/node_modules

@@ -44,6 +44,7 @@ type Config struct {
 	MDNS    bool            // look for nodes on the LAN, and be found there
 	Role    Role            // "" = computed from reachability
 	Store   PeerStore       // remembered servers; nil = none
+	Gate    Gate            // told who is vouched for and where this node is; nil = none
 	Log     *slog.Logger    // nil = discard
 
 	AskTimeout      time.Duration // for one ask of a walk; 0 = 5 s
@@ -52,6 +53,10 @@ type Config struct {
 	JoinMaxInterval time.Duration // longest pause between attempts; 0 = 60 s
 	RefreshPeriod   time.Duration // of the routing table; 0 = 10 min
 	RememberDelay   time.Duration // quiet time before a changed set of servers is stored; 0 = 5 s
+
+	// ObservedChanged is called when Observed has another answer; nil = never.
+	// It must not block.
+	ObservedChanged func()
 
 	// Providers keeps kad-dht's provider records on, so that a benchmark can
 	// compare with them. Panpipe itself has no use for them.
@@ -94,6 +99,9 @@ func (c Config) normalize() (Config, error) {
 	}
 	if c.JoinMaxInterval < c.JoinInterval {
 		c.JoinMaxInterval = c.JoinInterval
+	}
+	if c.Gate == nil {
+		c.Gate = noGate{}
 	}
 	if c.dial == nil {
 		c.dial = c.path

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 
 	"github.com/cenkalti/backoff/v5"
@@ -12,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -30,12 +32,14 @@ type Discovery struct {
 	emitter event.Emitter // of EvtLocalReachabilityChanged
 	memory  *memory       // owned by Run while it runs, by New before and Close after
 
-	mu     sync.Mutex
-	stop   context.CancelFunc // ends Run; nil before it
-	ran    chan struct{}      // closed when Run has returned; nil before it
-	closed bool
-	once   sync.Once
-	err    error // of Close
+	mu       sync.Mutex
+	stop     context.CancelFunc // ends Run; nil before it
+	ran      chan struct{}      // closed when Run has returned; nil before it
+	closed   bool
+	own      reach.Own      // written by Run
+	observed netip.AddrPort // written by Run
+	once     sync.Once
+	err      error // of Close
 }
 
 // New makes a Discovery and starts kad-dht under it. Joining and everything

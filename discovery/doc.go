@@ -32,14 +32,27 @@
 // kad-dht, AutoRelay and the relay service listen to, and emitted again
 // whenever somebody else emits another.
 //
+// # Where this node is
+//
+// Its public addresses are those of its interfaces, those that AutoNAT v2 has
+// verified, and what those say who see it. The last may be lies: only public
+// nodes that this one has dialled are heard, at most 64 and 4 of one address
+// group (the /16 of an IPv4, the /32 of an IPv6 address), all of a group
+// with one voice together. More than half of the voices must agree, and of
+// these two, or one that a person named. A report lasts while its node is
+// connected, and an hour; when an address of this machine goes, all are forgotten.
+// The gate before all dials is told of every change, and who was named to join
+// through, heard on the LAN, or connected in an earlier run.
+//
 // # The walk
 //
 // A walk puts one question, given as a function, to the nodes nearest to a key.
-// It begins with the nearest 20 of the routing table and all connected servers,
-// or, while no server is connected, with the nodes to join through and those
-// remembered. If none of these answers a node that has never joined, the walk
-// waits for the join, 10 s at most, and begins anew. Every answer may tell up
-// to 20 nodes that are closer, with up to 8 addresses each. What makes no sense
+// It begins with the nearest 20 of the routing table and all connected servers
+// (a small client may do without a routing table), or, while no server is
+// connected, with the nodes to join through and those remembered. If none of
+// these answers a node that has never joined, the walk waits for the join, 10 s
+// at most, and begins anew. Every answer may tell up to 20 nodes that are
+// closer, with up to 8 addresses each, all of them servers. What makes no sense
 // in an answer is skipped: the asking node itself, invalid IDs, nodes without a
 // usable address, whatever is beyond the caps.
 //

@@ -55,6 +55,7 @@ func (l *loop) dialDone(r dialled) {
 func (l *loop) heard(in peer.AddrInfo) {
 	if addrs := cleanAddrs(in.ID, in.Addrs); in.ID != l.d.self && validID(in.ID) && len(addrs) > 0 {
 		l.book.add(peer.AddrInfo{ID: in.ID, Addrs: addrs}, fromLAN)
+		l.d.cfg.Gate.Trust(reach.ByLAN, in.ID, addrs...)
 	}
 }
 

@@ -30,6 +30,10 @@ type loop struct {
 	own               []netip.Addr   // the public ones
 	has4, has6        bool
 	verified, refuted int
+	verifiedIPs       []netip.Addr // public ones
+	observers         observers
+	links             []netip.Prefix // of interfaces
+	elsewhere         bool           // in another network than the gate was told
 	verdict           verdict
 	emitted           network.Reachability
 	emittedAt         time.Time
@@ -73,11 +77,13 @@ func newLoop(d *Discovery) (*loop, error) {
 		reached: reached,
 		book:    newBook(d.newPause),
 		sights:  newSightings(),
-		emitted: -1, // none yet
-		dials:   make(chan dialled),
-		found:   make(chan peer.AddrInfo, maxLAN),
-		saved:   make(chan error),
-		moved:   make(chan struct{}, 1),
+
+		observers: newObservers(),
+		emitted:   -1, // none yet
+		dials:     make(chan dialled),
+		found:     make(chan peer.AddrInfo, maxLAN),
+		saved:     make(chan error),
+		moved:     make(chan struct{}, 1),
 	}, nil
 }
 
@@ -162,6 +168,7 @@ func (l *loop) event(e any, now time.Time) {
 		l.d.servers.clear(e.Peer)
 		if e.Conn != nil {
 			l.sight(e.Conn, now)
+			l.observe(e, now)
 		}
 		l.update(e.Peer, now)
 	case event.EvtPeerProtocolsUpdated:
@@ -170,6 +177,7 @@ func (l *loop) event(e any, now time.Time) {
 		l.update(e.Peer, now)
 	case event.EvtHostReachableAddrsChanged:
 		l.verified, l.refuted = len(e.Reachable), len(e.Unreachable)
+		l.verifiedIPs, _, _ = publicIPs(e.Reachable)
 	case event.EvtLocalAddressesUpdated:
 		l.interfaces()
 	}
@@ -199,6 +207,7 @@ func (l *loop) update(p peer.ID, now time.Time) {
 // again at the latest.
 func (l *loop) settle(ctx context.Context, now time.Time) (wake time.Time) {
 	l.judge(now)
+	l.whereabouts(now)
 	wake = earlier(l.join(ctx, now), now.Add(time.Minute))
 	if l.contradicted {
 		wake = earlier(wake, l.emittedAt.Add(emitPause))

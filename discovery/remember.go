@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -72,7 +73,9 @@ func (l *loop) refresh(now time.Time) {
 }
 
 // addrsOf returns the addresses by which p can be found again: first those
-// that this node has dialled itself.
+// that this node has dialled itself. In touch with the outside, it remembers
+// private addresses only if it was connected there, since the next run takes
+// this list for proof.
 func (l *loop) addrsOf(p peer.ID) []ma.Multiaddr {
 	var worked []ma.Multiaddr
 	for _, c := range l.d.cfg.Host.Network().ConnsToPeer(p) {
@@ -80,5 +83,9 @@ func (l *loop) addrsOf(p peer.ID) []ma.Multiaddr {
 			worked = append(worked, c.RemoteMultiaddr())
 		}
 	}
-	return slices.Concat(worked, bestAddrs(l.d.cfg.Host.Peerstore().Addrs(p)))
+	told := bestAddrs(l.d.cfg.Host.Peerstore().Addrs(p))
+	if _, outside := l.sights.count(time.Now()); outside || len(l.own) > 0 {
+		told = slices.DeleteFunc(told, func(a ma.Multiaddr) bool { return !manet.IsPublicAddr(a) })
+	}
+	return slices.Concat(worked, told)
 }

@@ -53,6 +53,11 @@ func (l *loop) interfaces() {
 		return
 	}
 	first := l.listening == nil
+	if lost(l.listening, addrs) {
+		l.observers.reset()
+		l.elsewhere = true
+	}
+	l.links = networks()
 	own, has4, has6 := publicIPs(addrs)
 	elsewhere := !slices.Equal(own, l.own)
 	l.listening, l.own, l.has4, l.has6 = addrs, own, has4, has6
@@ -60,6 +65,7 @@ func (l *loop) interfaces() {
 		return
 	}
 	if elsewhere {
+		l.elsewhere = true
 		l.sights.reset()
 		for _, c := range l.d.cfg.Host.Network().Conns() {
 			l.sight(c, time.Now())

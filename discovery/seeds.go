@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -37,17 +38,26 @@ func (d *Discovery) servesNot(p peer.ID) bool {
 
 // waysIn are the nodes that were known at the start: those that a person named
 // and those remembered, each once. They are fixed, so that a walk can read
-// them beside the loop.
+// them beside the loop. The gate is told that they are vouched for at once,
+// since a walk may dial them before the loop runs.
 func (d *Discovery) waysIn() (ways []peer.AddrInfo) {
-	for _, in := range slices.Concat(d.cfg.Join, d.memory.list()) {
-		i := slices.IndexFunc(ways, func(w peer.AddrInfo) bool { return w.ID == in.ID })
-		switch {
-		case in.ID == d.self:
-		case i < 0:
-			ways = append(ways, peer.AddrInfo{ID: in.ID, Addrs: mergeAddrs(in.Addrs, nil)})
-		default:
-			ways[i].Addrs = mergeAddrs(ways[i].Addrs, in.Addrs)
+	add := func(by reach.Voucher, in peer.AddrInfo) {
+		if in.ID == d.self {
+			return
 		}
+		d.cfg.Gate.Trust(by, in.ID, in.Addrs...)
+		i := slices.IndexFunc(ways, func(w peer.AddrInfo) bool { return w.ID == in.ID })
+		if i < 0 {
+			ways = append(ways, peer.AddrInfo{ID: in.ID})
+			i = len(ways) - 1
+		}
+		ways[i].Addrs = mergeAddrs(ways[i].Addrs, in.Addrs)
+	}
+	for _, in := range d.cfg.Join {
+		add(reach.ByPerson, in)
+	}
+	for _, in := range d.memory.list() {
+		add(reach.ByMemory, in)
 	}
 	return ways
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -35,11 +34,11 @@ import (
 
 // hostParts is what a libp2p host is made of besides the Config.
 type hostParts struct {
-	key    crypto.PrivKey
-	reg    prometheus.Registerer
-	relays autorelay.PeerSource // candidates, when this node needs a relay
-
-	punches *reach.Punches // how hole punches fail
+	key      crypto.PrivKey
+	reg      prometheus.Registerer
+	relays   autorelay.PeerSource // candidates, when this node needs a relay
+	refusals *refusals            // told what the limits refuse
+	punches  *reach.Punches       // how hole punches fail
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
@@ -50,9 +49,9 @@ const dialTimeout = 9 * time.Second
 // first: reach waits for the outcome, go-libp2p's own 10 s are too long for it.
 const punchTimeout = 3 * time.Second
 
-// newHost makes a libp2p host that does not listen yet, and the gater that it
-// was given by an embedder, if any.
-func newHost(cfg Config, parts hostParts) (h host.Host, gater connmgr.ConnectionGater, err error) {
+// newHost makes a libp2p host that does not listen yet, and the gate that all
+// its dials pass. It wraps the gater of an embedder, if there is one.
+func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err error) {
 	var owned []io.Closer // closed on error; the host's once it exists
 	defer func() {
 		if err != nil {
@@ -61,7 +60,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gater connmgr.Connection
 			}
 		}
 	}()
-	rm, err := newResourceManager(cfg.Overlay, cfg.Limits)
+	rm, err := newResourceManager(cfg.Overlay, cfg.Limits, parts.refusals)
 	if err != nil {
 		return nil, nil, wire.Errorf(wire.Internal, "resource manager: %w", err)
 	}
@@ -95,13 +94,20 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gater connmgr.Connection
 		natOptions(cfg, parts),
 		relayOptions(cfg, parts.relays),
 		cfg.Libp2p,
-		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error { gater = c.ConnectionGater; return nil }},
+		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error {
+			gate = reach.NewGate(c.ConnectionGater)
+			c.ConnectionGater = gate
+			if c.DialRanker == nil {
+				c.DialRanker = reach.Rank
+			}
+			return nil
+		}},
 	)
 	h, err = libp2p.New(opts...)
 	if err != nil {
 		return nil, nil, wire.Errorf(wire.Internal, "libp2p host: %w", err)
 	}
-	return h, gater, nil
+	return h, gate, nil
 }
 
 // hideAdopted keeps the private address of reach out of whatever addresses an

@@ -24,6 +24,9 @@ const (
 	settingStreams        = "limits.streams"
 	settingStreamsPerPeer = "limits.streams_per_peer"
 	settingMemory         = "limits.memory"
+	settingConns          = "limits.connections"
+	settingConnsPerIP     = "limits.connections_per_ip"
+	settingConnsPerPeer   = "limits.connections_per_peer"
 )
 
 // Limits lists the caps of the node, in a fixed order.
@@ -32,9 +35,9 @@ func (n *Node) Limits() []Limit {
 	l, r := n.cfg.Limits, n.cfg.Relay
 	all := []Limit{
 		{"connections before trimming", int64(n.cfg.MaxConnections), "peers", int64(len(n.host.Network().Peers())), "max_connections"},
-		{"connections", int64(l.Connections), "connections", used.conns, "limits.connections"},
-		{"connections per IP address", int64(l.ConnectionsPerIP), "connections", -1, "limits.connections_per_ip"},
-		{"connections per peer", int64(l.ConnectionsPerPeer), "connections", -1, "limits.connections_per_peer"},
+		{"connections", int64(l.Connections), "connections", used.conns, settingConns},
+		{"connections per IP address", int64(l.ConnectionsPerIP), "connections", -1, settingConnsPerIP},
+		{"connections per peer", int64(l.ConnectionsPerPeer), "connections", -1, settingConnsPerPeer},
 		{"streams in", int64(l.Streams), "streams", used.streamsIn, settingStreams},
 		{"streams out", int64(l.Streams), "streams", used.streamsOut, settingStreams},
 		{"pipe connections with one peer, each way", int64(l.StreamsPerPeer), "streams", -1, settingStreamsPerPeer},

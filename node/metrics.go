@@ -22,12 +22,14 @@ func newRegistry() *prometheus.Registry {
 
 // pipeTracer counts what the pipe service does.
 type pipeTracer struct {
+	hear   func(pipe.Event) // told each event beside
 	events *prometheus.CounterVec
 	took   *prometheus.HistogramVec
 }
 
-func newPipeTracer(r prometheus.Registerer) *pipeTracer {
+func newPipeTracer(r prometheus.Registerer, hear func(pipe.Event)) *pipeTracer {
 	t := &pipeTracer{
+		hear: hear,
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "panpipe_pipe_events_total",
 			Help: "What the pipe service did, by kind and by the word with which it ended.",
@@ -44,6 +46,7 @@ func newPipeTracer(r prometheus.Registerer) *pipeTracer {
 
 // Trace counts one event.
 func (t *pipeTracer) Trace(e pipe.Event) {
+	t.hear(e)
 	t.events.WithLabelValues(string(e.Kind), e.Code.String()).Inc()
 	if e.Took > 0 {
 		t.took.WithLabelValues(string(e.Kind)).Observe(e.Took.Seconds())

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -23,13 +25,19 @@ const userAgent = "panpipe"
 // Node is one running node. Its methods are safe for concurrent use.
 type Node struct {
 	// fixed after Start
-	cfg   Config
-	reg   *prometheus.Registry
-	store *store.Store
-	host  host.Host
-	reach *reach.Reach
-	disc  *discovery.Discovery
-	pipes *pipe.Service
+	cfg      Config
+	reg      *prometheus.Registry
+	store    *store.Store
+	host     host.Host
+	gate     *reach.Gate
+	reach    *reach.Reach
+	disc     *discovery.Discovery
+	pipes    *pipe.Service
+	join     []peer.AddrInfo // that a person named
+	started  time.Time
+	refusals *refusals
+
+	answered atomic.Int64 // when a node of the overlay last answered, in Unix ns; 0: none did
 
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once

@@ -33,10 +33,16 @@ func newConnManager(max int) (connmgr.ConnManager, error) {
 
 // newResourceManager makes libp2p's resource manager with the node's limits.
 // libp2p's own defaults would reset the 76th stream of a protocol with a peer.
-func newResourceManager(overlay string, l Limits) (network.ResourceManager, error) {
-	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(resourceLimits(overlay, l)),
+// What it refuses is counted.
+func newResourceManager(overlay string, l Limits, r *refusals) (network.ResourceManager, error) {
+	rm, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(resourceLimits(overlay, l)),
 		rcmgr.WithLimitPerSubnet(perIP(l.ConnectionsPerIP)),
-		rcmgr.WithConnRateLimiters(connRate(l.ConnectionsPerIP)))
+		rcmgr.WithConnRateLimiters(connRate(l.ConnectionsPerIP)),
+		rcmgr.WithTraceReporter(r))
+	if err != nil {
+		return nil, err
+	}
+	return watched{rm, rm.(rcmgr.ResourceManagerState), r}, nil
 }
 
 // resourceLimits lays the node's limits over libp2p's defaults, which keep

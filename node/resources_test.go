@@ -15,7 +15,7 @@ func TestManyConnectionsFromOneAddressPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rm, err := newResourceManager(c.Overlay, c.Limits)
+	rm, err := newResourceManager(c.Overlay, c.Limits, newRefusals(c.Overlay))
 	if err != nil {
 		t.Fatal(err)
 	}

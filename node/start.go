@@ -8,8 +8,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
-	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -40,10 +40,10 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, reg: newRegistry()}
+	n := &Node{cfg: cfg, reg: newRegistry(), join: join, started: time.Now(), refusals: newRefusals(cfg.Overlay)}
 	stopLogs := routeLibp2p(given, cfg.LogLevels)
 	n.onClose(func() error { stopLogs(); return nil })
-	if err := n.start(ctx, join); err != nil {
+	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
@@ -51,15 +51,15 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 
 // start makes the parts, from the ground up. Each leaves behind how it is
 // closed.
-func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
+func (n *Node) start(ctx context.Context) error {
 	key, err := n.openState(ctx)
 	if err != nil {
 		return err
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	punches := new(reach.Punches)
-	h, gater, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg, punches: punches,
+	h, gate, err := newHost(n.cfg, hostParts{
+		key: key, reg: n.reg, refusals: n.refusals, punches: punches,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -70,20 +70,20 @@ func (n *Node) start(ctx context.Context, join []peer.AddrInfo) error {
 	if err != nil {
 		return err
 	}
-	n.host = h
+	n.host, n.gate = h, gate
 	n.onClose(h.Close)
 
 	changed, err := n.watchAddrs()
 	if err != nil {
 		return err
 	}
-	if err := n.startReach(gater, punches); err != nil {
+	if err := n.startReach(punches); err != nil {
 		return err
 	}
 	if err := listen(h, n.cfg); err != nil {
 		return err
 	}
-	if err := n.startDiscovery(ctx, join); err != nil {
+	if err := n.startDiscovery(ctx, changed); err != nil {
 		return err
 	}
 	servers.Store(n.disc)
@@ -119,8 +119,8 @@ func (n *Node) openState(ctx context.Context) (crypto.PrivKey, error) {
 	return key, nil
 }
 
-func (n *Node) startReach(gater connmgr.ConnectionGater, punches *reach.Punches) (err error) {
-	n.reach, err = reach.New(reach.Config{Host: n.host, Gater: gater, Punches: punches, Log: n.log("reach")})
+func (n *Node) startReach(punches *reach.Punches) (err error) {
+	n.reach, err = reach.New(reach.Config{Host: n.host, Gater: n.gate, Punches: punches, Log: n.log("reach")})
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,12 @@ func (n *Node) startReach(gater connmgr.ConnectionGater, punches *reach.Punches)
 	return nil
 }
 
-func (n *Node) startDiscovery(ctx context.Context, join []peer.AddrInfo) (err error) {
+func (n *Node) startDiscovery(ctx context.Context, changed chan<- struct{}) (err error) {
 	n.disc, err = discovery.New(ctx, discovery.Config{
-		Host: n.host, Reach: n.reach, Overlay: n.cfg.Overlay, Join: join,
+		Host: n.host, Reach: n.reach, Overlay: n.cfg.Overlay, Join: n.join,
 		MDNS: !n.cfg.DisableMDNS, Role: discovery.Role(n.cfg.Role),
-		Store: n.store, Log: n.log("discovery"), Providers: n.cfg.Providers,
+		Store: n.store, Gate: n.gate, ObservedChanged: func() { signal(changed) },
+		Log: n.log("discovery"), Providers: n.cfg.Providers,
 	})
 	if err != nil {
 		return err
@@ -146,8 +147,8 @@ func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-cha
 	n.pipes, err = pipe.New(pipe.Config{
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
 		Reach: n.reach, Router: n.disc, Store: n.store,
-		Endpoints: n.host.Addrs, AddrsChanged: changed,
-		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg),
+		Endpoints: n.endpoints, AddrsChanged: changed,
+		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg, n.hear),
 		Limits: pipe.ServiceLimits{
 			Conns: n.cfg.Limits.PipeConnections, Backlog: n.cfg.Limits.Backlog,
 			RequestRate: float64(n.cfg.Limits.Requests), RequestBurst: 4 * n.cfg.Limits.Requests,
@@ -179,7 +180,7 @@ func (n *Node) run(ctx context.Context, name string, run func(context.Context) e
 }
 
 // watchAddrs tells when the node's addresses have changed.
-func (n *Node) watchAddrs() (<-chan struct{}, error) {
+func (n *Node) watchAddrs() (chan struct{}, error) {
 	sub, err := n.host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated), eventbus.Name("panpipe"))
 	if err != nil {
 		return nil, wire.Errorf(wire.Internal, "watch addresses: %w", err)
@@ -188,10 +189,7 @@ func (n *Node) watchAddrs() (<-chan struct{}, error) {
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for range sub.Out() {
-			select {
-			case changed <- struct{}{}:
-			default: // it has not been looked at since the last change
-			}
+			signal(changed)
 		}
 	})
 	n.onClose(func() error {
@@ -200,6 +198,14 @@ func (n *Node) watchAddrs() (<-chan struct{}, error) {
 		return err
 	})
 	return changed, nil
+}
+
+// signal tells of a change, unless the one before has not been looked at.
+func signal(changed chan<- struct{}) {
+	select {
+	case changed <- struct{}{}:
+	default:
+	}
 }
 
 // relayCandidates names servers for AutoRelay, those first that are known to

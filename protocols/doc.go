@@ -13,6 +13,12 @@
 // The last number is the major version. Minor features are a set of bits in
 // the first message of each side.
 //
+// Below is libp2p as specified: TLS 1.3 or Noise and yamux on tcp, ws and wss;
+// QUIC, WebTransport and WebRTC with what they bring. A node speaks one of them
+// at least, answers identify (/ipfs/id/1.0.0), and may leave kad alone unless it
+// serves. Streams are negotiated by multistream-select 1.0.0, and its
+// proposal, the first message and the end of the stream may come in one flight.
+//
 // What the protocols share:
 //
 //   - [github.com/panpipe-net/panpipe/protocols/wire]: canonical bytes,

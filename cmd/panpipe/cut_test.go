@@ -16,6 +16,7 @@ import (
 type program struct {
 	cmd    *exec.Cmd
 	flows  *flowing
+	kept   *transcript
 	errs   bytes.Buffer
 	ended  chan struct{} // closed when it has ended
 	result error         // set before
@@ -46,20 +47,26 @@ func programsOf(ts *testscript.TestScript) map[string]*program {
 	return ts.Value(programsContext{}).(map[string]*program)
 }
 
-// cmdStart starts a program, with an input that never ends if -flood is given.
+// cmdStart starts a program, with an input that never ends if -flood is given;
+// -keep keeps what it writes.
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
-	in := io.Reader(nil)
+	in, keep := io.Reader(nil), false
 	if len(args) > 0 && args[0] == "-flood" {
 		in, args = endless{}, args[1:]
+	} else if len(args) > 0 && args[0] == "-keep" {
+		keep, args = true, args[1:]
 	}
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: start [-flood] NAME ARG…")
+		ts.Fatalf("usage: start [-flood|-keep] NAME ARG…")
 	}
 	path, err := exec.LookPath("panpipe")
 	ts.Check(err)
-	p := &program{cmd: exec.Command(path, args[1:]...), flows: &flowing{left: 4 << 20, much: make(chan struct{})}, ended: make(chan struct{})}
+	p := &program{kept: newTranscript(), cmd: exec.Command(path, args[1:]...), flows: &flowing{left: 4 << 20, much: make(chan struct{})}, ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = ts.Getenv("WORK"), scriptEnv(ts)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = in, p.flows, &p.errs
+	if keep {
+		p.cmd.Stdout = p.kept
+	}
 	ts.Check(p.cmd.Start())
 	go func() {
 		p.result = p.cmd.Wait()

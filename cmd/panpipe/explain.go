@@ -15,12 +15,15 @@ import (
 func newExplain(a *app) *cobra.Command {
 	var q api.DialQuery
 	cmd := &cobra.Command{
-		Use:   "explain PIPE",
-		Short: "Find and dial a pipe, and tell how each step went",
-		Long: "Resolves the pipe afresh, dials it, and tells what was found, from whom, how old\n" +
-			"it is, which endpoints it names, and how each dial went. Exits with the code of\n" +
-			"what is wrong.",
-		Args: takes("PIPE"),
+		Use:   "explain PIPE|PEER",
+		Short: "Find and dial a pipe or a peer, and tell how each step went",
+		Long: "Resolves a pipe afresh, dials it, and tells what was found, from whom, how old\n" +
+			"it is, which endpoints it names, and how each dial went. Of a peer (a peer ID or\n" +
+			"peer:ID) it tells who it is, how it is connected, which addresses are known and\n" +
+			"where they came from, how each dial went, and what stands in the way on this\n" +
+			"side; --transport and --path go with a peer too. Exits with the code of what is\n" +
+			"wrong.",
+		Args: takes("PIPE or PEER"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -44,6 +47,10 @@ func newExplain(a *app) *cobra.Command {
 }
 
 func printExplanation(w io.Writer, e api.Explanation) {
+	if e.Peer != nil {
+		printPeer(w, e)
+		return
+	}
 	fmt.Fprintf(w, "pipe %s\n", e.Pipe)
 	if e.Type != "" {
 		fmt.Fprintf(w, "  type %s, public name %s\n", e.Type, orDash(e.Name))
@@ -56,12 +63,7 @@ func printExplanation(w io.Writer, e api.Explanation) {
 		printDial(w, d)
 	}
 	fmt.Fprintf(w, "state: %s\n", stateText(e))
-	if e.Problem != nil {
-		fmt.Fprintf(w, "problem: %s (%s)\n", e.Problem.Detail, e.Problem.Code)
-		if e.Problem.Next != "" {
-			fmt.Fprintf(w, "  next: %s\n", e.Problem.Next)
-		}
-	}
+	printProblem(w, e.Problem)
 }
 
 func printRecord(w io.Writer, b api.Binding) {

@@ -40,7 +40,7 @@ func newRoot(a *app) *cobra.Command {
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print results and errors only")
 	f.CountVarP(&a.verbose, "verbose", "v", "tell more; twice for debugging")
 	root.AddCommand(
-		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newLimits(a), newExplain(a),
+		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newLimits(a), newDoctor(a), newExplain(a),
 		newPipe(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
 	)
 	return root

@@ -37,8 +37,11 @@ func TestMain(m *testing.M) {
 //	keep NAME               sets $NAME to what the last command printed
 //	bigfile FILE            makes a file of a few MB
 //	waitfor NAME EVENT      waits for an event at a node
-//	start [-flood] NAME ARG…    runs panpipe beside the script, with an input that is
-//	                        empty, or never ends
+//	waitlost NAME           waits until a node has lost all servers of its overlay
+//	waitpeer NAME PEER      waits until a node is connected to a peer
+//	start [-flood|-keep] NAME ARG…    runs panpipe beside the script, with an input that
+//	                        is empty, or never ends; -keep keeps what it writes
+//	wrote NAME PATTERN      waits until it has written a line that matches
 //	flows NAME              waits until it has written a few MB
 //	slay NAME RECEIVER      kills it once RECEIVER has written as much
 //	halt NAME               interrupts it
@@ -65,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"up": cmdUp, "down": cmdDown, "crash": cmdCrash, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
 			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
 			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded,
+			"wrote": cmdWrote, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

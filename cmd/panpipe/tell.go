@@ -31,13 +31,28 @@ func asks[T any](a *app, use, short string, ask func(c *client.Client, ctx conte
 }
 
 func newStatus(a *app) *cobra.Command {
+	var watch bool
 	cmd := asks(a, "status", "Tell how the node is doing", (*client.Client).Status, printStatus)
 	cmd.Long = "Tells how the node is doing. Exits with 0 whenever a node answers, also before it has\n" +
-		"joined its overlay: that is the line \"ready\". Exits with 3 when no node runs."
+		"joined its overlay: that is the line \"ready\". Exits with 3 when no node runs.\n\n" +
+		"With --watch it goes on: a terminal shows the present status, anything else gets a\n" +
+		"line for each change, with --json an object of the event stream. Ctrl-C ends it with\n" +
+		"0; when the node leaves or dies it exits with 3."
+	once := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if watch {
+			return does(func(cmd *cobra.Command, _ []string) error { return a.watchStatus(cmd.Context()) })(cmd, args)
+		}
+		return once(cmd, args)
+	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on telling what changes")
 	return cmd
 }
 
-func printStatus(w io.Writer, s api.Status) {
+func printStatus(w io.Writer, s api.Status) { table(w, statusRows(s)) }
+
+// statusRows are the lines of a status: what, and how it is.
+func statusRows(s api.Status) [][]string {
 	ready := yes(s.Ready)
 	if s.NotReady != nil {
 		ready += ": " + s.NotReady.Detail
@@ -56,6 +71,14 @@ func printStatus(w io.Writer, s api.Status) {
 		{"pipes served", strconv.Itoa(s.Pipes)},
 		{"mdns", yes(s.MDNS)},
 		{"relaying", yes(s.Relay)},
+		{"router", routerText(s.NAT)},
+		{"relayed connections", strconv.Itoa(s.Circuits)},
+	}
+	for _, relay := range s.Relays {
+		rows = append(rows, []string{"reached through relay", relay})
+	}
+	for _, address := range s.NAT.Public {
+		rows = append(rows, []string{"seen from outside as", address})
 	}
 	for _, address := range s.Addresses {
 		rows = append(rows, []string{"address", address})
@@ -63,7 +86,20 @@ func printStatus(w io.Writer, s api.Status) {
 	for _, e := range s.JoinErrors {
 		rows = append(rows, []string{"join failed", e.Address + ": " + e.Error})
 	}
-	table(w, rows)
+	return rows
+}
+
+// routerText tells what the router does for the node.
+func routerText(n api.NAT) string {
+	switch {
+	case n.Double:
+		return "forwards " + strings.Join(n.Mapped, ", ") + ", behind another NAT"
+	case len(n.Mapped) > 0:
+		return "forwards " + strings.Join(n.Mapped, ", ")
+	case n.Router:
+		return "forwards nothing"
+	}
+	return "none has answered"
 }
 
 func newPeers(a *app) *cobra.Command {

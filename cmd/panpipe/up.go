@@ -143,7 +143,7 @@ func (a *app) serve(ctx context.Context, cfg *config.Config, socket string, n *n
 	return control.Start(ctx, control.Config{
 		Socket: socket, TCP: v.API.TCP, TokenFile: filepath.Join(v.StateDir, "tokens"),
 		Profile: a.profile, Version: buildInfo().Version, Settings: apiSettings(cfg),
-		Node: n, Pipes: n.Pipes(), Discovery: n.Discovery(), Paths: n.Reach(), Host: n.Host(),
+		Node: n, Pipes: n.Pipes(), Discovery: n.Discovery(), Paths: n.Reach(), Host: n.Host(), Doctor: n,
 		Limits: func() []api.Limit { return apiLimits(n) }, Relay: v.Relay.Serve, Metrics: n.Registry(),
 		Log: logger.With("subsystem", "control"),
 	})

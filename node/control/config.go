@@ -25,6 +25,7 @@ type Config struct {
 	Pipes     Pipes
 	Discovery Discovery
 	Paths     Paths               // nil: no peers are told
+	Doctor    Doctor              // nil: nothing is examined, and peers are not explained
 	Host      host.Host           // knows more about peers; nil: they are told without
 	Limits    func() []api.Limit  // nil: none are told
 	Relay     bool                // the node relays for others

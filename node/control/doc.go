@@ -56,5 +56,7 @@
 // GET events is a stream of server-sent events. IDs rise, over restarts too. A
 // reader that comes back with Last-Event-ID gets what it missed; where that is
 // no longer kept, it gets one event "gap" that names the IDs, and goes on from
-// the oldest one kept. A line of comment every 15 s keeps the stream alive.
+// the oldest one kept. A line of comment every 15 s keeps the stream alive. An
+// event status comes whenever the overlay's state or the node's addresses have
+// changed.
 package control

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -79,10 +82,13 @@ func writeEvent(w io.Writer, e api.Event) error {
 	return err
 }
 
-// watchStatus publishes the status whenever the overlay's state changes.
+// watchStatus publishes the status whenever the overlay's state or the node's
+// addresses have changed.
 func (s *Server) watchStatus() {
 	states, cancel := s.cfg.Discovery.Subscribe()
 	defer cancel()
+	moved, unsubscribe := s.addrEvents()
+	defer unsubscribe()
 	for {
 		select {
 		case <-s.ctx.Done():
@@ -91,8 +97,26 @@ func (s *Server) watchStatus() {
 			if !ok {
 				return
 			}
-			st := s.fullStatus(s.ctx)
-			s.hub.publish(api.Event{Kind: api.EventStatus, Status: &st})
+		case _, ok := <-moved:
+			if !ok {
+				return
+			}
 		}
+		st := s.fullStatus(s.ctx)
+		s.hub.publish(api.Event{Kind: api.EventStatus, Status: &st})
 	}
+}
+
+// addrEvents tells when the host's addresses change, those at relays included;
+// never where there is no host to ask.
+func (s *Server) addrEvents() (moved <-chan any, cancel func()) {
+	if s.cfg.Host == nil {
+		return nil, func() {}
+	}
+	sub, err := s.cfg.Host.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated), eventbus.Name("control"))
+	if err != nil {
+		s.cfg.Log.Warn("changes of addresses are not told", "error", err)
+		return nil, func() {}
+	}
+	return sub.Out(), func() { sub.Close() }
 }

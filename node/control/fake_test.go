@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/control/client"
+	"github.com/panpipe-net/panpipe/node/doctor"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
@@ -160,6 +162,37 @@ func (n *fakeNode) Explain(_ context.Context, id pipe.ID, o pipe.DialOptions) pi
 
 func (n *fakeNode) Listeners() []*pipe.Listener { return nil }
 
+func (n *fakeNode) Examine(context.Context) []doctor.Finding {
+	return []doctor.Finding{
+		{Code: doctor.Clock, Severity: doctor.Problem, Summary: "the clock is wrong", Cause: "nobody set it", Next: "set it"},
+		{Code: doctor.Proxy, Severity: doctor.OK, Summary: "no proxy"},
+	}
+}
+
+func (n *fakeNode) Standing() doctor.Standing {
+	return doctor.Standing{
+		Relays: []string{"relay"}, Circuits: 2,
+		NAT: doctor.NAT{Router: true, Mapped: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:4001")}, Public: []netip.Addr{netip.MustParseAddr("198.51.100.7")}, Double: true},
+	}
+}
+
+func (n *fakeNode) ExplainPeer(_ context.Context, id peer.ID, transport reach.Transport, directOnly bool) (doctor.PeerFacts, doctor.PeerVerdict) {
+	f := doctor.PeerFacts{
+		ID: id.String(), Self: id == n.id, Identified: true, Asked: 3, Took: time.Second,
+		Addrs: []doctor.KnownAddr{{Addr: "/ip4/127.0.0.1/tcp/1", Kind: doctor.AddrLoopback, Sources: []string{"overlay"}}},
+		Paths: []doctor.Path{{Addr: "/p2p-circuit", Transport: "relay", Fault: "silent", Circuit: &doctor.Circuit{Relay: "r", MaxTime: time.Hour, LeftTime: time.Minute, MaxData: 9, LeftData: 0}}},
+		Tries: []doctor.Try{{Addr: "/ip4/127.0.0.1/tcp/1", Transport: string(transport), Code: "unreachable", Error: "refused"}},
+	}
+	v := doctor.PeerVerdict{Summary: "not reached", Problem: "unreachable", Detail: "no path", Next: "start it", Here: n.Examine(context.Background())}
+	if f.Self {
+		v = doctor.PeerVerdict{Summary: "itself", Connected: true, Direct: true, Next: "nothing"}
+	}
+	if directOnly {
+		v.Detail = "no direct path"
+	}
+	return f, v
+}
+
 func (n *fakeNode) ListenPipe(ctx context.Context, ref string, o pipe.ListenOptions) (net.Listener, error) {
 	id, _, err := n.Lookup(ctx, ref)
 	if err != nil {
@@ -273,7 +306,7 @@ func connPair(n *fakeNode, id pipe.ID) (near, distant net.Conn, err error) {
 func serve(t testing.TB, change ...func(*Config)) (*fakeNode, *Server, *client.Client) {
 	t.Helper()
 	n := newFakeNode(t)
-	cfg := Config{Socket: filepath.Join(t.TempDir(), "api.sock"), Node: n, Pipes: n, Discovery: n, Version: "v1.2.3",
+	cfg := Config{Socket: filepath.Join(t.TempDir(), "api.sock"), Node: n, Pipes: n, Discovery: n, Doctor: n, Version: "v1.2.3",
 		Limits: func() []api.Limit {
 			return []api.Limit{{Name: "connections", Value: 100, Unit: "connections", Setting: "max_connections"}}
 		},

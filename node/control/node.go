@@ -8,6 +8,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/node/doctor"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
@@ -51,6 +52,16 @@ type Pipes interface {
 type Discovery interface {
 	State() discovery.State
 	Subscribe() (<-chan discovery.State, func())
+}
+
+// Doctor examines the node and explains peers. *node.Node is one.
+type Doctor interface {
+	// Examine judges the node, worst first.
+	Examine(ctx context.Context) []doctor.Finding
+	// ExplainPeer tries to reach a peer and tells how that went.
+	ExplainPeer(ctx context.Context, id peer.ID, transport reach.Transport, directOnly bool) (doctor.PeerFacts, doctor.PeerVerdict)
+	// Standing tells where the node stands in the network; it costs little.
+	Standing() doctor.Standing
 }
 
 // Paths tells who is connected, and how. *reach.Reach is one.

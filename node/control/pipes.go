@@ -122,25 +122,6 @@ func (s *Server) whenReady(ctx context.Context, op func() error) error {
 	return err
 }
 
-func (s *Server) explain(r *http.Request, q api.DialQuery, _ none) (api.Explanation, error) {
-	o, err := dialOptions(q)
-	if err != nil {
-		return api.Explanation{}, err
-	}
-	id, _, err := s.lookup(r)
-	if err != nil {
-		return api.Explanation{}, err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), opTimeout+o.Wait)
-	defer cancel()
-	notReady := s.readiness(ctx, grace)
-	e := apiExplanation(s.cfg.Pipes.Explain(ctx, id, o))
-	if !e.Found && notReady != nil {
-		e.Problem = api.ProblemOf(notReady)
-	}
-	return e, nil
-}
-
 func (s *Server) grants(r *http.Request, _, _ none) (api.GrantList, error) {
 	id, _, err := s.lookup(r)
 	if err != nil {

@@ -23,6 +23,7 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/limits", "The caps of the node, and the settings that move them.", read(call(s.limits))},
 		{"GET", "/v1/version", "The version of the program.", read(call(s.version))},
 		{"GET", "/v1/config", "The configuration that the node runs with.", read(call(s.config))},
+		{"GET", "/v1/doctor", "Examines the node: what is wrong, why, and what to do.", read(call(s.doctor))},
 		{"GET", "/v1/events", "Server-sent events; Last-Event-ID resumes.", read(stream[api.EventsQuery, none, api.Event](eventMedia, s.events))},
 		{"GET", "/v1/openapi.json", "This description.", read(plain(jsonMedia, asset(jsonMedia, openAPI)))},
 
@@ -31,7 +32,7 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/pipes/{ref}", "One pipe.", read(call(s.pipe))},
 		{"DELETE", "/v1/pipes/{ref}", "Forgets a pipe. Whoever serves it goes on.", write(call(s.removePipe))},
 		{"GET", "/v1/pipes/{ref}/resolve", "Who serves a pipe, and where.", read(call(s.resolve))},
-		{"GET", "/v1/explain/{ref}", "Resolves and dials, and tells how each step went.", write(call(s.explain))},
+		{"GET", "/v1/explain/{ref}", "Explains a pipe or a peer: finds it, dials it, and tells how each step went.", write(call(s.explain))},
 		{"GET", "/v1/pipes/{ref}/dial", "Dials a pipe; upgrades to raw bytes or WebSocket.", write(upgrade(s.dial))},
 		{"POST", "/v1/pipes/{ref}/listen", "Binds a pipe while the request lives; streams offered connections, one JSON object a line.", write(stream[none, api.ListenRequest, api.ListenEvent](ndjsonMedia, s.listen))},
 		{"DELETE", "/v1/pipes/{ref}/listen", "Ends the listen of a pipe; answers when its binding is withdrawn.", write(call(s.unlisten))},

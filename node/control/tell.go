@@ -12,6 +12,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/node/doctor"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
@@ -30,9 +31,10 @@ func (s *Server) fullStatus(ctx context.Context) api.Status {
 		Profile: s.cfg.Profile, Version: s.cfg.Version, Overlay: s.cfg.Node.Overlay(), Peer: s.cfg.Node.ID().String(),
 		Started: s.started, Ready: notReady == nil, NotReady: api.ProblemOf(notReady),
 		Role: string(d.Role), Reachability: string(d.Reachability), Addresses: []string{},
-		Peers: d.Peers, Servers: d.Servers, JoinErrors: []api.JoinError{}, MDNS: d.MDNS, Relay: s.cfg.Relay,
+		Peers: d.Peers, Servers: d.Servers, JoinErrors: []api.JoinError{}, MDNS: d.MDNS, Relay: s.cfg.Relay, Relays: []string{}, NAT: apiNAT(doctor.NAT{}),
 		Event: event, Pipes: len(s.cfg.Pipes.Listeners()),
 	}
+	s.withStanding(&st)
 	for _, a := range s.cfg.Node.Addrs() {
 		st.Addresses = append(st.Addresses, a.String())
 	}
@@ -40,6 +42,14 @@ func (s *Server) fullStatus(ctx context.Context) api.Status {
 		st.JoinErrors = append(st.JoinErrors, api.JoinError{Address: address, Error: d.JoinErrors[address].Error()})
 	}
 	return st
+}
+
+// withStanding adds where the node stands in the network.
+func (s *Server) withStanding(st *api.Status) {
+	if s.cfg.Doctor != nil {
+		at := s.cfg.Doctor.Standing()
+		st.NAT, st.Relays, st.Circuits = apiNAT(at.NAT), some(at.Relays), at.Circuits
+	}
 }
 
 // glance is long enough to see that a ready node is ready, grace for one that
@@ -81,7 +91,8 @@ func (s *Server) peer(id peer.ID, paths []reach.Path) api.Peer {
 		p.Server = reach.Speaks(h, id, discovery.KadProtocol(s.cfg.Node.Overlay()))
 		p.LatencyMS = milliseconds(h.Peerstore().LatencyEWMA(id))
 		if agent, err := h.Peerstore().Get(id, "AgentVersion"); err == nil {
-			p.Agent, _ = agent.(string)
+			text, _ := agent.(string)
+			p.Agent = doctor.Plain(text)
 		}
 	}
 	return p

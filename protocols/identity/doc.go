@@ -1,6 +1,7 @@
 // Package identity names who may do what: principals, signed records,
 // capabilities and tickets. It is pure: no clock, no I/O, no state. This
-// comment is its specification; testdata/vectors.json has every format in hex.
+// comment is its specification; testdata/vectors.json has every format in hex
+// (section Vectors).
 // Canonical bytes (fields, lists, uvarints) are those of package wire.
 //
 // # Principals
@@ -34,9 +35,18 @@
 //	panpipe/revocation/1   the revocation of a capability
 //	panpipe/secure/1       the proof of a principal in a secure pipe
 //
-// Signature schemes are those of libp2p: Ed25519, Secp256k1, ECDSA, RSA. Some
-// of them let one body have several valid signatures: a record is known by
-// what its body says, never by the hash of its envelope.
+// Keys and signature schemes are those of libp2p's peer-ids specification; not
+// every libp2p library has them all right, so an envelope with each is among
+// the vectors:
+//
+//	Ed25519    key of 32 bytes; RFC 8032, 64 bytes
+//	Secp256k1  compressed key of 33 bytes; ECDSA over SHA-256, ASN.1 DER
+//	ECDSA      key in PKIX (DER); over SHA-256, ASN.1 DER, not r ‖ s
+//	RSA        key in PKIX (DER), at least 2048 bits; PKCS #1 v1.5 over SHA-256
+//
+// A node signs with the key of its peer ID. Some schemes let one body have
+// several valid signatures: a record is known by what its body says, never by
+// the hash of its envelope.
 //
 // # Capabilities
 //
@@ -58,7 +68,8 @@
 // is "unsupported". Unknown fields below 1000 and unknown rights are
 // "unsupported" too. A capability permits exactly its subject, right and
 // object, from 10 minutes before "not before" (clocks differ) until just
-// before "expiry".
+// before "expiry": it is "expired" from then on, and all else that it does not
+// permit is "forbidden".
 //
 // # Tickets
 //
@@ -78,4 +89,16 @@
 //
 // in RFC 4648's alphabet, lower case, without padding. Readers ignore white
 // space and case, and refuse unused bits that are not zero.
+//
+// # Vectors
+//
+//	principals    of a public key (libp2p protobuf): texts and binaries
+//	envelopes     opened under their domain; with a seed (32 bytes of an Ed25519
+//	              key, whose signatures are always the same) made by it too
+//	capabilities  body and envelope by the key of the seed, and the text; code is
+//	              what a reader says before it looks at a clock. 0 and empty
+//	              values stand for absent fields
+//	tickets       bytes and text
+//	refused       "in" is hex, or a text where what ends in -text; envelopes are
+//	              opened under panpipe/capability/1
 package identity

@@ -32,6 +32,7 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 	if err == nil && !s.limiter.allow(c.peer, time.Now()) {
 		err = wire.Errorf(wire.Busy, "more than %v requests a second from this peer", s.cfg.Limits.RequestRate).
 			WithNext("raise limits.requests")
+		s.limited(CapRate, err)
 	}
 	if err != nil {
 		return s.refuse(c, err, nil)
@@ -78,7 +79,9 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 		return nil, nil, err
 	}
 	if len(l.incoming) == cap(l.incoming) {
-		return nil, nil, wire.Errorf(wire.Busy, "%d connections wait to be accepted", cap(l.incoming))
+		err := wire.Errorf(wire.Busy, "%d connections wait to be accepted", cap(l.incoming))
+		s.limited(CapBacklog, err)
+		return nil, nil, err
 	}
 	return l, nil, nil
 }

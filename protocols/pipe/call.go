@@ -73,7 +73,9 @@ func (d *dialing) paths(f Found) []reach.Want {
 	if d.o.Transport == reach.Any && len(adv.Transports) > 0 {
 		transports = transportsOf(f.Binding)
 	}
-	base := reach.Want{Peer: to, Addrs: f.Binding.Endpoints, Explicit: true}
+	base := reach.Want{
+		Peer: to, Addrs: f.Binding.Endpoints, Unproven: f.unproven(), Seen: f.seen(), Explicit: true,
+	}
 	return d.o.PathPolicy.wants(base, transports, adv.Allows(reach.Relay))
 }
 
@@ -191,7 +193,7 @@ func (d *dialing) follow(envelope []byte, old Found) bool {
 		d.s.hostile(err)
 		return false
 	}
-	f := Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now}
+	f := unseen(Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now})
 	f.From, _ = old.Binding.Binder.Peer()
 	d.s.learn(now, f)
 	if d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {

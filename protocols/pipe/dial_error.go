@@ -87,6 +87,9 @@ func (d *dialing) advice(code wire.Code) string {
 		}
 		return fmt.Sprintf("ask the owner%s for a capability to dial: panpipe pipe grant %s --dial --to %s", owner, d.id, d.s.cfg.principal())
 	case wire.Unreachable, wire.Timeout:
+		if next := d.forbidden(); next != "" {
+			return next
+		}
 		if next := d.punchAdvice(); next != "" {
 			return next
 		}
@@ -97,6 +100,24 @@ func (d *dialing) advice(code wire.Code) string {
 		return fmt.Sprintf("whom the record names does not serve the pipe: start its binder, panpipe pipe listen %s, or wait for one", d.id)
 	}
 	return ""
+}
+
+// forbidden returns the advice of reach where this node's own rules forbade
+// every dial, and nothing elsewhere.
+func (d *dialing) forbidden() string {
+	next := ""
+	for _, a := range d.attempts {
+		switch {
+		case a.Addr == nil:
+			continue // stands in for a path to which no address was left
+		case wire.CodeOf(a.Err) != wire.Forbidden:
+			return ""
+		}
+		if next == "" {
+			next = wire.NextOf(a.Err)
+		}
+	}
+	return next
 }
 
 // punchAdvice is what can be done where hole punching has failed.

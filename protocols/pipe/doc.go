@@ -1,9 +1,10 @@
 // Package pipe gives names to channels that belong to nobody's address: it
 // finds who serves a pipe, binds pipes, and carries connections to whoever has
 // bound them. This comment is the specification of its two protocols. With it,
-// pb/pipe.proto, testdata/vectors.json, and the comments of packages wire
-// (canonical bytes, error codes) and identity (principals, envelopes,
-// capabilities), a client can be written in another language.
+// pb/pipe.proto, testdata/vectors.json, and the comments of packages protocols
+// (what is below), wire (canonical bytes, error codes), identity (principals,
+// envelopes, capabilities, tickets) and discovery (joining, the walk), a client
+// can be written in another language. integration/js is one.
 //
 //	/<overlay>/pipe-binding/1   query, store, replaced: one request a stream
 //	/<overlay>/pipe-conn/1      a connection: one a stream
@@ -47,8 +48,20 @@
 // 1, 3, 4, 6, 7 and 8 are needed. An unknown value of 1, 4, 6 or 7 is
 // `unsupported`, like an unknown field below 1000; fields from 1000 on are
 // ignored, but the ID covers them. Unknown names of transports are no fault.
-// Known ones: tcp, quic-v1, ws, wss, webtransport, webrtc-direct, relay. Every
-// endpoint with /p2p-circuit is on relay, whatever stands before it.
+//
+// The transport of a multiaddr, leaving out IP addresses, DNS names, sni,
+// certhash and p2p:
+//
+//	tcp            /tcp
+//	quic-v1        /udp/quic-v1
+//	ws, wss        /tcp/ws; /tcp/wss and /tcp/tls/ws
+//	webtransport   /udp/quic-v1/webtransport
+//	webrtc-direct  /udp/webrtc-direct
+//	relay          whatever has /p2p-circuit in it
+//
+// An address with anything else is on none of them: a pipe that names its
+// transports does not allow it, and a dialer that wants a transport has no use
+// for it.
 //
 // # Binding
 //
@@ -61,9 +74,9 @@
 //	4  seq             1 to 2^63-1, rises with each record of this binder
 //	5  issued          Unix ms, by the binder's clock
 //	6  life            s, 10 to 86400
-//	7  endpoints       list of at most 8 multiaddrs of at most 256 bytes, none
-//	                   twice, not ending in /p2p; on allowed transports; may be
-//	                   absent
+//	7  endpoints       list of at most 8 binary multiaddrs of at most 256
+//	                   bytes, none twice, not ending in /p2p; on allowed
+//	                   transports; may be absent
 //	8  capability      envelope of the owner's capability, at most 18 KiB
 //	9  term            up to 2^63-1; exclusive: at least 1; else usually absent
 //	10 proof           device log of the account that owns the pipe, at most 16
@@ -73,8 +86,8 @@
 // 1 to 6 are needed. The binder is the owner and shows no capability
 // (`bad-request` if it does); or it shows a capability from the owner, to the
 // binder itself, for this pipe, with right bind, with the binding's term, that
-// is valid at the time issued (else `forbidden`, `expired`). A capability
-// cannot be passed on. A pipe owned by an account, and any proof, is
+// is valid at the time issued (`expired` if it was over by then, else
+// `forbidden`). A capability cannot be passed on. A pipe owned by an account, and any proof, is
 // `unsupported` in this version; the vectors show the bytes.
 //
 // seq is the larger of the last one + 1 and the clock in Unix ms, so that a
@@ -94,8 +107,9 @@
 //	6  issued          Unix ms
 //	7  proof           as in a binding
 //
-// All but 7 are needed. Whoever knows a revocation ignores bindings that rest
-// on the capability, and refuses dialers who show it.
+// All but 7 are needed. It voids whatever capability for the pipe has the
+// nonce. Whoever knows a revocation ignores bindings that rest on the
+// capability, and refuses dialers who show it.
 //
 // # Clocks
 //
@@ -135,7 +149,11 @@
 //
 // Request{query} asks any node for the bindings of a key; every answer names
 // up to 20 servers closer to the key with up to 8 addresses each, so that a
-// walk costs one message a node. The asker shows that it knows the ID:
+// walk (package discovery) costs one message a node. A request is one stream:
+// the asker ends its side behind the Request, the other its own behind the
+// Answer. Servers answer every op; a client that has bound pipes answers
+// queries for those and `replaced`, since both go to the binder itself. The
+// asker shows that it knows the ID:
 //
 //	proof = HMAC-SHA256(key: ID, "panpipe/query" ‖ nonce ‖ asker ‖ asked)
 //
@@ -157,8 +175,27 @@
 // and nonsense in them is skipped: bad peer IDs or addresses, the asker
 // itself. The indexes in unproven are of endpoints that the holder did not see
 // the binder at: public addresses with another IP than the connection's, and
-// every endpoint that does not begin with an IP address. A dialer uses few of
-// those at a time.
+// every endpoint that does not begin with an IP address.
+//
+// # Endpoints
+//
+// A record lists what its binder likes, so a dialer takes care not to become a
+// weapon, or a scanner of its own network:
+//
+//   - Unproven is an endpoint that the holder marks so. A record that no holder
+//     gave (authoritative, moved, replaced) has all of its public endpoints and
+//     names unproven; whoever passes a record on as cached passes the marks on.
+//     An endpoint at whose IP the dialer was connected to the binder is proven.
+//   - At most two unproven endpoints are dialled at a time. Those who only
+//     ask a binder something use at most two of them at all.
+//   - Private endpoints are dialled while the dialer has no public address of its
+//     own and has met nobody outside; or if a person, a ticket or mDNS named
+//     that node at that address; or if a public endpoint that is not unproven is
+//     at the dialer's own public address (same IPv4, same IPv6 /64). Loopback and
+//     link-local ones only by the first and second. The comment of package reach
+//     has the whole rule.
+//   - A binder without a public endpoint lists one at which others see it, the
+//     port of QUIC as most see it: by it neighbours know each other.
 //
 // # Store
 //
@@ -211,8 +248,9 @@
 //
 // Whoever displaces another binder of an exclusive pipe sends it
 // Request{replaced} with the new binding. The old binder verifies it, stores
-// it, stops to serve, answers ok (also if it did not serve any more), and from
-// then on answers dialers `moved`; `taken` says that its own binding stands.
+// it, stops to serve, answers ok (also if it does not serve the pipe at all),
+// and from then on answers dialers `moved`; `taken` says that its own binding
+// stands, `forbidden` that the new one's capability is revoked.
 // The bind is done when every holder that showed the old record has the new
 // one or has failed, and the old binder has answered or been silent for 2 s.
 //
@@ -233,12 +271,13 @@
 //
 // A connection is one stream. The dialer names the pipe and 16 random bytes,
 // and where it is needed the owner's capability with right dial for its
-// principal. principal is empty or that of the peer itself (else `forbidden`);
-// accounts and proofs are `unsupported`. By the pipe's dial policy the listener
-// admits everybody (open), whom it lists (listed), or who shows a capability
-// that is valid and not revoked; a list adds to capabilities and capabilities
-// to a list, and the owner is always admitted. A path on a transport that the
-// pipe does not allow is `unsupported`. A code other than 0 ends the stream:
+// principal. principal is empty or that of the peer itself (else `forbidden`),
+// in OpenReply as in Open; accounts and proofs are `unsupported`. By the pipe's
+// dial policy the listener admits everybody (open), whom it lists (listed), or
+// who shows a capability that is valid and not revoked; a list adds to
+// capabilities and capabilities to a list, and the owner is always admitted. A
+// path on a transport that the pipe does not allow is `unsupported`. A code
+// other than 0 ends the stream:
 //
 //	unbound     this node does not serve the pipe
 //	moved       moved has the binding of who does; the dialer verifies it, and
@@ -269,6 +308,8 @@
 //	7  dialer's nonce         16 bytes, of Open
 //	8  listener's nonce       16 bytes, of OpenReply
 //
+// The key of the envelope is that of the principal that signs; the other side
+// compares the body with the one that it makes itself, byte by byte.
 // No data goes before it: the dialer sends Confirm when the listener's proof
 // holds, and raw bytes right behind; the listener delivers and sends nothing
 // before Confirm holds. Whoever finds a proof wrong resets the stream.
@@ -285,10 +326,24 @@
 //	addresses a peer; reason 256 bytes
 //	Store: 128 records. Query: 32 binders in only_peers
 //
-// A request is read and answered within 10 s. An answer too long for its cap
+// A request is read and answered within 10 s; so is Open, and on a secure pipe
+// Confirm follows within the same 10 s. An answer too long for its cap
 // leaves out records from the last on. Above its rate for a peer a node answers
 // `busy`. An operation or record kind that a reader does not know is
 // `unsupported`; an error code that it does not know is read as `internal`.
 // Bits in features: none is defined yet; a reply sets none that the first
 // message did not.
+//
+// # Vectors
+//
+//	keys            Ed25519 keys of the seeds; others name them as signer
+//	advertisements  fields and bytes (one has a field more, that is ignored), the
+//	                ID in both forms, the key
+//	bindings,       body and envelope; code is what a reader says before it looks
+//	revocations     at a clock; empty values, term "0" and proof "" are absent
+//	order           both of one exclusive pipe
+//	query_proofs    proof of asker to asked
+//	handshakes      both sides of a secure pipe
+//	messages        as they are sent, with their length
+//	refused         what a reader must not take, and the word
 package pipe

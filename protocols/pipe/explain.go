@@ -158,6 +158,9 @@ func (e *Explanation) dialled(attempts []Attempt) {
 		}
 		if a.Err != nil {
 			d.Error = a.Err.Error()
+			if next := wire.NextOf(a.Err); next != "" {
+				d.Error += "; " + next
+			}
 		}
 		e.Dials = append(e.Dials, d)
 	}

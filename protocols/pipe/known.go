@@ -43,6 +43,9 @@ func (k *known) add(f Found) bool {
 		newer := f.Binding.Seq > have.Binding.Seq ||
 			f.Binding.Seq == have.Binding.Seq && have.Origin != OriginAuthoritative && f.Origin == OriginAuthoritative
 		if newer {
+			if bytes.Equal(have.Envelope, f.Envelope) {
+				f.Unproven = have.Unproven // the binder itself has seen nothing
+			}
 			*have = f
 		}
 		return newer

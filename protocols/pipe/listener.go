@@ -196,9 +196,9 @@ func (l *Listener) lose(ctx context.Context, successor Binding, envelope []byte)
 		l.losing.Store(false)
 		return err
 	}
-	l.s.learn(time.Now(), Found{
+	l.s.learn(time.Now(), unseen(Found{
 		Binding: successor, Envelope: envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
-	})
+	}))
 	why := wire.Errorf(wire.Replaced, "pipe %s is served by %s now, under term %d", l.pipe, successor.Binder, successor.Term).
 		WithNext("to take it back, its owner grants or binds anew")
 	if l.end(why) {

@@ -27,6 +27,9 @@ func (x *search) prove(from peer.ID, r AnswerRecord) (Found, error) {
 	if f.Origin == OriginAuthoritative && b.Binder != identity.PeerPrincipal(from) {
 		return Found{}, wire.Errorf(wire.BadRequest, "node %s claims to be the binder %s", from, b.Binder)
 	}
+	if f.Origin == OriginAuthoritative {
+		f = unseen(f)
+	}
 	return f, nil
 }
 

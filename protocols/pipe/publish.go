@@ -209,7 +209,7 @@ func (p *publication) displaced(ctx context.Context, envelope []byte) {
 	}
 	p.told[id] = true
 	p.telling++
-	p.wg.Go(func() { p.tell(ctx, peer.AddrInfo{ID: id, Addrs: b.Endpoints}) })
+	p.wg.Go(func() { p.tell(ctx, peer.AddrInfo{ID: id, Addrs: unseen(Found{Binding: b}).few()}) })
 }
 
 // tell lets the old binder know, and waits until it has stopped to serve.

@@ -38,6 +38,7 @@ func (s *Service) exchange(ctx context.Context, p peer.AddrInfo, req *pb.Request
 	stop := context.AfterFunc(ctx, func() { st.Reset() })
 	defer stop()
 	var m pb.Answer
+	sent := time.Now()
 	// A node that turns the request away may not read it: its answer counts,
 	// whatever became of the writing.
 	writeErr := errors.Join(wire.WriteMessage(st, req, MaxRequest), st.CloseWrite())
@@ -49,7 +50,9 @@ func (s *Service) exchange(ctx context.Context, p peer.AddrInfo, req *pb.Request
 		return Answer{}, requestError(ctx, p.ID, errors.Join(err, writeErr))
 	}
 	st.Close()
-	return ParseAnswer(&m, s.cfg.Self)
+	a, err := ParseAnswer(&m, s.cfg.Self)
+	s.clocks.note(p.ID, a.Clock, sent, time.Now())
+	return a, err
 }
 
 // requestStream opens a stream, a second time when the path at hand turns out

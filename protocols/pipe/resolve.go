@@ -228,7 +228,7 @@ func addrsOfBinders(self peer.ID, records []Found, most int) []peer.AddrInfo {
 	var out []peer.AddrInfo
 	for _, f := range records {
 		if p, ok := f.Binding.Binder.Peer(); ok && p != self && !f.Binding.Withdrawn && len(out) < most {
-			out = append(out, peer.AddrInfo{ID: p, Addrs: f.Binding.Endpoints})
+			out = append(out, peer.AddrInfo{ID: p, Addrs: f.few()})
 		}
 	}
 	return out

@@ -206,7 +206,7 @@ func (x *search) take(f Found) bool {
 	if who, ok := f.Binding.Binder.Peer(); ok && x.known.doubts(f) {
 		if !x.confirmed[who] && who != x.s.cfg.Self && f.Binding.InTime(now) == nil {
 			x.confirmed[who] = true
-			x.doubted = append(x.doubted, peer.AddrInfo{ID: who, Addrs: f.Binding.Endpoints})
+			x.doubted = append(x.doubted, peer.AddrInfo{ID: who, Addrs: f.few()})
 		}
 		x.mu.Unlock()
 		return false

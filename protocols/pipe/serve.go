@@ -38,7 +38,7 @@ func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 	if !s.limiter.allow(from.id, time.Now()) {
 		err := wire.Errorf(wire.Busy, "more than %v requests a second from this peer", s.cfg.Limits.RequestRate).
 			WithNext("raise limits.requests")
-		s.trace(EventLimited, err, 0)
+		s.limited(CapRate, err)
 		return Answer{}, err
 	}
 	var req pb.Request
@@ -51,7 +51,7 @@ func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 		defer func() { <-s.serving }()
 	default:
 		err := wire.Errorf(wire.Busy, "%d requests are being served", cap(s.serving))
-		s.trace(EventLimited, err, 0)
+		s.limited(CapServing, err)
 		return Answer{}, err
 	}
 	return s.answer(from, &req)

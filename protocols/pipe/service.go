@@ -24,6 +24,7 @@ type Service struct {
 	cache   *cache
 	limiter *rateLimiter
 	revoked *revokedSet
+	clocks  clocks
 	serving chan struct{} // holds one for each request that is being served
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -237,7 +238,9 @@ func (s *Service) track(c *Conn) error {
 	case s.ended:
 		return errClosed()
 	case len(s.conns) >= s.cfg.Limits.Conns:
-		return wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), "limits.pipe_connections")
+		err := wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), "limits.pipe_connections")
+		s.limited(CapConns, err)
+		return err
 	}
 	s.conns[c] = struct{}{}
 	c.onClose = func() {

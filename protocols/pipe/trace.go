@@ -39,11 +39,28 @@ type Event struct {
 	Kind EventKind
 	Code wire.Code     // how it ended
 	Took time.Duration // zero where no time is measured
+	Cap  Cap           // with EventLimited: what turned the peer away
 }
+
+// Cap names what an EventLimited ran into. The set is fixed.
+type Cap string
+
+// The caps of a Service.
+const (
+	CapRate    Cap = "requests of one peer a second"         // ServiceLimits.RequestRate
+	CapServing Cap = "requests served at once"               // ServiceLimits.Requests
+	CapBacklog Cap = "pipe connections that wait for accept" // ServiceLimits.Backlog
+	CapConns   Cap = "pipe connections"                      // ServiceLimits.Conns
+)
 
 // Tracer is told events as they happen. It must not block.
 type Tracer interface {
 	Trace(e Event)
+}
+
+// limited counts a peer that a cap turned away.
+func (s *Service) limited(c Cap, err error) {
+	s.cfg.Tracer.Trace(Event{Kind: EventLimited, Code: wire.CodeOf(err), Cap: c})
 }
 
 type noTracer struct{}

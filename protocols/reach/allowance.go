@@ -62,7 +62,10 @@ func allowance(c network.Conn, m *meter) (Allowance, bool) {
 
 // relayOf is the relay in a relayed address; empty if it is none.
 func relayOf(a ma.Multiaddr) peer.ID {
-	before, _ := ma.SplitFunc(a, func(c ma.Component) bool { return c.Code() == ma.P_CIRCUIT })
+	before, circuit := ma.SplitFunc(a, func(c ma.Component) bool { return c.Code() == ma.P_CIRCUIT })
+	if len(circuit) == 0 {
+		return ""
+	}
 	id, err := peer.IDFromP2PAddr(before)
 	if err != nil {
 		return ""

@@ -2,6 +2,7 @@ package reach_test
 
 import (
 	"io"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -112,6 +113,43 @@ func TestEndFarFromTheLimitIsNoLimit(t *testing.T) {
 		}
 		if _, err := s.Read(make([]byte, 1)); err == nil || wire.CodeOf(err) == wire.Limit {
 			t.Errorf("%v", err)
+		}
+	}))
+}
+
+func TestDeadRelayIsClosedWithThePathsOverIt(t *testing.T) {
+	inVirtualTime(t, firewalls(punching{}, nil, func(t *testing.T, w behind) {
+		p := relayedOnly(t, w)
+		say(t, open(t, p), "relayed")
+		w.dropping(func(from, to netip.AddrPort) bool { return true })
+		begun := time.Now()
+		<-w.a.Doubt(p)
+		for _, carrier := range w.a.Paths(w.relay.ID()) {
+			<-w.a.Doubt(carrier) // joins the probe that is under way
+		}
+		if took := time.Since(begun); p.Live() || len(w.a.Paths(w.relay.ID())) != 0 || took > 5*time.Second {
+			t.Errorf("after %v: live %v, %d paths to the relay", took, p.Live(), len(w.a.Paths(w.relay.ID())))
+		}
+	}))
+}
+
+func TestDialThroughASilentRelayPutsItInDoubt(t *testing.T) {
+	inVirtualTime(t, firewalls(punching{}, nil, func(t *testing.T, w behind) {
+		p := relayedOnly(t, w)
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.dropping(func(from, to netip.AddrPort) bool { return true })
+		want := w.want()
+		want.AllowRelay = true
+		if _, _, err := w.a.Path(t.Context(), want); err == nil {
+			t.Fatal("a path through silence")
+		}
+		for _, carrier := range w.a.Paths(w.relay.ID()) {
+			<-w.a.Doubt(carrier)
+		}
+		if left := w.a.Paths(w.relay.ID()); len(left) != 0 {
+			t.Errorf("%d paths to the silent relay", len(left))
 		}
 	}))
 }

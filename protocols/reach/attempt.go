@@ -93,8 +93,26 @@ func (e *DialError) head() *wire.Error {
 		return wire.Errorf(code, "no answer from %s%s in time", e.Peer, over).
 			WithNext("see that it runs, and that no firewall stands between")
 	}
+	if next := e.forbidden(); next != "" {
+		return wire.Errorf(code, "cannot reach %s%s: no address of it may be dialled", e.Peer, over).WithNext("%s", next)
+	}
 	return wire.Errorf(code, "cannot reach %s%s", e.Peer, over).
 		WithNext("see that it runs at one of the addresses tried")
+}
+
+// forbidden returns the advice that helps where this node's own rules forbade
+// every attempt, and nothing elsewhere.
+func (e *DialError) forbidden() string {
+	next := ""
+	for _, a := range e.Attempts {
+		if wire.CodeOf(a.Err) != wire.Forbidden {
+			return ""
+		}
+		if next == "" {
+			next = wire.NextOf(a.Err)
+		}
+	}
+	return next
 }
 
 // verdict is the word for a dial that failed.

@@ -2,8 +2,8 @@ package reach
 
 import (
 	"context"
+	"slices"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -62,11 +62,11 @@ func (r *Reach) known(w Want) []ma.Multiaddr {
 	return fit
 }
 
-// dialable resolves what known lists into addresses that a transport can dial.
-// What cannot be dialled comes back as failed attempts.
-func (r *Reach) dialable(ctx context.Context, w Want) ([]ma.Multiaddr, []Attempt) {
-	var good []ma.Multiaddr
-	var bad []Attempt
+// dialable resolves what known lists into addresses that a transport can dial,
+// and says which of these are wary. What cannot be dialled comes back as failed
+// attempts.
+func (r *Reach) dialable(ctx context.Context, w Want) (good []ma.Multiaddr, wary map[string]bool, bad []Attempt) {
+	wary = make(map[string]bool)
 	for _, a := range r.known(w) {
 		resolved, err := r.resolve(ctx, w.Peer, a)
 		if err != nil {
@@ -77,14 +77,56 @@ func (r *Reach) dialable(ctx context.Context, w Want) ([]ma.Multiaddr, []Attempt
 			if !ok || !w.admits(TransportOf(b)) || manet.IsIPUnspecified(b) || manet.IsIP6LinkLocal(b) || ma.Contains(good, b) {
 				continue
 			}
+			if len(good) == maxDials {
+				return good, wary, bad
+			}
 			if err := r.refused(w, b); err != nil {
 				bad = append(bad, failed(b, cause(err)))
 				continue
 			}
+			if r.isWary(w, a, b) {
+				wary[string(b.Bytes())] = true
+			}
 			good = append(good, b)
 		}
 	}
-	return good[:min(len(good), maxDials)], bad
+	return good, wary, bad
+}
+
+// isWary reports that nobody has seen w.Peer at b, to which the known address a
+// resolves. What is not known of an address given in w is supposed of those in
+// the peerstore, unless they are of an IP that was given and seen.
+func (r *Reach) isWary(w Want, a, b ma.Multiaddr) bool {
+	if g := r.gate(); g != nil {
+		switch {
+		case g.found(w.Peer, b):
+			return false
+		case g.guessed(w.Peer, b):
+			return true
+		}
+	}
+	if len(w.Unproven) == 0 || w.unproven(a) {
+		return len(w.Unproven) > 0
+	}
+	at := targetOf(w.Peer, a)
+	for _, given := range w.Addrs {
+		if t := targetOf(w.Peer, given); t.mark() == at.mark() && !w.unproven(given) {
+			return false
+		}
+	}
+	return true
+}
+
+// unproven reports that a, with or without /p2p, is one of w.Unproven.
+func (w Want) unproven(a ma.Multiaddr) bool {
+	is := func(u ma.Multiaddr) bool {
+		b, ok := bare(u, w.Peer)
+		return ok && b.Equal(a)
+	}
+	if b, ok := bare(a, w.Peer); ok {
+		a = b
+	}
+	return slices.ContainsFunc(w.Unproven, is)
 }
 
 // refused says why this node will not dial a, before anything is sent.
@@ -95,11 +137,11 @@ func (r *Reach) refused(w Want, a ma.Multiaddr) error {
 	if own, err := r.sw.InterfaceListenAddresses(); err == nil && ma.Contains(own, a) {
 		return swarm.ErrDialToSelf
 	}
-	if r.cfg.Gater != nil && !r.cfg.Gater.InterceptAddrDial(w.Peer, a) {
-		return swarm.ErrGaterDisallowedConnection
-	}
 	if !w.Explicit && r.sw.Backoff().Backoff(w.Peer, a) {
 		return swarm.ErrDialBackoff
+	}
+	if r.cfg.Gater != nil && !r.cfg.Gater.InterceptAddrDial(w.Peer, a) {
+		return r.gated(w.Peer, a, swarm.ErrGaterDisallowedConnection)
 	}
 	return nil
 }
@@ -163,9 +205,4 @@ func isName(a ma.Multiaddr) bool {
 		return true
 	}
 	return false
-}
-
-// rank orders addresses as the swarm does: QUIC first, IPv6 and IPv4 in turn.
-func rank(addrs []ma.Multiaddr) []network.AddrDelay {
-	return swarm.DefaultDialRanker(append([]ma.Multiaddr(nil), addrs...))
 }

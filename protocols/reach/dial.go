@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	ma "github.com/multiformats/go-multiaddr"
@@ -14,8 +15,16 @@ import (
 )
 
 // viaSwarm gets a connection by the swarm's own dialling, which is shared with
-// everything else in the node that dials the same peer.
+// everything else in the node that dials the same peer. Unproven addresses it
+// is given only a few at a time.
 func (r *Reach) viaSwarm(ctx context.Context, w Want) (network.Conn, []Attempt) {
+	if len(w.Unproven) > 0 {
+		return r.warily(ctx, w)
+	}
+	return r.swarmDial(ctx, w)
+}
+
+func (r *Reach) swarmDial(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	known := r.known(w)
 	r.sw.Peerstore().AddAddrs(w.Peer, known, peerstore.TempAddrTTL)
 	if w.Explicit {
@@ -30,7 +39,7 @@ func (r *Reach) viaSwarm(ctx context.Context, w Want) (network.Conn, []Attempt) 
 	start := time.Now()
 	conn, err := r.sw.DialPeer(ctx, w.Peer)
 	if err != nil {
-		return nil, swarmAttempts(err, known, start)
+		return nil, r.swarmAttempts(w.Peer, err, known, start)
 	}
 	a := conn.RemoteMultiaddr()
 	return conn, []Attempt{{Addr: a, Transport: TransportOfConn(conn), Started: start, Took: time.Since(start)}}
@@ -52,9 +61,13 @@ func (r *Reach) backedOff(w Want, known []ma.Multiaddr) []Attempt {
 // swarmAttempts reads attempts out of the swarm's error. Where the swarm says
 // nothing of single addresses, as when time ran out, each one that was known
 // shares the common cause.
-func swarmAttempts(err error, known []ma.Multiaddr, start time.Time) []Attempt {
+func (r *Reach) swarmAttempts(p peer.ID, err error, known []ma.Multiaddr, start time.Time) []Attempt {
 	var attempts []Attempt
 	note := func(a ma.Multiaddr, err error) {
+		if gated := r.gated(p, a, err); gated != err {
+			attempts = append(attempts, failed(a, gated))
+			return
+		}
 		attempts = append(attempts, Attempt{
 			Addr: a, Transport: TransportOf(a), Started: start, Took: time.Since(start), Err: cause(err),
 		})

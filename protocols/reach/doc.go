@@ -27,6 +27,49 @@
 //   - Each address tried is told as an [Attempt], with its cause in words;
 //     a failure is a [DialError] that lists them.
 //
+// # What is dialled
+//
+// Whoever is named in an answer, a record, or a message of libp2p's own
+// protocols is a stranger at that address: it may be a victim, or a machine on
+// this node's LAN. A [Gate] stands before every dial of the node, those of the
+// swarm (kad-dht, hole punching, relays) and those of reach. By the address:
+//
+//   - public: dialled, within the budgets below.
+//   - private (also carrier-grade NAT, IPv6 ULA, all that is not routed): dialled
+//     while this node has met nobody outside and has no public address of its
+//     own, so that it is a LAN; if somebody vouched for that peer at that IP; or if the
+//     peer was seen at a public address that is this node's own too (the same
+//     IPv4 address, the same IPv6 /64) within the hour: it is a neighbour. Seen
+//     by a connection of this node, or by a holder of its record.
+//   - loopback, link-local: the same, but a neighbour's word does not do.
+//   - a cloud's metadata service: only if somebody vouched for it.
+//   - a name: as what it resolves to. Unresolved it is not dialled.
+//   - a relay's address counts as one that is named for the relay.
+//   - unspecified, multicast, broadcast, deprecated forms, and addresses that name
+//     two places: never.
+//
+// An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4, Teredo, SIIT) counts
+// as that IPv4 address.
+//
+// Who vouches: a person, by --join or a ticket, for everything, names included;
+// mDNS, for private and link-local addresses; the last run, for where it was
+// connected; and every connection that this node has dialled with success, for
+// that peer at that IP. A voucher's word is for one peer at one IP, whatever the
+// port. 256 are kept of each voucher, 1024 of connections; the oldest goes.
+//
+// Budgets, for what is not vouched for, counted while nobody answers and
+// forgotten after 5 to 10 minutes: 8 ports of one peer at one IP; 16 IPs of one
+// peer, those excepted where others saw it; 64 pairs of peer and port at one IP;
+// of a neighbour's private addresses 8, and 32 of all neighbours.
+//
+// The swarm goes through many public addresses of one peer two IPs at a time
+// ([Rank]). Of those that a [Want] calls Unproven two are in flight at a time,
+// the second as unlike the first in IP version and protocol as there is, and
+// while others wait each has 4 s. Relayed ones come after the direct ones, by 2 s
+// if any of these is unproven, two at a time.
+// Addresses where this node was connected to the peer are not unproven; those of
+// the peerstore are where nobody says otherwise, and so are a neighbour's private ones.
+//
 // # Direct, relayed, and direct after all
 //
 // Where the peer is known to be on a relay, a [Want] is served like this:
@@ -70,7 +113,9 @@
 //
 //   - a stream whose protocol the far side's host has not answered to within a
 //     second, when its user gives up (deadline, Reset, Close);
-//   - a connection that gives no room for a stream in time.
+//   - a connection that gives no room for a stream in time;
+//   - the connection to a relay, when a dial through it times out or a relayed
+//     path over it is in doubt.
 //
 // A connection on which opening a stream fails otherwise is closed at once.
 //

@@ -36,7 +36,8 @@ type flight struct {
 // transport share a flight; one that failed is followed by another for the
 // addresses that it did not cover.
 func (r *Reach) fly(ctx context.Context, w Want) (network.Conn, []Attempt) {
-	addrs, attempts := r.dialable(ctx, w)
+	addrs, wary, attempts := r.dialable(ctx, w)
+	w.wary = wary
 	for len(addrs) > 0 && ctx.Err() == nil {
 		f, landed := r.board(w, addrs)
 		if !landed.IsZero() {
@@ -88,11 +89,11 @@ func (r *Reach) board(w Want, addrs []ma.Multiaddr) (*flight, Path) {
 	for _, a := range addrs {
 		f.addrs[string(a.Bytes())] = true
 	}
-	f.race = &race{dial: r.dialer(key.peer), goes: r.goes}
+	f.race = &race{dial: r.dialer(key.peer), goes: r.goes, wary: w.wary}
 	r.flights[key] = f
 	r.running.Go(func() {
 		defer stop(nil)
-		if tc := f.race.run(ctx, rank(addrs)); tc != nil {
+		if tc := f.race.run(ctx, rankWary(addrs, w.wary)); tc != nil {
 			f.conn, f.err = r.adopter.adopt(ctx, r.sw, tc)
 		}
 		r.mu.Lock()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/quic-go/quic-go"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -48,10 +49,36 @@ func (r *Reach) Doubt(p Path) <-chan struct{} {
 	return judged
 }
 
+// doubtRelays puts the paths to relays in doubt that did not answer.
+func (r *Reach) doubtRelays(attempts []Attempt) {
+	for _, a := range attempts {
+		if a.Transport == Relay && !a.Punch && wire.CodeOf(a.Err) == wire.Timeout {
+			r.doubtRelay(a.Addr)
+		}
+	}
+}
+
+// doubtRelay puts the paths to the relay of a relayed address in doubt: one
+// that is dead would swallow the next dial through it too.
+func (r *Reach) doubtRelay(circuit ma.Multiaddr) {
+	relay := relayOf(circuit)
+	if relay == "" {
+		return
+	}
+	for _, p := range r.Paths(relay) {
+		if p.Direct() {
+			r.Doubt(p)
+		}
+	}
+}
+
 // probe closes p unless it shows that it lives.
 func (r *Reach) probe(p Path) {
 	ctx, cancel := context.WithTimeout(r.ctx, probeTime)
 	defer cancel()
+	if !p.Direct() {
+		r.doubtRelay(p.Remote())
+	}
 	acked := p.nudge(ctx)
 	err := p.ping(ctx)
 	if judge(err, acked()) != dead {

@@ -3,7 +3,6 @@ package reach
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -55,7 +54,7 @@ func (r *Reach) punches() bool {
 func (r *Reach) seek(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	begun := time.Now()
 	r.closeIdle(w.Peer)
-	all := Want{Peer: w.Peer, Addrs: w.Addrs, AllowRelay: true, Explicit: w.Explicit}
+	all := Want{Peer: w.Peer, Addrs: w.Addrs, Unproven: w.Unproven, AllowRelay: true, Explicit: w.Explicit}
 	dialing, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
 	conn, attempts := r.viaSwarm(dialing, all)
 	cancel()
@@ -168,7 +167,7 @@ func (r *Reach) await(ctx context.Context, w Want, relayed network.Conn) (networ
 func (r *Reach) late(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
 	defer cancel()
-	conn, attempts := r.viaSwarm(ctx, Want{Peer: w.Peer, Addrs: w.Addrs, Explicit: w.Explicit})
+	conn, attempts := r.viaSwarm(ctx, Want{Peer: w.Peer, Addrs: w.Addrs, Unproven: w.Unproven, Explicit: w.Explicit})
 	return r.fitting(w, conn, attempts)
 }
 
@@ -188,50 +187,4 @@ func (r *Reach) notPunched(p peer.ID, begun time.Time) error {
 		return wire.Errorf(wire.Unreachable, "hole punching did not succeed: %s", why).WithNext(next)
 	}
 	return wire.Errorf(wire.Unreachable, "hole punching did not succeed: no direct connection within %s", PunchTime).WithNext(next)
-}
-
-// Punches keeps how the last hole punches failed. Give it to the host
-// (libp2p.EnableHolePunching(holepunch.WithTracer(…))) and to Config, and
-// errors name the cause. The zero value is ready.
-type Punches struct {
-	mu   sync.Mutex
-	last map[peer.ID]punchFailure
-}
-
-type punchFailure struct {
-	when time.Time
-	why  string
-}
-
-// maxPunches caps how many peers Punches keeps something of.
-const maxPunches = 256
-
-// Trace takes an event of go-libp2p's hole punching.
-func (ps *Punches) Trace(e *holepunch.Event) {
-	why := ""
-	switch evt := e.Evt.(type) {
-	case *holepunch.ProtocolErrorEvt:
-		why = evt.Error
-	case *holepunch.EndHolePunchEvt:
-		why = evt.Error
-	}
-	if why == "" {
-		return
-	}
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if ps.last == nil || len(ps.last) >= maxPunches {
-		ps.last = make(map[peer.ID]punchFailure) // causes are of use for seconds
-	}
-	ps.last[e.Remote] = punchFailure{time.Now(), why}
-}
-
-// since is why the last hole punch with p failed; empty if none has since then.
-func (ps *Punches) since(p peer.ID, then time.Time) string {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if f := ps.last[p]; !f.when.Before(then) {
-		return f.why
-	}
-	return ""
 }

@@ -14,17 +14,19 @@ import (
 )
 
 // race dials several addresses, each somewhat after the one before it or as
-// soon as nothing is in flight, until one gives a connection (RFC 8305).
+// soon as nothing is in flight, until one gives a connection (RFC 8305). Of
+// those that are wary only two are in flight at a time.
 type race struct {
 	dial func(context.Context, ma.Multiaddr) (transport.CapableConn, error)
 	goes func(relayed bool, f func()) // runs f on a goroutine that somebody owns
+	wary map[string]bool              // binary addresses that nobody has seen the peer at
 
 	mu       sync.Mutex
 	attempts []Attempt             // in the order of their start
 	ended    []bool                // beside attempts
 	over     bool                  // whoever comes now is closed
 	winner   transport.CapableConn // set once
-	settled  chan struct{}         // one entry for each dial that ended before the race did
+	settled  chan ma.Multiaddr     // each whose dial ended before the race did
 }
 
 // run dials the addresses of order until the first success, the last failure
@@ -34,25 +36,25 @@ func (x *race) run(ctx context.Context, order []network.AddrDelay) transport.Cap
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	slices.SortStableFunc(order, func(a, b network.AddrDelay) int { return int(a.Delay - b.Delay) })
-	x.settled = make(chan struct{}, len(order))
-	start, flying := time.Now(), 0
+	x.settled = make(chan ma.Multiaddr, len(order))
+	l := line{wary: x.wary, waiting: order}
+	start := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		for len(order) > 0 && (flying == 0 || time.Since(start) >= order[0].Delay) {
-			x.start(ctx, order[0].Addr)
-			order = order[1:]
-			flying++
+		next, again := l.next(time.Since(start))
+		for ; next != nil; next, again = l.next(time.Since(start)) {
+			x.start(ctx, next, l.impatient(next))
 		}
-		if flying == 0 {
+		if len(l.flying) == 0 {
 			return x.end(wire.Unreachable)
 		}
-		if len(order) > 0 {
-			timer.Reset(order[0].Delay - time.Since(start))
+		if again > 0 {
+			timer.Reset(again)
 		}
 		select {
-		case <-x.settled:
-			if flying--; x.won() {
+		case a := <-x.settled:
+			if l.landed(a); x.won() {
 				return x.end(errSlower())
 			}
 		case <-timer.C:
@@ -62,8 +64,9 @@ func (x *race) run(ctx context.Context, order []network.AddrDelay) transport.Cap
 	}
 }
 
-// start begins one dial.
-func (x *race) start(ctx context.Context, addr ma.Multiaddr) {
+// start begins one dial. An impatient one has a short time, since others wait
+// for its end.
+func (x *race) start(ctx context.Context, addr ma.Multiaddr, impatient bool) {
 	x.mu.Lock()
 	i := len(x.attempts)
 	t := TransportOf(addr)
@@ -71,6 +74,11 @@ func (x *race) start(ctx context.Context, addr ma.Multiaddr) {
 	x.ended = append(x.ended, false)
 	x.mu.Unlock()
 	x.goes(t == Relay, func() {
+		if impatient {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, waryTime)
+			defer cancel()
+		}
 		conn, err := x.dial(ctx, addr)
 		x.settle(i, conn, err)
 	})
@@ -93,7 +101,7 @@ func (x *race) settle(i int, conn transport.CapableConn, err error) {
 		x.winner = conn
 	}
 	x.mu.Unlock()
-	x.settled <- struct{}{}
+	x.settled <- a.Addr
 }
 
 func (x *race) won() bool {

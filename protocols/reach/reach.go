@@ -30,7 +30,8 @@ type Config struct {
 	Host host.Host
 
 	// Gater is the connection gater that the host was built with; nil for
-	// none. The swarm does not tell.
+	// none. The swarm does not tell. A *Gate is told what reach learns of where
+	// peers are, and asked why it refuses.
 	Gater connmgr.ConnectionGater
 
 	// Resolver resolves names in multiaddrs; nil is the system's.
@@ -73,6 +74,13 @@ type Want struct {
 	AllowRelay bool           // a relayed path will do; Transport Relay implies it
 	Explicit   bool           // a person asked now: earlier failures do not hold the dial back
 
+	// Unproven are those of Addrs at which nobody else saw the peer, and
+	// names: no more than two of them are dialled at a time.
+	Unproven []ma.Multiaddr
+	// Seen are those of Addrs at which somebody else, whoever that be, says to
+	// have seen the peer. They may show that it is a neighbour.
+	Seen []ma.Multiaddr
+
 	// PreferDirect gives the relayed path that AllowRelay admits only after a
 	// direct one was sought for PreferTime. With a required transport it bounds
 	// the wait for hole punching by that time.
@@ -80,6 +88,8 @@ type Want struct {
 
 	// NoPunch does not wait for hole punching: the caller has another way.
 	NoPunch bool
+
+	wary map[string]bool // set by dialable for the race
 }
 
 // Reach makes paths on one host. Its methods are safe for concurrent use.
@@ -167,7 +177,9 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 	start := time.Now()
+	w = r.tellGate(ctx, w)
 	conn, attempts, ended := r.obtain(ctx, w)
+	r.doubtRelays(attempts)
 	if conn == nil {
 		if r.ctx.Err() != nil {
 			return Path{}, attempts, errClosed()
@@ -176,70 +188,6 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	}
 	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
 	return r.given(w, Path{conn, r}), attempts, nil
-}
-
-// given is p on its way to who wants w.
-func (r *Reach) given(w Want, p Path) Path {
-	if !p.Direct() && w.Transport != Relay {
-		r.Improve(w.Peer)
-	}
-	return p
-}
-
-// obtain makes a path. The error is what ended it early, if anything did.
-func (r *Reach) obtain(ctx context.Context, w Want) (network.Conn, []Attempt, error) {
-	if w.Transport == Any && (!w.AllowRelay || w.PreferDirect) && !w.NoPunch && r.signals(w) && r.punches() {
-		conn, attempts := r.seek(ctx, w)
-		return conn, attempts, ctx.Err()
-	}
-	dialing, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
-	defer cancel()
-	conn, attempts := r.dial(dialing, w)
-	switch {
-	case conn != nil || ctx.Err() != nil || w.admits(Relay) || w.NoPunch || !r.signals(w):
-		return conn, attempts, dialing.Err()
-	case !r.punches():
-		return nil, append(attempts, r.unpunched(w)), dialing.Err()
-	}
-	conn, more := r.seek(ctx, w) // the transport that is required may be had by punching
-	return conn, append(attempts, more...), ctx.Err()
-}
-
-// dial makes a path by dialling alone.
-func (r *Reach) dial(ctx context.Context, w Want) (network.Conn, []Attempt) {
-	switch {
-	case w.Transport == Relay && !w.Only:
-		return r.viaRelay(ctx, w)
-	case w.Transport != Any || w.Only:
-		return r.fly(ctx, w)
-	case !w.AllowRelay || !w.PreferDirect:
-		return r.viaSwarm(ctx, w)
-	}
-	direct := w
-	direct.AllowRelay = false
-	first, cancel := context.WithTimeout(ctx, PreferTime)
-	conn, attempts := r.viaSwarm(first, direct)
-	cancel()
-	if conn != nil || ctx.Err() != nil {
-		return conn, attempts
-	}
-	conn, more := r.viaSwarm(ctx, w)
-	return conn, append(attempts, more...)
-}
-
-// viaRelay gets a relayed connection by the swarm's own dialling, since hole
-// punching takes no note of an adopted one. That is impossible where a direct
-// connection exists, or comes of the dial: then none is missed, and the relayed
-// one is made beside it.
-func (r *Reach) viaRelay(ctx context.Context, w Want) (network.Conn, []Attempt) {
-	if paths := r.Paths(w.Peer); len(paths) == 0 {
-		w.AllowRelay = true
-		conn, attempts := r.viaSwarm(ctx, w)
-		if conn == nil || TransportOfConn(conn) == Relay {
-			return conn, attempts
-		}
-	}
-	return r.fly(ctx, w)
 }
 
 // existing is the best live path that serves w.
@@ -297,18 +245,6 @@ func (r *Reach) Adopted(c network.Conn) bool { return adoptedOf(c) != nil }
 func Speaks(h host.Host, p peer.ID, id protocol.ID) bool {
 	spoken, err := h.Peerstore().SupportsProtocols(p, id)
 	return err == nil && len(spoken) > 0
-}
-
-// spawn runs f on a goroutine that Close waits for. It is false once the Reach
-// is closed.
-func (r *Reach) spawn(f func()) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return false
-	}
-	r.running.Go(f)
-	return true
 }
 
 // errClosed is what a closed Reach says.

@@ -2,6 +2,7 @@ package reach_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -121,6 +122,37 @@ func TestClosingAStreamNobodyAnswersIsBounded(t *testing.T) {
 		}
 		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("Close took %v", took)
+		}
+	})
+}
+
+func TestTwoUnprovenAddressesAreInFlightAtATime(t *testing.T) {
+	var silent []ma.Multiaddr
+	for i := range 8 {
+		silent = append(silent, ma.StringCast(fmt.Sprintf("/ip4/1.0.%d.9/udp/8000/quic-v1", i)))
+	}
+	world(t, reach.Config{}, func(t *testing.T, a, b node) {
+		w := reach.Want{Peer: test.RandPeerIDFatal(t), Addrs: silent, Unproven: silent}
+		_, attempts, err := a.Path(t.Context(), w)
+		if wire.CodeOf(err) != wire.Timeout || len(attempts) < 5 {
+			t.Errorf("%v after %d attempts, want at least 5: two, each for 4 s of 10", err, len(attempts))
+		}
+		for _, x := range attempts {
+			inFlight := 0
+			for _, y := range attempts {
+				if !y.Started.After(x.Started) && y.Started.Add(y.Took).After(x.Started) {
+					inFlight++
+				}
+			}
+			if inFlight > 2 {
+				t.Errorf("%d were in flight when %s was dialled", inFlight, x.Addr)
+			}
+		}
+		// One that was seen does not wait for them.
+		w = reach.Want{Peer: b.ID(), Addrs: append(silent, b.Addrs()...), Unproven: silent}
+		start := time.Now()
+		if _, _, err := a.Path(t.Context(), w); err != nil || time.Since(start) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})
 }

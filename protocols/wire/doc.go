@@ -1,6 +1,6 @@
 // Package wire holds what all protocols share on the wire: canonical bytes,
 // delimited messages and the error vocabulary. It is pure. This comment is its
-// specification; testdata/vectors.json has the formats in hex.
+// specification; testdata/vectors.json has the formats in hex (section Vectors).
 //
 // A uvarint is an unsigned LEB128 number of at most 64 bits, in as few bytes
 // as it needs; longer spellings of the same number are refused.
@@ -26,6 +26,11 @@
 // Unknown fields numbered below 1000 are critical: whoever meets one refuses
 // the record as "unsupported". Those from 1000 on are ignored.
 //
+// In every format of Panpipe, what is above a cap (in bytes, items or fields)
+// is refused as "too-large", and what else is not as it must be, missing fields
+// and numbers out of range among it, as "bad-request". Where several words fit,
+// any of them may be said.
+//
 // # Messages
 //
 // A control message is protobuf (proto3) with its length before it:
@@ -34,7 +39,8 @@
 //
 // Every kind of message has a cap, given where the message is defined; a
 // longer one is refused by its length, before it is read. Unknown fields are
-// ignored. A reader takes no byte beyond the message.
+// ignored. A reader takes no byte beyond the message. Bytes that are not
+// protobuf are "bad-request"; a stream that ends within a message is "closed".
 //
 // # Vocabulary
 //
@@ -67,4 +73,14 @@
 //
 // A key is a place in the DHT's key space: 256 bits under the XOR metric. A
 // node's place is the SHA-256 of its peer ID's bytes.
+//
+// # Vectors
+//
+//	records           fields, each with value (a number), text, bytes or list,
+//	                  and the one encoding; of zero values nothing is written
+//	refused_records   bytes that are not canonical, and the word
+//	messages          a google.protobuf.BytesValue (field 1, bytes) with this
+//	                  value, as it is sent
+//	refused_messages  the same for a reader with a cap of 1024 bytes; after the
+//	                  last byte the stream has ended
 package wire

@@ -2,24 +2,29 @@ package api
 
 import "time"
 
-// Explanation is an account of how a pipe is found and dialled.
+// Explanation is an account of how a pipe, or a peer, is found and dialled.
 type Explanation struct {
-	// Pipe is the pipe's ID.
+	// Kind is pipe or peer.
+	Kind string `json:"kind"`
+	// Pipe is the pipe's ID, empty with kind peer.
 	Pipe string `json:"pipe"`
+	// Peer is what is known of the peer, with kind peer.
+	Peer *PeerExplanation `json:"peer,omitempty"`
 	// Name is the public name.
 	Name string `json:"name,omitempty"`
 	// Type is unicast, secure or propagate; empty when nothing was found.
 	Type string `json:"type,omitempty"`
-	// Found says that a record was found.
+	// Found says that a record was found, or an address of the peer.
 	Found bool `json:"found"`
-	// Connected says that a binder accepted the probe.
+	// Connected says that a binder accepted the probe, or that the peer answers.
 	Connected bool `json:"connected"`
 	// State is unbound (no live record was found), announced (one was),
 	// reachable (a binder answered the probe) or connected (a connection of the
-	// pipe is open at this node).
+	// pipe is open at this node). Of a peer: unbound (no address is known),
+	// announced (one is), or connected.
 	State string `json:"state"`
-	// Path is direct or relay: that of the open connection, else the probe's;
-	// empty when neither came about.
+	// Path is direct or relay: that of the open connection, else the probe's,
+	// or the peer's; empty when none came about.
 	Path string `json:"path,omitempty"`
 	// Asked counts the nodes that were asked.
 	Asked int `json:"asked"`
@@ -29,9 +34,15 @@ type Explanation struct {
 	Records []Binding `json:"records"`
 	// Dials are the tries to connect, in order.
 	Dials []DialAttempt `json:"dials"`
-	// Problem is why the pipe was not found or not reached.
+	// Problem is why the pipe or the peer was not found or not reached.
 	Problem *Problem `json:"problem,omitempty"`
 }
+
+// Values of Explanation.Kind.
+const (
+	KindPipe = "pipe"
+	KindPeer = "peer"
+)
 
 // DialAttempt is one try to connect.
 type DialAttempt struct {

@@ -36,6 +36,13 @@ type Status struct {
 	MDNS bool `json:"mdns"`
 	// Relay says that the node relays for others.
 	Relay bool `json:"relay"`
+	// Relays are the peer IDs of the relays through which the node can be
+	// reached.
+	Relays []string `json:"relays"`
+	// Circuits counts the connections in use that go over relays.
+	Circuits int `json:"circuits"`
+	// NAT is what is known of the router, and how others see the node.
+	NAT NAT `json:"nat"`
 	// Event is the ID of the last event that this status includes.
 	Event uint64 `json:"event"`
 	// Pipes counts the pipes that the node serves now.

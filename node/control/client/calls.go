@@ -87,8 +87,13 @@ func (c *Client) Resolve(ctx context.Context, ref string, q api.ResolveQuery) (a
 	return get[api.Resolution](ctx, c, pipeRoute(ref, "/resolve"), api.EncodeQuery(q))
 }
 
-// Explain resolves and dials, and tells how each step went. What it finds
-// wrong is in the answer's Problem.
+// Doctor examines the node.
+func (c *Client) Doctor(ctx context.Context) (api.Diagnosis, error) {
+	return get[api.Diagnosis](ctx, c, "/doctor", nil)
+}
+
+// Explain resolves and dials a pipe, or reaches for a peer, and tells how each
+// step went. What it finds wrong is in the answer's Problem.
 func (c *Client) Explain(ctx context.Context, ref string, q api.DialQuery) (api.Explanation, error) {
 	return get[api.Explanation](ctx, c, "/explain/"+url.PathEscape(ref), api.EncodeQuery(q))
 }

@@ -1,0 +1,101 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/node/doctor"
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Handlers of the routes that tell why something does not work.
+
+// doctor examines the node.
+func (s *Server) doctor(r *http.Request, _, _ none) (api.Diagnosis, error) {
+	if s.cfg.Doctor == nil {
+		return api.Diagnosis{}, errNoDoctor()
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), opTimeout)
+	defer cancel()
+	found := s.cfg.Doctor.Examine(ctx)
+	return api.Diagnosis{Worst: string(doctor.Worst(found)), Findings: Findings(found)}, nil
+}
+
+func errNoDoctor() error {
+	return wire.Errorf(wire.Unsupported, "this program does not examine its node")
+}
+
+// explain tells about a pipe, or a peer where ref is one's ID or principal.
+func (s *Server) explain(r *http.Request, q api.DialQuery, _ none) (api.Explanation, error) {
+	o, err := dialOptions(q)
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	id, isPeer, err := peerRef(r.PathValue("ref"))
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	if isPeer {
+		return s.explainPeer(r.Context(), id, q, o)
+	}
+	return s.explainPipe(r, o)
+}
+
+// peerRef reads a reference that is a peer's: a peer ID, or a principal. What
+// begins like a principal and is none is wire.BadRequest.
+func peerRef(ref string) (id peer.ID, ok bool, err error) {
+	ref = strings.TrimSpace(ref)
+	who, err := identity.ParsePrincipal(ref)
+	named := slices.ContainsFunc([]identity.Kind{identity.KindPeer, identity.KindAccount}, func(k identity.Kind) bool {
+		return strings.HasPrefix(ref, k.String()+":")
+	})
+	switch {
+	case err != nil && named:
+		return "", false, err
+	case err != nil:
+		return "", false, nil // of a pipe, or nothing at all, which the pipes will tell
+	}
+	if id, ok = who.Peer(); !ok {
+		return "", false, wire.Errorf(wire.Unsupported, "%s is an account: this version knows no accounts, only nodes", ref).
+			WithNext("name one of its nodes: a peer ID, as panpipe id prints on it")
+	}
+	return id, true, nil
+}
+
+// explainPipe resolves and dials.
+func (s *Server) explainPipe(r *http.Request, o pipe.DialOptions) (api.Explanation, error) {
+	id, _, err := s.lookup(r)
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), opTimeout+o.Wait)
+	defer cancel()
+	notReady := s.readiness(ctx, grace)
+	e := apiExplanation(s.cfg.Pipes.Explain(ctx, id, o))
+	if !e.Found && notReady != nil {
+		e.Problem = api.ProblemOf(notReady)
+	}
+	return e, nil
+}
+
+// explainPeer tries to reach a peer.
+func (s *Server) explainPeer(ctx context.Context, id peer.ID, q api.DialQuery, o pipe.DialOptions) (api.Explanation, error) {
+	if s.cfg.Doctor == nil {
+		return api.Explanation{}, errNoDoctor()
+	}
+	if len(q.Binder) > 0 || q.Wait != 0 || q.Capability != "" || q.NoCache || q.Spread {
+		return api.Explanation{}, wire.Errorf(wire.BadRequest, "%s is a peer: of the options for a dial only transport and path go with it", id).
+			WithNext("leave out the others, or name a pipe")
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	facts, verdict := s.cfg.Doctor.ExplainPeer(ctx, id, o.Transport, o.PathPolicy == pipe.DirectOnly)
+	return apiPeerExplanation(id, facts, verdict), nil
+}

@@ -1,0 +1,11 @@
+package node
+
+import "syscall"
+
+// Nothing of this is known on Windows.
+
+func socketBuffers(syscall.RawConn, int) (receive, send int) { return 0, 0 }
+
+func fileLimit() uint64 { return 0 }
+
+func diskFree(string) int64 { return -1 }

@@ -1,0 +1,214 @@
+package node
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/marcopolo/simnet"
+
+	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// walls are what stands between the nodes of a virtual network: a firewall in
+// front of some, which lets in what was sent for, or nothing from some.
+type walls struct {
+	mu    sync.Mutex
+	inner map[netip.Addr]bool             // behind a firewall
+	sent  map[[2]netip.AddrPort]time.Time // last, from and to
+	cut   bool                            // nothing passes between two of them
+}
+
+// holeLife is how long a firewall remembers that something was sent.
+const holeLife = 30 * time.Second
+
+func (w *walls) latency(p *simnet.Packet) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	from, to := p.From.(*net.UDPAddr).AddrPort(), p.To.(*net.UDPAddr).AddrPort()
+	now := time.Now()
+	w.sent[[2]netip.AddrPort{from, to}] = now
+	behind := w.inner[to.Addr().Unmap()]
+	answered, asked := w.sent[[2]netip.AddrPort{to, from}]
+	if behind && (!asked || now.Sub(answered) > holeLife || w.cut && w.inner[from.Addr().Unmap()]) {
+		return 1000 * time.Hour // never
+	}
+	return 25 * time.Millisecond
+}
+
+func (w *walls) set(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+}
+
+// piped is a pipe served by a node behind a firewall that is on a relay, and a
+// dialer behind another.
+type piped struct {
+	walls          *walls
+	binder, dialer *Node
+	id             string
+}
+
+func behindFirewalls(t *testing.T, limit Relay, f func(t *testing.T, p *piped)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &walls{inner: make(map[netip.Addr]bool), sent: make(map[[2]netip.AddrPort]time.Time)}
+		v := &virtual{net: &simnet.Simnet{LatencyFunc: w.latency, Logger: slog.New(slog.DiscardHandler)}}
+		v.net.Start()
+		t.Cleanup(v.net.Close)
+		limit.Serve = true
+		relay := v.start(t, func(c *Config) { c.Relay, c.Role = limit, "server" })
+		declare(t, relay, network.ReachabilityPublic)
+		for _, ip := range []string{"1.0.2.1", "1.0.3.1"} {
+			w.inner[netip.MustParseAddr(ip)] = true
+		}
+		join := func(c *Config) { c.Join, c.Role = []string{ticket(relay)}, "client" }
+		p := &piped{walls: w, binder: v.start(t, join), dialer: v.start(t, join)}
+		p.serve(t)
+		f(t, p)
+	})
+}
+
+// serve has the binder reserve a place at the relay and echo on a pipe.
+func (p *piped) serve(t *testing.T) {
+	t.Helper()
+	ctx := within(t, 5*time.Minute)
+	for _, n := range []*Node{p.binder, p.dialer} {
+		if err := n.Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changes, err := p.binder.Host().EventBus().Subscribe(new(event.EvtLocalAddressesUpdated))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer changes.Close()
+	declare(t, p.binder, network.ReachabilityPrivate)
+	if len(addrsOnRelay(ctx, p.binder, changes)) == 0 {
+		t.Fatal("the binder has no address on the relay")
+	}
+	made, err := p.binder.CreatePipe(ctx, "echo", pipe.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := p.binder.ListenPipe(ctx, "echo", pipe.ListenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(c, c)
+				_ = c.Close()
+			}()
+		}
+	}()
+	p.id = made.ID.String()
+}
+
+// dial dials the pipe and says hello over it.
+func (p *piped) dial(ctx context.Context, policy pipe.PathPolicy) (*pipe.Conn, error) {
+	c, err := p.dialer.DialPipe(ctx, p.id, pipe.DialOptions{PathPolicy: policy})
+	if err != nil {
+		return nil, err
+	}
+	conn := c.(*pipe.Conn)
+	if _, err := conn.Write([]byte("hello")); err != nil {
+		return nil, err
+	}
+	_, err = io.ReadFull(conn, make([]byte, 5))
+	return conn, err
+}
+
+func TestPathPoliciesBehindFirewalls(t *testing.T) {
+	for _, c := range []struct {
+		policy pipe.PathPolicy
+		cut    bool // no hole can be punched
+		direct bool
+		within time.Duration
+	}{
+		{pipe.RelayOK, false, false, 2 * time.Second},
+		{pipe.PreferDirect, false, true, reach.PreferTime},
+		{pipe.DirectOnly, false, true, reach.PunchTime},
+		{pipe.RelayOK, true, false, 2 * time.Second},
+		{pipe.PreferDirect, true, false, reach.PreferTime + 2*time.Second},
+	} {
+		behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: time.Hour}, func(t *testing.T, p *piped) {
+			p.walls.set(c.cut)
+			begun := time.Now()
+			conn, err := p.dial(within(t, time.Minute), c.policy)
+			took := time.Since(begun)
+			if err != nil {
+				t.Fatalf("%+v: %v after %v", c, err, took)
+			}
+			if conn.Direct() != c.direct || took > c.within {
+				t.Errorf("%+v: direct %v after %v", c, conn.Direct(), took)
+			}
+			_ = conn.Close()
+		})
+	}
+}
+
+func TestDirectOnlySaysWhyNoHoleCouldBePunched(t *testing.T) {
+	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: time.Hour}, func(t *testing.T, p *piped) {
+		p.walls.set(true)
+		_, err := p.dial(within(t, time.Minute), pipe.DirectOnly)
+		if wire.CodeOf(err) != wire.Unreachable || wire.NextOf(err) == "" || !strings.Contains(err.Error(), "hole punching did not succeed: ") {
+			t.Errorf("%v (next %q)", err, wire.NextOf(err))
+		}
+	})
+}
+
+func TestRelayedPipeGivesWayToADirectPath(t *testing.T) {
+	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: time.Hour}, func(t *testing.T, p *piped) {
+		ctx := within(t, time.Minute)
+		first, err := p.dial(ctx, pipe.RelayOK)
+		if err != nil || first.Direct() {
+			t.Fatalf("%v", err)
+		}
+		defer first.Close()
+		for path := range p.dialer.Reach().Watch(ctx, p.binder.ID()) {
+			if path.Direct() {
+				break
+			}
+		}
+		second, err := p.dial(ctx, pipe.RelayOK)
+		if err != nil || !second.Direct() {
+			t.Fatalf("%v, or not direct", err)
+		}
+		defer second.Close()
+		if e := p.dialer.Pipes().Explain(ctx, second.Pipe(), pipe.DialOptions{}); e.State != pipe.StateConnected || e.Path != pipe.PathDirect {
+			t.Errorf("state %s over %s", e.State, e.Path)
+		}
+	})
+}
+
+func TestPipeThatEndsAtTheRelaysLimitSaysSo(t *testing.T) {
+	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: 20 * time.Second}, func(t *testing.T, p *piped) {
+		p.walls.set(true)
+		conn, err := p.dial(within(t, time.Minute), pipe.RelayOK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Read(make([]byte, 1)); wire.CodeOf(err) != wire.Limit || wire.NextOf(err) == "" {
+			t.Errorf("%v (next %q)", err, wire.NextOf(err))
+		}
+	})
+}

@@ -1,0 +1,55 @@
+package reach
+
+import (
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
+)
+
+// Punches keeps how the last hole punches failed. Give it to the host
+// (libp2p.EnableHolePunching(holepunch.WithTracer(…))) and to Config, and
+// errors name the cause. The zero value is ready.
+type Punches struct {
+	mu   sync.Mutex
+	last map[peer.ID]punchFailure
+}
+
+type punchFailure struct {
+	when time.Time
+	why  string
+}
+
+// maxPunches caps how many peers Punches keeps something of.
+const maxPunches = 256
+
+// Trace takes an event of go-libp2p's hole punching.
+func (ps *Punches) Trace(e *holepunch.Event) {
+	why := ""
+	switch evt := e.Evt.(type) {
+	case *holepunch.ProtocolErrorEvt:
+		why = evt.Error
+	case *holepunch.EndHolePunchEvt:
+		why = evt.Error
+	}
+	if why == "" {
+		return
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.last == nil || len(ps.last) >= maxPunches {
+		ps.last = make(map[peer.ID]punchFailure) // causes are of use for seconds
+	}
+	ps.last[e.Remote] = punchFailure{time.Now(), why}
+}
+
+// since is why the last hole punch with p failed; empty if none has since then.
+func (ps *Punches) since(p peer.ID, then time.Time) string {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if f := ps.last[p]; !f.when.Before(then) {
+		return f.why
+	}
+	return ""
+}
