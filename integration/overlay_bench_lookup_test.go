@@ -30,8 +30,8 @@ func (o *overlay) measureLookups(t *testing.T) {
 	var bind, resolve, provide, find samples
 	for len(bind.rtts)+bind.failed < operations {
 		o.lookups(t, &bind, &resolve)
+		o.progress("%d pipes are bound and resolved", len(resolve.rtts))
 	}
-	o.progress("%d pipes are bound and resolved", operations)
 	near, all := bounds{p50: "<=1.05", p90: "<=1.2", p99: "<=3"}, bounds{p50: "<=2.1"}
 	if o.cap < 100 || o.nodes > 250 {
 		near, all = bounds{}, bounds{} // the walk has more hops there

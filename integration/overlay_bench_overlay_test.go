@@ -63,9 +63,8 @@ type operation struct {
 
 // outcome is what one operation came to.
 type outcome struct {
-	took   time.Duration
-	err    error
-	before int64 // writes of the node
+	took time.Duration
+	err  error
 }
 
 // timed runs operations at the same time, each at a node of its own, and adds
@@ -87,11 +86,11 @@ func (o *overlay) timed(t *testing.T, s *samples, id protocol.ID, ops []operatio
 // once returns the operations that measured nothing.
 func (o *overlay) once(t *testing.T, s *samples, id protocol.ID, ops []operation) (again []operation) {
 	outcomes := make([]outcome, len(ops))
+	before := o.writes(id)
 	ctx, cancel := context.WithTimeout(t.Context(), giveUp)
 	defer cancel()
 	var all sync.WaitGroup
 	for i, op := range ops {
-		outcomes[i].before = op.node.Traffic.Writes(id)
 		all.Go(func() {
 			began := time.Now()
 			outcomes[i].err = op.do(ctx, op.node)
@@ -100,6 +99,7 @@ func (o *overlay) once(t *testing.T, s *samples, id protocol.ID, ops []operation
 	}
 	all.Wait()
 	o.Pass(quiet)
+	sent := requests(before, o.writes(id), ops)
 	for i, op := range ops {
 		switch out := outcomes[i]; {
 		case out.err != nil:
@@ -109,10 +109,39 @@ func (o *overlay) once(t *testing.T, s *samples, id protocol.ID, ops []operation
 			again = append(again, op)
 		default:
 			s.rtts = append(s.rtts, float64(out.took)/float64(o.RTT()))
-			s.messages = append(s.messages, float64(op.node.Traffic.Writes(id)-out.before))
+			s.messages = append(s.messages, sent[op.node])
 		}
 	}
 	return again
+}
+
+// writes tells how often each live node has written messages of a protocol.
+func (o *overlay) writes(id protocol.ID) map[*world.Node]float64 {
+	all := make(map[*world.Node]float64)
+	for _, n := range o.Live() {
+		all[n] = float64(n.Traffic.Writes(id))
+	}
+	return all
+}
+
+// requests tells how many requests each operating node has sent: what it wrote,
+// without the answers that it gave to others, of which it gave as many as the
+// nodes that only answered did on average.
+func requests(before, after map[*world.Node]float64, ops []operation) map[*world.Node]float64 {
+	sent := make(map[*world.Node]float64)
+	for _, op := range ops {
+		sent[op.node] = after[op.node] - before[op.node]
+	}
+	var answers []float64
+	for n, count := range after {
+		if _, operating := sent[n]; !operating {
+			answers = append(answers, count-before[n])
+		}
+	}
+	for n := range sent {
+		sent[n] -= mean(answers)
+	}
+	return sent
 }
 
 // place gives each operation that may run anywhere a node that no other has.
