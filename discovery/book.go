@@ -33,6 +33,7 @@ type entry struct {
 	pause    backoff.BackOff
 	next     time.Time // not before
 	dialling bool
+	fails    int   // attempts in a row that failed
 	up       bool  // was connected when last looked at
 	err      error // of the last attempt
 }
@@ -54,7 +55,7 @@ func newBook(newPause func() backoff.BackOff) *book {
 func (b *book) add(in peer.AddrInfo, from source) {
 	e := b.entries[in.ID]
 	if e == nil {
-		if b.full(from) {
+		if b.full(from) && !b.evict(from) {
 			return
 		}
 		e = &entry{AddrInfo: peer.AddrInfo{ID: in.ID}, from: from, pause: b.newPause()}
@@ -78,8 +79,45 @@ func (b *book) add(in peer.AddrInfo, from source) {
 	}
 }
 
-// full reports that no more entries of this kind are taken. What a person
-// named is never refused.
+// evict makes room for a node: the entry of the same kind goes that has failed
+// most often, else, since whoever fills the book has few networks, the newest
+// of the network with most entries. Who is connected or being dialled stays,
+// and what a person named; it is false if nobody can go. Heard or met again,
+// who has gone comes back.
+func (b *book) evict(from source) bool {
+	of := make(map[string]int)
+	for _, e := range b.order {
+		if e.from == from {
+			of[e.network()]++
+		}
+	}
+	var worst *entry
+	for _, e := range b.order {
+		if e.from != from || e.dialling || e.up {
+			continue
+		}
+		if worst == nil || e.fails > worst.fails || e.fails == worst.fails && of[e.network()] >= of[worst.network()] {
+			worst = e
+		}
+	}
+	if worst == nil {
+		return false
+	}
+	delete(b.entries, worst.ID)
+	b.order = slices.DeleteFunc(b.order, func(e *entry) bool { return e == worst })
+	return true
+}
+
+// network is the network that a node's first address is in.
+func (e *entry) network() string {
+	if len(e.Addrs) == 0 {
+		return ""
+	}
+	return networkOf(e.Addrs[0])
+}
+
+// full reports that no more entries of this kind are taken without another
+// going. What a person named is never refused.
 func (b *book) full(from source) bool {
 	n := 0
 	for _, e := range b.order {
@@ -145,7 +183,8 @@ func (b *book) done(id peer.ID, err error, now time.Time) {
 		return
 	}
 	e.dialling, e.err, e.up = false, err, err == nil
-	if err == nil {
+	if e.fails++; err == nil {
+		e.fails = 0
 		e.pause.Reset()
 	}
 	e.next = now.Add(e.pause.NextBackOff())

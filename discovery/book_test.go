@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -148,6 +149,79 @@ func TestDialsAtOnceAreCapped(t *testing.T) {
 	onLAN := func(p peer.ID) bool { return b.entries[p].from != fromMemory }
 	if dial, _ = b.due(t0, 0, onLAN); len(dial) != maxMemoryDials {
 		t.Fatalf("%d dials of memory, want %d", len(dial), maxMemoryDials)
+	}
+}
+
+// infoIn is node n at an address in network net of the documentation's.
+func infoIn(net, n int) peer.AddrInfo {
+	return peer.AddrInfo{ID: makePeer(n), Addrs: []ma.Multiaddr{ma.StringCast(fmt.Sprintf("/ip4/198.51.%d.%d/udp/4001/quic-v1", net, n%250+1))}}
+}
+
+func TestFullBookLetsGoOfWhoNeverAnswers(t *testing.T) {
+	b := newBook(evenPause)
+	for i := range maxLAN {
+		b.add(info(i), fromLAN)
+	}
+	b.add(info(1000), fromLAN) // nobody has failed yet, and all are of one network
+	if len(b.order) != maxLAN || len(b.entries) != maxLAN {
+		t.Fatalf("%d entries", len(b.order))
+	}
+	dial, _ := b.due(t0, 0, none)
+	for _, in := range dial {
+		b.done(in.ID, errDial, t0)
+	}
+	b.add(info(2000), fromLAN)
+	if b.entries[makePeer(2000)] == nil || len(b.order) != maxLAN {
+		t.Error("a neighbour finds no place though others have failed")
+	}
+	// Those that are connected stay.
+	b = newBook(evenPause)
+	for i := range maxLAN {
+		b.add(info(i), fromLAN)
+	}
+	b.due(t0, 0, all)
+	if b.add(info(3000), fromLAN); b.entries[makePeer(3000)] != nil {
+		t.Error("a connected neighbour has given way")
+	}
+}
+
+func TestFloodFromOneNetworkDoesNotWashOutTheBook(t *testing.T) {
+	b := newBook(evenPause)
+	for i := range 10 {
+		b.add(infoIn(i, i), fromMemory)
+	}
+	for i := range 1000 {
+		b.parted(infoIn(200, 1000+i), t0)
+	}
+	for i := range 10 {
+		if b.entries[makePeer(i)] == nil {
+			t.Errorf("server %d is forgotten", i)
+		}
+	}
+	if len(b.order) != maxMemory {
+		t.Errorf("%d entries", len(b.order))
+	}
+}
+
+func TestFloodFromOneNetworkDoesNotWashOutMemory(t *testing.T) {
+	m := newMemory()
+	for i := range 10 {
+		m.touch(makePeer(i), infoIn(i, i).Addrs, t0)
+	}
+	for i := range 1000 {
+		m.touch(makePeer(1000+i), infoIn(200, 1000+i).Addrs, t0.Add(time.Duration(i)*time.Second))
+	}
+	list := m.list()
+	kept := 0
+	for _, p := range list {
+		for i := range 10 {
+			if p.ID == makePeer(i) {
+				kept++
+			}
+		}
+	}
+	if kept != 10 || len(list) != MaxRemembered {
+		t.Errorf("%d of 10 servers are left among %d", kept, len(list))
 	}
 }
 

@@ -11,6 +11,10 @@
 // jittered by half. A lost connection is renewed after such a pause too, so
 // that nodes do not come back to a restarted one all at once.
 //
+// 64 neighbours of the LAN and 100 servers of earlier are kept at a time. Of
+// too many, whoever has failed most often goes, else one of the network (/24 of
+// IPv4, /48 of IPv6) that most of them are in; who is connected stays.
+//
 // The node is ready as soon as one server of its overlay is connected. A node
 // that has nobody to join through is ready at once: it is its own holder, and
 // two nodes make a working overlay.

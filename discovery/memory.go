@@ -51,20 +51,41 @@ func (m *memory) touch(p peer.ID, addrs []ma.Multiaddr, now time.Time) {
 	}
 }
 
-// forget drops the server that was seen longest ago.
+// forget drops a server.
 func (m *memory) forget() {
-	var oldest peer.ID
-	for p, v := range m.met {
-		if oldest == "" || v.at.Before(m.met[oldest].at) {
-			oldest = p
+	all := m.sorted()
+	delete(m.met, all[least(all)].ID)
+}
+
+// least is the place of the server that is worth the least of those sorted by
+// when they were seen: of the network with most of them the one seen longest
+// ago, so that a flood from one network does not wash out all others.
+func least(all []peer.AddrInfo) int {
+	first := make([]ma.Multiaddr, len(all))
+	for i, p := range all {
+		first[i] = p.Addrs[0]
+	}
+	from := heaviest(first)
+	for i := len(all) - 1; ; i-- {
+		if networkOf(first[i]) == from {
+			return i
 		}
 	}
-	delete(m.met, oldest)
 }
 
 // list returns what is worth storing, most recently seen first.
 func (m *memory) list() []peer.AddrInfo {
 	m.dirty = false
+	out := m.sorted()
+	for len(out) > MaxRemembered {
+		i := least(out)
+		out = slices.Delete(out, i, i+1)
+	}
+	return out
+}
+
+// sorted returns all, most recently seen first.
+func (m *memory) sorted() []peer.AddrInfo {
 	out := make([]peer.AddrInfo, 0, len(m.met))
 	for p, v := range m.met {
 		out = append(out, peer.AddrInfo{ID: p, Addrs: v.addrs})
@@ -75,7 +96,7 @@ func (m *memory) list() []peer.AddrInfo {
 		}
 		return slices.Compare([]byte(a.ID), []byte(b.ID))
 	})
-	return out[:min(len(out), MaxRemembered)]
+	return out
 }
 
 func sameAddrs(a, b []ma.Multiaddr) bool {

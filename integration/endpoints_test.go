@@ -127,3 +127,17 @@ func TestVictimsInARecordAreTriedAFewAtATime(t *testing.T) {
 		}
 	})
 }
+
+func TestANodeThatMovesKnowsItsNewPublicAddressAndForgetsTheOld(t *testing.T) {
+	world.Run(t, world.Config{Nodes: 4}, func(t *testing.T, w *world.World) {
+		w.Settle(t)
+		n := w.Nodes[2]
+		for range 2 {
+			if own := n.Discovery().OwnPublic(); !slices.Equal(own, []netip.Addr{n.IP}) {
+				t.Errorf("at %s the node is at %v", n.IP, own)
+			}
+			w.Move(t, n)
+			w.Pass(3 * time.Minute)
+		}
+	})
+}

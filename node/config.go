@@ -100,9 +100,9 @@ type Limits struct {
 	ConnectionsPerIP   int   // libp2p connections with one IP address (a proxy is one address); 64
 	ConnectionsPerPeer int   // libp2p connections with one peer, each way; 16
 	Memory             int64 // bytes that libp2p may reserve for buffers; 1 GiB
-	PipeConnections    int   // pipe connections of all peers, both ways; 4096
+	PipeConnections    int   // pipe connections of all peers, both ways, an eighth of them for own dials; 4096
 	Backlog            int   // pipe connections that wait for Accept, each listener; 128
-	Requests           int   // requests and pipe connections that one peer may ask for in a second, four times as many at once; 500
+	Requests           int   // requests, records and pipe connections that one peer may ask for in a second, four times as many at once; 500
 }
 
 // DefaultListen is where a node listens that is told nothing: a free TCP and a

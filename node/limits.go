@@ -31,7 +31,7 @@ const (
 
 // Limits lists the caps of the node, in a fixed order.
 func (n *Node) Limits() []Limit {
-	used := n.usage()
+	used, pipes := n.usage(), n.pipes.Usage()
 	l, r := n.cfg.Limits, n.cfg.Relay
 	all := []Limit{
 		{"connections before trimming", int64(n.cfg.MaxConnections), "peers", int64(len(n.host.Network().Peers())), "max_connections"},
@@ -41,10 +41,11 @@ func (n *Node) Limits() []Limit {
 		{"streams in", int64(l.Streams), "streams", used.streamsIn, settingStreams},
 		{"streams out", int64(l.Streams), "streams", used.streamsOut, settingStreams},
 		{"pipe connections with one peer, each way", int64(l.StreamsPerPeer), "streams", -1, settingStreamsPerPeer},
-		{"pipe connections", int64(l.PipeConnections), "connections", -1, "limits.pipe_connections"},
+		{"pipe connections", int64(l.PipeConnections), "connections", int64(pipes.Conns), "limits.pipe_connections"},
 		{"pipe connections that wait for accept", int64(l.Backlog), "connections", -1, "limits.backlog"},
 		{"requests of one peer", int64(l.Requests), "per second", -1, "limits.requests"},
 		{"memory reserved for buffers", l.Memory, "bytes", used.memory, settingMemory},
+		{"records held for others", pipe.DefaultHolderBytes, "bytes", int64(pipes.RecordBytes), ""},
 		{"endpoints of a binding", pipe.MaxEndpoints, "addresses", -1, ""},
 	}
 	if r.Serve {

@@ -92,7 +92,7 @@ func TestCapThatIsHitIsNamedWithItsSetting(t *testing.T) {
 		"far streams per peer": {reach.TCP, Limits{StreamsPerPeer: 5}, Limits{}, settingStreamsPerPeer},
 		"far streams on QUIC":  {reach.QUIC, Limits{StreamsPerPeer: 5}, Limits{}, settingStreamsPerPeer},
 		"own pipe connections": {reach.TCP, Limits{}, Limits{PipeConnections: 5}, "limits.pipe_connections"},
-		"far pipe connections": {reach.TCP, Limits{PipeConnections: 5}, Limits{}, "limits.pipe_connections"},
+		"far pipe connections": {reach.TCP, Limits{PipeConnections: 10}, Limits{}, "limits.pipe_connections"}, // one peer's share
 	} {
 		t.Run(name, func(t *testing.T) {
 			dialer, id := pair(t, c.transport, c.server, c.client)

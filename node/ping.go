@@ -26,7 +26,7 @@ func ping(ctx context.Context, p reach.Path) (best time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer s.Reset() //nolint:errcheck // it has served
+	defer s.Reset() // it has served
 	defer context.AfterFunc(ctx, func() { s.Reset() })()
 	for range 2 {
 		rtt, err := echo(s)

@@ -29,10 +29,10 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 		return err
 	}
 	o, err := parseOpen(&m, c.peer)
-	if err == nil && !s.limiter.allow(c.peer, time.Now()) {
-		err = wire.Errorf(wire.Busy, "more than %v requests a second from this peer", s.cfg.Limits.RequestRate).
-			WithNext("raise limits.requests")
-		s.limited(CapRate, err)
+	if err == nil && c.peer != s.cfg.Self {
+		if err = s.limiter.allow(c.peer, c.group(), 1, time.Now()); err != nil {
+			s.limited(CapRate, err)
+		}
 	}
 	if err != nil {
 		return s.refuse(c, err, nil)
@@ -41,21 +41,41 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 	if err != nil {
 		return s.refuse(c, err, moved)
 	}
+	of := s.shareOf(c)
+	if err := l.room(of); err != nil {
+		s.limited(CapBacklog, err)
+		return s.refuse(c, err, nil)
+	}
 	if o.probe {
+		l.waiting.give(of)
 		_, err := s.agree(l, c, o)
 		c.Close()
 		return err
 	}
+	if c.peer != s.cfg.Self {
+		c.stream = s.held(c.stream, c.peer)
+	}
 	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
-	conn.served = true
+	conn.served, conn.waits = true, of
 	if err := s.track(conn); err != nil {
+		l.waiting.give(of)
 		return s.refuse(c, err, nil)
 	}
 	if err := s.complete(l, conn, c, o); err != nil {
+		l.waiting.give(of)
 		conn.Reset()
 		return err
 	}
 	return nil
+}
+
+// shareOf is whose share a dialer's connection takes: a node's own ends joined
+// within the process take its own.
+func (s *Service) shareOf(c carrier) share {
+	if c.peer == s.cfg.Self {
+		return ownShare
+	}
+	return shareOf(c.peer, c.group())
 }
 
 // judge finds the listener for a dialer. Refused because another binder serves
@@ -74,13 +94,8 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 	l.mu.Lock()
 	g := gate{advertisement: l.advertisement, pipe: l.pipe, allow: l.allow, now: now}
 	l.mu.Unlock()
-	g.revoked = func(n identity.Nonce) bool { return s.revoked.has(o.pipe, n) }
+	g.revoked = func(c identity.Capability) bool { return s.revoked.revokes(o.pipe, c) }
 	if err := g.admit(o, c.transport); err != nil {
-		return nil, nil, err
-	}
-	if len(l.incoming) == cap(l.incoming) {
-		err := wire.Errorf(wire.Busy, "%d connections wait to be accepted", cap(l.incoming))
-		s.limited(CapBacklog, err)
 		return nil, nil, err
 	}
 	return l, nil, nil
@@ -156,5 +171,6 @@ func (s *Service) complete(l *Listener, conn *Conn, c carrier, o opening) error 
 	}
 	// The stream's deadlines were the opening's; settle sets the user's.
 	conn.settle(o.principal, nil)
-	return l.offer(conn)
+	l.offer(conn)
+	return nil
 }

@@ -66,7 +66,7 @@ type gate struct {
 	advertisement Advertisement
 	pipe          ID
 	allow         map[identity.Principal]bool
-	revoked       func(identity.Nonce) bool
+	revoked       func(identity.Capability) bool
 	now           time.Time
 }
 
@@ -100,7 +100,7 @@ func (g gate) capability(o opening) error {
 	if err := c.Permit(o.principal, identity.RightDial, g.pipe.Bytes(), g.now); err != nil {
 		return err
 	}
-	if g.revoked(c.Nonce) {
+	if g.revoked(c) {
 		return wire.Errorf(wire.Forbidden, "capability is revoked").WithNext("ask the owner for a new one")
 	}
 	return nil

@@ -67,7 +67,7 @@ func TestDialPolicyTable(t *testing.T) {
 		a.DialPolicy = c.policy
 		g := gate{
 			advertisement: a, pipe: id, allow: map[identity.Principal]bool{listed.who: true}, now: now,
-			revoked: func(n identity.Nonce) bool { return n == revokedCap.Nonce },
+			revoked: func(c identity.Capability) bool { return c.Nonce == revokedCap.Nonce },
 		}
 		err := g.admit(opening{pipe: id, principal: c.who.who, capability: c.capability}, reach.TCP)
 		if got := wire.CodeOf(err); got != c.want {

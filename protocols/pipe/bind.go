@@ -32,7 +32,10 @@ func (s *Service) Listen(ctx context.Context, id ID, o ListenOptions) (*Listener
 	if err := s.register(l); err != nil {
 		return nil, err
 	}
-	p, err := l.bind(ctx, o.Term)
+	p, err := (*publication)(nil), l.permitted()
+	if err == nil {
+		p, err = l.bind(ctx, o.Term)
+	}
 	if err == nil && !s.spawn(func(ctx context.Context) { l.keep(ctx, p) }) {
 		err = errClosed()
 	}
@@ -67,7 +70,7 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 	}
 	l := &Listener{
 		s: s, pipe: id, advertisement: adv, life: o.Life,
-		incoming: make(chan *Conn, o.Backlog), renew: make(chan struct{}, 1),
+		incoming: make(chan *Conn, o.Backlog), waiting: newShares(o.Backlog, 0), renew: make(chan struct{}, 1),
 		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
 	}
 	l.SetAllow(o.Allow)
@@ -102,7 +105,7 @@ func (s *Service) bindRight(id ID, adv Advertisement, capability []byte) (identi
 	if err := c.Permit(self, identity.RightBind, id.Bytes(), time.Now()); err != nil {
 		return c, next(wire.Errorf(wire.CodeOf(err), "%w", err))
 	}
-	if s.revoked.has(id, c.Nonce) {
+	if s.revoked.revokes(id, c) {
 		return c, next(wire.Errorf(wire.Forbidden, "capability is revoked"))
 	}
 	return c, nil
@@ -140,6 +143,9 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		}
 		if !l.auto {
 			return nil, l.taken(o.binding)
+		}
+		if o.binding.Term == MaxNumber {
+			return nil, l.noHigherTerm(o.binding)
 		}
 		term = o.binding.Term + 1
 	}
@@ -200,6 +206,24 @@ func (l *Listener) taken(by Binding) error {
 	return err.WithNext("bind under a higher term, or leave the term open")
 }
 
+// noHigherTerm says that a binder has the highest term there is.
+func (l *Listener) noHigherTerm(by Binding) error {
+	err := wire.Errorf(wire.Taken, "pipe %s is served by %s under the highest term there is, %d", l.pipe, by.Binder, by.Term)
+	if grant, ok := by.Grant(); ok {
+		return err.WithNext("revoke its capability: panpipe pipe revoke %s", grant.Nonce)
+	}
+	return err.WithNext("make a new pipe")
+}
+
+// permitted asks once more whether the right to bind is revoked. Whoever learns
+// of it from now on finds the listener.
+func (l *Listener) permitted() error {
+	if l.capability != nil && l.s.revoked.revokes(l.pipe, l.grant) {
+		return wire.Errorf(wire.Forbidden, "the capability to bind pipe %s is revoked", l.pipe).WithNext("ask the owner for a new one")
+	}
+	return nil
+}
+
 // register makes the listener known, so that dialers reach it as soon as its
 // record is out.
 func (s *Service) register(l *Listener) error {
@@ -212,6 +236,7 @@ func (s *Service) register(l *Listener) error {
 		return wire.Errorf(wire.Taken, "this node serves pipe %s already", l.pipe).WithNext("close the other listener first")
 	}
 	s.listeners[l.pipe], s.byKey[l.pipe.Key()] = l, l
+	l.unkeep = s.revoked.keep(l.pipe)
 	return nil
 }
 
@@ -219,6 +244,7 @@ func (s *Service) forget(l *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listeners[l.pipe] == l {
+		l.unkeep()
 		delete(s.listeners, l.pipe)
 		delete(s.byKey, l.pipe.Key())
 	}

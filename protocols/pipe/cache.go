@@ -87,6 +87,13 @@ func (c *cache) underKey(key wire.Key) (ID, known, bool) {
 	return e.id, e.known.clone(), true
 }
 
+// len is how many pipes something is kept of.
+func (c *cache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used.Len()
+}
+
 // has reports whether something is kept of a pipe.
 func (c *cache) has(id ID) bool {
 	c.mu.Lock()

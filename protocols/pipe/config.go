@@ -49,12 +49,12 @@ type Config struct {
 type ServiceLimits struct {
 	RequestTimeout time.Duration // a whole binding request, either side; 10 s
 	OpenTimeout    time.Duration // opening a connection, from dialled path to reply; 10 s
-	RequestRate    float64       // requests per second and peer that are served; 50
-	RequestBurst   int           // requests of a peer served at once before RequestRate counts; 200
-	Requests       int           // binding requests served at the same time, all peers; 256
+	RequestRate    float64       // requests, and records of a Store, per second and peer; 50. An address group has four times as much
+	RequestBurst   int           // of a peer at once, before RequestRate counts; 200
+	Requests       int           // binding requests served at the same time; 256. A peer may have as many as are free
 	Cache          int           // pipes whose bindings are cached; 4096
-	Backlog        int           // connections that wait for Accept, each listener; 128
-	Conns          int           // pipe connections open at the same time, both directions; 4096
+	Backlog        int           // connections that wait for Accept, each listener; 128. A peer may have as many as are free
+	Conns          int           // pipe connections open at the same time, both directions; 4096. A peer that dials may have as many as are free, an eighth is kept for own dials
 	Holder         HolderLimits  // records held for others
 }
 

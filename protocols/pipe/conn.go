@@ -36,6 +36,7 @@ type Conn struct {
 	self    peer.ID
 	local   identity.Principal
 	served  bool   // this is the end of who listens
+	waits   share  // until it is accepted
 	abort   func() // ends the opening
 	onClose func()
 

@@ -137,6 +137,7 @@ type dialing struct {
 	resolveErr    error
 	until         time.Time       // to wait so long for a binder; zero: not at all
 	pause         backoff.BackOff // between rounds of resolving and dialling; nil in the first
+	woken         time.Time       // when news last ended a pause
 	attempts      []Attempt       // of this round
 	decisive      error           // the last refusal by a binder that was reached
 }

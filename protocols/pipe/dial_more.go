@@ -62,16 +62,25 @@ func (d *dialing) beginSearch(ctx context.Context) {
 	d.search = d.s.start(ctx, d.id, wants(d.id, o.Transport, o.binders()), p)
 }
 
-// recall puts what this node has learned by other ways into the queue.
+// recall puts what this node has learned by other ways into the queue. Of an
+// exclusive pipe each is one more time that it has moved: binders who name each
+// other without end would be followed without end.
 func (d *dialing) recall() {
 	r := d.s.cache.resolution(d.id, time.Now())
 	if r == nil {
 		return
 	}
 	for _, f := range d.ordered(r.Bindings) {
-		if d.usable(f) {
-			d.enqueue(f)
+		if !d.usable(f) || d.tried[string(f.Envelope)] {
+			continue
 		}
+		if d.advertisement.Binders == Exclusive {
+			if d.hops >= maxHops {
+				return
+			}
+			d.hops++
+		}
+		d.enqueue(f)
 	}
 }
 
@@ -126,6 +135,7 @@ func (d *dialing) rest(ctx context.Context) bool {
 	select {
 	case <-pause.C:
 	case <-news:
+		unhurried(ctx, &d.woken)
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil && time.Now().Before(d.until)

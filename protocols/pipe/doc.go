@@ -166,8 +166,8 @@
 // (held, and cached likewise); tombstones too; and on an exclusive pipe the
 // record with the highest term although it is over, since it proves that lower
 // ones are dead. With no_cache it has what the node serves itself alone.
-// transport and only_peers narrow it, but tombstones and records that are over
-// are given on every transport. want_advertisement asks for the description.
+// transport and only_peers narrow it, but what may put an end to other records
+// is given on every transport: tombstones, and all records of an exclusive pipe. want_advertisement asks for the description.
 //
 // The asker verifies every envelope, that it is of the pipe asked for, and the
 // order; it matters not who gave it, save that authoritative counts only from
@@ -327,9 +327,12 @@
 //	Store: 128 records. Query: 32 binders in only_peers
 //
 // A request is read and answered within 10 s; so is Open, and on a secure pipe
-// Confirm follows within the same 10 s. An answer too long for its cap
-// leaves out records from the last on. Above its rate for a peer a node answers
-// `busy`. An operation or record kind that a reader does not know is
+// Confirm follows within the same 10 s. An answer too long for its cap leaves
+// out records from the last on. Above its rate for a peer, or for the
+// peer's address group, a node answers `busy`; each record of a store counts as
+// a request. Of what a node has places for (requests being served, connections,
+// connections that wait to be accepted) a peer gets as many as are still free,
+// and a group twice as many. An operation or record kind that a reader does not know is
 // `unsupported`; an error code that it does not know is read as `internal`.
 // Bits in features: none is defined yet; a reply sets none that the first
 // message did not.

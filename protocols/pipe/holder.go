@@ -16,6 +16,9 @@ import (
 // RecordOverhead is what a holder counts for a record besides its envelope.
 const RecordOverhead = 1 << 10
 
+// DefaultHolderBytes is what a holder keeps in all, unless told otherwise.
+const DefaultHolderBytes = 32 << 20
+
 // HolderLimits are the quotas of a Holder. Zero means the default told in each
 // comment.
 type HolderLimits struct {
@@ -29,7 +32,7 @@ type HolderLimits struct {
 }
 
 func (l *HolderLimits) normalize() {
-	setDefault(&l.Bytes, 32<<20)
+	setDefault(&l.Bytes, DefaultHolderBytes)
 	setDefault(&l.DepositorRecords, 2048)
 	setDefault(&l.DepositorBytes, 4<<20)
 	setDefault(&l.GroupRecords, 8192)

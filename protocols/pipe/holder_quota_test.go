@@ -128,3 +128,29 @@ func TestFullHolderEvictsTheHeaviestGroupAndThereTheFarthest(t *testing.T) {
 		}
 	}
 }
+
+func TestPipeQuotaKeepsLiveBindersAndTheHighestTerm(t *testing.T) {
+	h := newTestHolder(t, HolderLimits{PipeBinders: 3})
+	owner := newActor(t, 1)
+	adv := Advertisement{Type: TypeUnicast, Owner: owner.who, Binders: Many, DialPolicy: DialOpen, Reliable: true}
+	for i := range 3 {
+		a := newActor(t, byte(10+i))
+		_, err := h.Put(from(a), quick(a, adv, 1, 0, recordEpoch), recordEpoch)
+		must(t, err)
+	}
+	fourth := newActor(t, 20)
+	_, err := h.Put(from(fourth), quick(fourth, adv, 1, 0, recordEpoch), recordEpoch)
+	wantCode(t, err, wire.Limit)
+	// On an exclusive pipe each term ends the one before: marks give way, but
+	// never the one with the highest.
+	exclusive := exclusivePipe(owner)
+	for i := range 10 {
+		a := newActor(t, byte(30+i))
+		_, err := h.Put(from(a), quick(a, exclusive, 1, uint64(1+i), recordEpoch), recordEpoch)
+		must(t, err)
+	}
+	s := h.shelves[exclusive.ID().Key()]
+	if len(s.bindings) != 3 || s.top().rank.term != 10 {
+		t.Errorf("%d binders are remembered, highest term %d", len(s.bindings), s.top().rank.term)
+	}
+}

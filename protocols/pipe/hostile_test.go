@@ -112,6 +112,29 @@ func TestHostileAnswersAreIgnoredAndCounted(t *testing.T) {
 	}
 }
 
+func TestAnswerFullOfForgeriesIsNotReadToItsEnd(t *testing.T) {
+	_, n := loopback(t, 3)
+	victim, liar, owner := n[0], n[1], n[2]
+	id := owner.create(t, CreateOptions{Binders: Many})
+	good := owner.binding(t, id, func(*Binding) {})
+	var forged [][]byte
+	for i := range MaxAnswerRecords {
+		e := append([]byte(nil), good...)
+		e[len(e)-1-i] ^= 1
+		forged = append(forged, e)
+	}
+	liar.lie(func(q Query) *pb.Answer {
+		a := answering(q, forged...)
+		a.Revocations = forged
+		return a
+	})
+	_, err := victim.Resolve(within(t), id, ResolveOptions{Only: []peer.ID{liar.id()}})
+	wantCode(t, err, wire.Unbound)
+	if got := victim.tally.count(EventHostile); got != 2*maxHostile {
+		t.Errorf("%d of %d forgeries were verified", got, 2*len(forged))
+	}
+}
+
 func TestFalseNotFoundEvictsNothing(t *testing.T) {
 	_, n := loopback(t, 3)
 	id := n[0].create(t, CreateOptions{})

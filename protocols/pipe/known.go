@@ -50,11 +50,27 @@ func (k *known) add(f Found) bool {
 		}
 		return newer
 	}
-	if len(k.records) >= MaxAnswerRecords {
-		k.records = slices.Delete(k.records, 0, 1)
-	}
 	k.records = append(k.records, f)
-	return true
+	if len(k.records) <= MaxAnswerRecords {
+		return true
+	}
+	least := k.least()
+	changed := least < len(k.records)-1
+	k.records = slices.Delete(k.records, least, least+1)
+	return changed
+}
+
+// least is the record that is worth the least: the one with the lowest term,
+// and of these the one that ends first. The highest term stays.
+func (k *known) least() int {
+	least := 0
+	for i, f := range k.records {
+		a, b := f.Binding, k.records[least].Binding
+		if a.Term < b.Term || a.Term == b.Term && a.Expires().Before(b.Expires()) {
+			least = i
+		}
+	}
+	return least
 }
 
 // doubts reports that only f's binder itself can vouch for it.

@@ -42,6 +42,27 @@ func TestNewestRecordOfEachBinderStays(t *testing.T) {
 	}
 }
 
+func TestTooManyRecordsLeaveTheHighestTerm(t *testing.T) {
+	adv := Advertisement{Binders: Exclusive}
+	var k known
+	top := newActor(t, 0)
+	k.add(heard(Binding{Advertisement: adv, Binder: top.who, Seq: 1, Term: 9}))
+	for i := 1; i <= MaxAnswerRecords+20; i++ {
+		k.add(heard(Binding{Advertisement: adv, Binder: newActor(t, byte(i)).who, Seq: 1, Term: 5, Life: time.Minute + time.Duration(i)*time.Second}))
+	}
+	if len(k.records) != MaxAnswerRecords || k.highestTerm() != 9 {
+		t.Errorf("%d records, highest term %d", len(k.records), k.highestTerm())
+	}
+	for _, f := range k.records {
+		if f.Binding.Term == 5 && f.Binding.Life < time.Minute+20*time.Second {
+			t.Errorf("one that ends after %s is kept before others", f.Binding.Life)
+		}
+	}
+	if k.add(heard(Binding{Advertisement: adv, Binder: newActor(t, 200).who, Seq: 1, Term: 1})) {
+		t.Error("a record that finds no room changes something")
+	}
+}
+
 func TestHigherTermOverridesInTheCacheAndTellsWatchers(t *testing.T) {
 	a, b := newActor(t, 1), newActor(t, 2)
 	adv := Advertisement{Binders: Exclusive, Owner: a.who}

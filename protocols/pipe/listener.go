@@ -27,9 +27,11 @@ type Listener struct {
 	grant         identity.Capability // what capability says
 	auto          bool                // the owner's term rises as needed
 	incoming      chan *Conn
+	waiting       *shares // of incoming, by who dialled
 	renew         chan struct{}
 	replaced      chan struct{}
 	over          chan struct{}
+	unkeep        func()      // lets go of the pipe's revocations; set by register
 	losing        atomic.Bool // another binder is being stored: no record may be signed
 	overOnce      sync.Once
 	closeOnce     sync.Once
@@ -61,6 +63,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 	select {
 	case c := <-l.incoming:
+		l.waiting.give(c.waits)
 		return c, nil
 	case <-l.over:
 		return nil, l.failure()
@@ -130,6 +133,7 @@ func (l *Listener) dropIncoming() {
 	for {
 		select {
 		case c := <-l.incoming:
+			l.waiting.give(c.waits)
 			c.Reset()
 		default:
 			return
@@ -143,17 +147,20 @@ func (l *Listener) failure() error {
 	return l.err
 }
 
-// offer hands an accepted connection over, and refuses it when too many wait.
-func (l *Listener) offer(c *Conn) error {
-	select {
-	case l.incoming <- c:
-	default:
-		return wire.Errorf(wire.Busy, "%d connections wait to be accepted", cap(l.incoming))
+// room takes a place for a connection among those that wait to be accepted.
+func (l *Listener) room(of share) error {
+	if most, ok := l.waiting.take(of); !ok {
+		return wire.Errorf(wire.Busy, "connections wait to be accepted: %d, of which a peer may have %d", l.waiting.used(), most)
 	}
+	return nil
+}
+
+// offer hands over an accepted connection that has a place.
+func (l *Listener) offer(c *Conn) {
+	l.incoming <- c // has room for as many as there are places
 	if isClosed(l.over) {
 		l.dropIncoming()
 	}
-	return nil
 }
 
 // found is the listener's own binding as a resolver sees it, false when it

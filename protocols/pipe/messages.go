@@ -74,14 +74,15 @@ func (q Query) Proves(id ID, asker, asked peer.ID) bool {
 }
 
 // Wants reports whether the query asks for a binding of this binder with
-// endpoints on these transports. A tombstone is wanted whatever the transport,
-// since it overrides records that have it.
-func (q Query) Wants(binder identity.Principal, withdrawn bool, offers []reach.Transport) bool {
+// endpoints on these transports. One that overrides others is wanted whatever
+// its transport, since they may have it: a tombstone, and every record of an
+// exclusive pipe.
+func (q Query) Wants(binder identity.Principal, overrides bool, offers []reach.Transport) bool {
 	id, _ := binder.Peer()
 	if len(q.Only) > 0 && !slices.Contains(q.Only, id) {
 		return false
 	}
-	return withdrawn || q.Transport == reach.Any || slices.Contains(offers, q.Transport)
+	return overrides || q.Transport == reach.Any || slices.Contains(offers, q.Transport)
 }
 
 // Record is one verified envelope; Binding or Revocation is set.

@@ -63,10 +63,29 @@ func openBindingOf(id ID, envelope []byte, now time.Time) (Binding, error) {
 	return b, err
 }
 
-// readRevocation verifies a revocation of a pipe and applies it.
-func (s *Service) readRevocation(id ID, envelope []byte) {
+// maxHostile is how many records, and how many revocations, of one answer may
+// turn out to be no good before the rest of them is dropped unread: each costs
+// signatures to verify, and no honest node gives any.
+const maxHostile = 4
+
+// readRevocations verifies the revocations of an answer and applies them.
+func (s *Service) readRevocations(id ID, envelopes [][]byte) {
+	hostile := 0
+	for _, envelope := range envelopes {
+		if !s.readRevocation(id, envelope) {
+			hostile++
+		}
+		if hostile == maxHostile {
+			return
+		}
+	}
+}
+
+// readRevocation verifies a revocation of a pipe and applies it. It is false
+// for one that is no good.
+func (s *Service) readRevocation(id ID, envelope []byte) bool {
 	if s.revoked.knows(id, envelope) {
-		return
+		return true
 	}
 	now := time.Now()
 	r, err := OpenRevocation(envelope)
@@ -78,17 +97,16 @@ func (s *Service) readRevocation(id ID, envelope []byte) {
 	}
 	if err != nil {
 		s.hostile(err)
-		return
+		return false
 	}
 	s.learnRevocation(r, envelope, now)
+	return true
 }
 
 // learnRevocation applies a verified revocation to the cache and to this
 // node's own listener.
 func (s *Service) learnRevocation(r Revocation, envelope []byte, now time.Time) {
-	if !s.revoked.add(r.Pipe, r.Nonce, r.Expiry, envelope, now) {
-		return
-	}
+	s.revoked.add(r.Pipe, r.Nonce, r.Expiry, envelope, now)
 	s.cache.void(r.Pipe, now, r.Voids)
 	s.mu.Lock()
 	l := s.listeners[r.Pipe]

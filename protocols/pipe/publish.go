@@ -122,9 +122,7 @@ func (p *publication) note(err error) {
 
 // read takes in what a holder answered.
 func (p *publication) read(ctx context.Context, from peer.ID, a Answer) {
-	for _, envelope := range a.Revocations {
-		p.s.readRevocation(p.record.Pipe(), envelope)
-	}
+	p.s.readRevocations(p.record.Pipe(), a.Revocations)
 	r := a.Results[0]
 	if r.Code == wire.OK {
 		for _, envelope := range r.Displaced {

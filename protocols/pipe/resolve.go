@@ -96,6 +96,7 @@ func (s *Service) resolveWaiting(ctx context.Context, id ID, o ResolveOptions) (
 	defer over.Stop()
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = firstPause, longestPause
+	var woken time.Time
 	for {
 		r, err := s.resolveOnce(ctx, id, o)
 		if err == nil || o.Wait <= 0 || !waitable(err) {
@@ -105,6 +106,7 @@ func (s *Service) resolveWaiting(ctx context.Context, id ID, o ResolveOptions) (
 		select {
 		case <-again.C:
 		case <-wake:
+			unhurried(ctx, &woken)
 		case <-over.C:
 			return nil, err
 		case <-ctx.Done():
@@ -112,6 +114,19 @@ func (s *Service) resolveWaiting(ctx context.Context, id ID, o ResolveOptions) (
 		}
 		again.Stop()
 	}
+}
+
+// unhurried has news acted upon once in firstPause at most, or sooner at the
+// end of ctx: whoever stores records must not set the pace at which this node
+// asks others. last is when it was done before.
+func unhurried(ctx context.Context, last *time.Time) {
+	pause := time.NewTimer(max(0, time.Until(last.Add(firstPause))))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-ctx.Done():
+	}
+	*last = time.Now()
 }
 
 // waitable are the failures that a binder who comes later would cure.

@@ -15,7 +15,8 @@ import (
 // by its nonce in hex. The revocation is stored here, brought to the holders
 // and to whoever serves the pipe, and brought there again while the capability
 // would live. Errors: Unknown for a capability that this node has not granted,
-// Forbidden for another's pipe.
+// Forbidden for another's pipe, Limit when this node keeps as many already as
+// it may.
 func (s *Service) Revoke(ctx context.Context, capability string) error {
 	g, err := s.granted(ctx, strings.TrimSpace(capability))
 	if err != nil {
@@ -36,6 +37,9 @@ func (s *Service) Revoke(ctx context.Context, capability string) error {
 	if r, err = OpenRevocation(envelope); err != nil {
 		return err
 	}
+	if err := s.revoked.room(g.Pipe, g.Nonce, len(envelope)); err != nil {
+		return err
+	}
 	err = s.cfg.Store.SaveRevocation(ctx, RevocationRecord{
 		Pipe: g.Pipe, Nonce: g.Nonce, Expiry: g.Expiry, Envelope: envelope,
 	})
@@ -43,6 +47,7 @@ func (s *Service) Revoke(ctx context.Context, capability string) error {
 		return err
 	}
 	binders := s.survey(ctx, g.Pipe) // before the revoked one is forgotten
+	s.revoked.keep(g.Pipe)
 	s.learnRevocation(r, envelope, now)
 	return s.spread(ctx, Record{Revocation: &r, Envelope: envelope}, binders)
 }
@@ -112,8 +117,12 @@ func (s *Service) bring(ctx context.Context, to peer.AddrInfo, r Record) {
 }
 
 // restoreRevocations brings what this node has revoked to the holders again:
-// holders come and go.
+// holders come and go. It does nothing while it is still at it.
 func (s *Service) restoreRevocations(ctx context.Context) {
+	if !s.restoring.CompareAndSwap(false, true) {
+		return
+	}
+	defer s.restoring.Store(false)
 	all, err := s.cfg.Store.Revocations(ctx, time.Now())
 	if err != nil {
 		s.cfg.Log.Warn("revocations could not be read", "error", err)

@@ -161,17 +161,19 @@ func (x *search) note(err error) {
 
 // read takes in what an answer proves, and drops the rest.
 func (x *search) read(from peer.ID, a Answer) {
-	for _, envelope := range a.Revocations {
-		x.s.readRevocation(x.id, envelope)
-	}
+	x.s.readRevocations(x.id, a.Revocations)
 	if a.Advertisement != nil {
 		x.readAdvertisement(a.Advertisement)
 	}
-	spoken := false
+	spoken, hostile := false, 0
 	for _, r := range a.Records {
+		if hostile == maxHostile {
+			break
+		}
 		f, err := x.prove(from, r)
 		if err != nil {
 			x.s.hostile(err)
+			hostile++
 			continue
 		}
 		if x.take(f) && r.Origin != OriginCached {

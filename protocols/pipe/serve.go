@@ -17,6 +17,9 @@ type asker struct {
 	remote ma.Multiaddr
 }
 
+// group is the address group that quotas and rates count, as in a Deposit.
+func (a asker) group() string { return DepositFrom(a.id, a.remote).Group }
+
 // serveRequest answers the one request of a stream.
 func (s *Service) serveRequest(st network.Stream) {
 	_ = st.SetDeadline(time.Now().Add(s.cfg.Limits.RequestTimeout))
@@ -35,9 +38,7 @@ func (s *Service) serveRequest(st network.Stream) {
 
 // admitted reads and answers a request, if the asker has not had too many.
 func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
-	if !s.limiter.allow(from.id, time.Now()) {
-		err := wire.Errorf(wire.Busy, "more than %v requests a second from this peer", s.cfg.Limits.RequestRate).
-			WithNext("raise limits.requests")
+	if err := s.limiter.allow(from.id, from.group(), 1, time.Now()); err != nil {
 		s.limited(CapRate, err)
 		return Answer{}, err
 	}
@@ -45,16 +46,31 @@ func (s *Service) admitted(from asker, st network.Stream) (Answer, error) {
 	if err := wire.ReadMessage(st, &req, MaxRequest); err != nil {
 		return Answer{}, wire.Errorf(wire.BadRequest, "request: %w", err)
 	}
-	// Taken only now, so that nobody holds a slot by sending slowly.
-	select {
-	case s.serving <- struct{}{}:
-		defer func() { <-s.serving }()
-	default:
-		err := wire.Errorf(wire.Busy, "%d requests are being served", cap(s.serving))
-		s.limited(CapServing, err)
+	// Taken only now, so that nobody holds a place by sending slowly.
+	release, err := s.serveOne(from, len(req.GetStore().GetRecords()))
+	if err != nil {
 		return Answer{}, err
 	}
+	defer release()
 	return s.answer(from, &req)
+}
+
+// serveOne takes a place among the requests that are being served. Records of
+// a Store beyond the first count as requests of their own.
+func (s *Service) serveOne(from asker, records int) (release func(), err error) {
+	if records > 1 {
+		if err := s.limiter.allow(from.id, from.group(), records-1, time.Now()); err != nil {
+			s.limited(CapRate, err)
+			return nil, err
+		}
+	}
+	of := shareOf(from.id, from.group())
+	if most, ok := s.serving.take(of); !ok {
+		err := wire.Errorf(wire.Busy, "%d requests are being served, of which a peer may have %d", s.serving.used(), most)
+		s.limited(CapServing, err)
+		return nil, err
+	}
+	return func() { s.serving.give(of) }, nil
 }
 
 func (s *Service) answer(from asker, req *pb.Request) (a Answer, err error) {

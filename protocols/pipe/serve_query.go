@@ -39,7 +39,7 @@ func (s *Service) answerOwn(a *Answer, q Query, proven func(ID) bool) {
 		return
 	}
 	f, ok := l.found()
-	if ok && q.Wants(f.Binding.Binder, false, transportsOf(f.Binding)) {
+	if ok && q.Wants(f.Binding.Binder, f.overrides(), transportsOf(f.Binding)) {
 		a.give(f.Envelope, f.aged(time.Now()).Age, OriginAuthoritative, nil)
 	}
 }
@@ -54,7 +54,7 @@ func (s *Service) answerHeld(a *Answer, q Query, proven func(ID) bool, now time.
 	}
 	for _, r := range h.Records {
 		// What is over is given too: it proves that lower terms are dead.
-		if q.Wants(r.Binder, r.Withdrawn || r.Over, r.Transports) {
+		if q.Wants(r.Binder, r.Withdrawn || r.Over || h.Advertisement.Binders == Exclusive, r.Transports) {
 			a.give(r.Envelope, r.Age, OriginHeld, r.Unproven)
 		}
 	}
@@ -71,13 +71,19 @@ func (s *Service) answerCached(a *Answer, q Query, proven func(ID) bool, now tim
 		return
 	}
 	for _, f := range k.records {
-		if f.Binding.InTime(now) == nil && q.Wants(f.Binding.Binder, f.Binding.Withdrawn, transportsOf(f.Binding)) {
+		if f.Binding.InTime(now) == nil && q.Wants(f.Binding.Binder, f.overrides(), transportsOf(f.Binding)) {
 			a.give(f.Envelope, f.aged(now).Age, OriginCached, f.Unproven)
 		}
 	}
 	if a.Revocations == nil {
 		a.Revocations = s.revoked.of(id)
 	}
+}
+
+// overrides reports that the record may put an end to others, on whatever
+// transport they are.
+func (f Found) overrides() bool {
+	return f.Binding.Withdrawn || f.Binding.Advertisement.Binders == Exclusive
 }
 
 // answerDescribed gives the advertisement of a pipe that this node keeps.

@@ -3,6 +3,7 @@ package pipe
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -25,9 +26,12 @@ type Service struct {
 	limiter *rateLimiter
 	revoked *revokedSet
 	clocks  clocks
-	serving chan struct{} // holds one for each request that is being served
+	serving *shares // of the requests that are being served
+	places  *shares // of the pipe connections that are open
 	ctx     context.Context
 	cancel  context.CancelFunc
+
+	restoring atomic.Bool // revocations are being brought to their holders again
 
 	stateMu sync.Mutex // held while a BindState is read and written back
 
@@ -58,7 +62,8 @@ func New(cfg Config) (*Service, error) {
 		cache:     newCache(cfg.Limits.Cache),
 		limiter:   newRateLimiter(cfg.Limits.RequestRate, cfg.Limits.RequestBurst),
 		revoked:   newRevokedSet(),
-		serving:   make(chan struct{}, cfg.Limits.Requests),
+		serving:   newShares(cfg.Limits.Requests, 0),
+		places:    newShares(cfg.Limits.Conns, cfg.Limits.Conns/8),
 		ctx:       ctx,
 		cancel:    cancel,
 		holder:    NewHolder(cfg.Self, cfg.Limits.Holder),
@@ -102,6 +107,7 @@ func (s *Service) recall(ctx context.Context) error {
 		return err
 	}
 	for _, r := range revocations {
+		s.revoked.keep(r.Pipe)
 		s.revoked.add(r.Pipe, r.Nonce, r.Expiry, r.Envelope, time.Now())
 	}
 	return nil
@@ -232,24 +238,43 @@ func (s *Service) served(handle func(network.Stream)) func(network.Stream) {
 
 // track counts an open connection, and refuses one too many.
 func (s *Service) track(c *Conn) error {
+	of := ownShare
+	if st, _ := c.carrier(); c.served {
+		of = s.shareOf(st)
+	}
+	if most, ok := s.places.take(of); !ok {
+		return s.noPlace(of, most)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.ended:
+	if s.ended {
+		s.places.give(of)
 		return errClosed()
-	case len(s.conns) >= s.cfg.Limits.Conns:
-		err := wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), "limits.pipe_connections")
-		s.limited(CapConns, err)
-		return err
 	}
 	s.conns[c] = struct{}{}
 	c.onClose = func() {
+		s.places.give(of)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.conns, c)
 	}
 	return nil
 }
+
+// noPlace says which cap a connection met.
+func (s *Service) noPlace(of share, most int) error {
+	if of == ownShare {
+		err := wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), settingConns)
+		s.limited(CapConns, err)
+		return err
+	}
+	err := wire.LimitError("pipe connections of one node or address group, as many as are free", int64(most), settingConns)
+	s.limited(CapConns, err)
+	return err
+}
+
+// settingConns is the key that moves the cap of pipe connections.
+const settingConns = "limits.pipe_connections"
 
 func (s *Service) trace(kind EventKind, err error, took time.Duration) {
 	s.cfg.Tracer.Trace(Event{Kind: kind, Code: wire.CodeOf(err), Took: took})

@@ -33,6 +33,9 @@ type carrier struct {
 	path      reach.Path // zero within one node
 }
 
+// group is the address group of the peer, as in a Deposit.
+func (c carrier) group() string { return DepositFrom(c.peer, c.remote).Group }
+
 // until sets both deadlines. A stream that takes none is a dead one, and the
 // next read or write tells so.
 func (c carrier) until(t time.Time) {
@@ -63,14 +66,15 @@ func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reac
 	}, attempts, nil
 }
 
-// acceptStream takes a pipe-conn stream from another node.
+// acceptStream takes a pipe-conn stream from another node. Its path is not held
+// before the dialer is admitted.
 func (s *Service) acceptStream(st network.Stream) {
 	conn := st.Conn()
 	remote := conn.RemoteMultiaddr()
 	transport := reach.TransportOfConn(conn)
 	from := conn.RemotePeer()
 	s.acceptCarrier(s.ctx, carrier{
-		stream: s.held(s.usable(st, transport), from), peer: from, transport: transport,
+		stream: s.usable(st, transport), peer: from, transport: transport,
 		remote: remote, direct: transport != reach.Relay,
 	})
 }

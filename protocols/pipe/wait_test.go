@@ -174,3 +174,27 @@ func TestGrantsTellWhatIsRevokedAndWhatIsOver(t *testing.T) {
 		wantCode(t, err, wire.BadRequest)
 	})
 }
+
+func TestWhoeverStoresRecordsDoesNotSetThePaceOfAsking(t *testing.T) {
+	virtual(t, 3, func(t *testing.T, w *sim) {
+		w.meet()
+		waiting, asked := w.nodes[0], w.nodes[1]
+		id := w.nodes[2].create(t, CreateOptions{})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, err := waiting.Resolve(t.Context(), id, ResolveOptions{Wait: 10 * time.Second})
+			if wire.CodeOf(err) != wire.Unbound {
+				t.Error(err)
+			}
+		}()
+		before := asked.tally.count(EventQuery)
+		for !isClosed(ended) {
+			waiting.cache.tell(id) // as for each record that is stored
+			pass(10 * time.Millisecond)
+		}
+		if got := asked.tally.count(EventQuery) - before; got > 60 {
+			t.Errorf("%d questions in 10 s", got)
+		}
+	})
+}

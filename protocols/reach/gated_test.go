@@ -190,3 +190,17 @@ func TestUnprovenRelaysAreDialledBySwarmAfterTheRest(t *testing.T) {
 		t.Errorf("%s, adopted %v: hole punching takes no note of it", p.Remote(), a.Adopted(p.Conn()))
 	}
 }
+
+func TestRelaysAreLeftAloneByWhoWantsADirectPathAndTheRestIsUnproven(t *testing.T) {
+	a := newNode(t, nil)
+	b, via := relayed(t)
+	addrs := []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/1"), via}
+	w := reach.Want{Peer: b.ID(), Addrs: addrs, Unproven: addrs, Explicit: true, NoPunch: true}
+	fails(t, a, w, wire.Unreachable)
+	w.Unproven = addrs[1:] // nothing but the relay is
+	fails(t, a, w, wire.Unreachable)
+	w.AllowRelay = true
+	if p := a.path(t, w); p.Transport() != reach.Relay {
+		t.Errorf("path %s", p.Remote())
+	}
+}

@@ -36,8 +36,8 @@ func ReadMessage(r io.Reader, m proto.Message, limit int) error {
 	if size > uint64(limit) {
 		return Errorf(TooLarge, "message %s of %d bytes announced, at most %d", m.ProtoReflect().Descriptor().Name(), size, limit)
 	}
-	b := make([]byte, size)
-	if _, err := io.ReadFull(r, b); err != nil {
+	b, err := readBytes(r, int(size))
+	if err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
@@ -47,6 +47,22 @@ func ReadMessage(r io.Reader, m proto.Message, limit int) error {
 		return Errorf(BadRequest, "message %s: %w", m.ProtoReflect().Descriptor().Name(), err)
 	}
 	return nil
+}
+
+// firstRoom is what is set aside for a message on the word of its length alone.
+const firstRoom = 4 << 10
+
+// readBytes reads size bytes. It makes room as they come: who announces a long
+// message and sends none of it costs next to nothing.
+func readBytes(r io.Reader, size int) ([]byte, error) {
+	b := make([]byte, min(size, firstRoom))
+	for n := 0; ; {
+		read, err := io.ReadFull(r, b[n:])
+		if n += read; err != nil || n == size {
+			return b, err
+		}
+		b = append(b, make([]byte, min(size-n, n))...)
+	}
 }
 
 // readLength reads a minimal uvarint byte by byte, so as not to read ahead.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"testing"
 	"testing/iotest"
 
@@ -100,6 +101,20 @@ func TestEveryTruncatedMessageIsRefused(t *testing.T) {
 		if err := ReadMessage(bytes.NewReader(raw[:n]), new(wrapperspb.BytesValue), 1<<20); !errors.Is(err, want) {
 			t.Errorf("prefix of %d bytes: %v", n, err)
 		}
+	}
+}
+
+func TestAnnouncedLengthSetsNoRoomAside(t *testing.T) {
+	raw := message(t, make([]byte, 1<<20))[:100]
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const times = 100
+	for range times {
+		_ = ReadMessage(bytes.NewReader(raw), new(wrapperspb.BytesValue), 2<<20)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / times; each > 4*firstRoom {
+		t.Errorf("%d bytes are set aside for 100", each)
 	}
 }
 

@@ -201,7 +201,7 @@ type Query struct {
 	// Absent or wrong: the answer has closer peers alone.
 	Proof []byte `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"`
 	// Name of a transport, e.g. "quic-v1": only bindings with an endpoint on it
-	// are wanted (and tombstones). Empty: any.
+	// are wanted (and tombstones, and all of an exclusive pipe). Empty: any.
 	Transport string `protobuf:"bytes,4,opt,name=transport,proto3" json:"transport,omitempty"`
 	// The asker wants only what the asked node serves itself (origin
 	// AUTHORITATIVE): nothing held for others, nothing cached.
