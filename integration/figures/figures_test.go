@@ -18,6 +18,7 @@ func TestFigureLines(t *testing.T) {
 	}
 	r.Add("resolve_p50", 1.00234, "rtt", "<=1.1")
 	r.Add("resolve_p90", 2.2, "rtt", "<=2.1")
+	r.Add("resolve_p99", 3.0004, "rtt", "<=3")
 	r.Add("throughput", 250000.4, "MiB/s", ">=250000")
 	r.Add("messages", 0.0001234, "msg", "-")
 	r.Add("nothing", math.NaN(), "s", "-")
@@ -28,6 +29,7 @@ func TestFigureLines(t *testing.T) {
 	}
 	want := `figure resolve_p50 1.002 rtt <=1.1 ok
 figure resolve_p90 2.2 rtt <=2.1 short
+figure resolve_p99 3 rtt <=3 ok
 figure throughput 250000 MiB/s >=250000 ok
 figure messages 0.0001234 msg - ok
 figure nothing - s - short
