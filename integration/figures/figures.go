@@ -84,9 +84,8 @@ func New(out io.Writer) (*Report, error) {
 
 // Add reports a figure. It is judged as it is printed, with four digits: three
 // round trips are three, though their packets take a microsecond to send. What
-// is no finite number counts as not measured. A
-// bound that cannot be read is a mistake of the caller and makes the figure
-// short.
+// is no finite number counts as not measured. A bound that cannot be read is a
+// mistake of the caller and makes the figure short.
 func (r *Report) Add(name string, value float64, unit, bound string) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		r.Missing(name, unit, bound)
