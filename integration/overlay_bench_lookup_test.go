@@ -29,8 +29,11 @@ import (
 func (o *overlay) measureLookups(t *testing.T) {
 	var bind, resolve, provide, find samples
 	for len(bind.rtts)+bind.failed < operations {
+		before := len(resolve.rtts) / 25
 		o.lookups(t, &bind, &resolve)
-		o.progress("%d pipes are bound and resolved", len(resolve.rtts))
+		if len(resolve.rtts)/25 > before {
+			o.progress("%d pipes are bound and resolved", len(resolve.rtts))
+		}
 	}
 	near, all := bounds{p50: "<=1.05", p90: "<=1.2", p99: "<=3"}, bounds{p50: "<=2.1"}
 	if o.cap < 100 || o.nodes > 250 {
