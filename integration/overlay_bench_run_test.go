@@ -53,7 +53,7 @@ func runAll(t *testing.T, report *figures.Report, plan []job, atOnce int) map[st
 // spawn runs this binary once more for one world, and collects its figures.
 // Whatever else it prints goes to stderr.
 func (j job) spawn(t *testing.T) (figs []figures.Figure, err error) {
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestOverlayFigures$", "-test.timeout", "2h")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestOverlayFigures$", "-test.timeout", "1h")
 	child.Env = append(os.Environ(), "WORLD="+j.name, "JSON=")
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
