@@ -10,7 +10,11 @@ const (
 	maxAsked = 200  // nodes asked in one walk
 	maxKnown = 1000 // candidates kept in one walk
 	maxAddrs = 8    // addresses of one node in a list
-	early    = 3    // connected nodes asked at once, wherever they are
+	// perNetwork is how many nodes of one public network count among the nearest
+	// to a key: whoever grinds node IDs has few networks to run them in.
+	perNetwork = 3
+
+	early = 3 // connected nodes asked at once, wherever they are
 
 	guessTypical = 300 * time.Millisecond // for a first answer
 	minSlow      = 20 * time.Millisecond  // nobody is slow before that

@@ -51,6 +51,7 @@ type candidate struct {
 	slow      bool          // asked, and has lost its slot
 	lost      bool          // asked, and beyond all patience
 	retried   bool          // has had its second chance
+	network   string        // where it is seen to be; empty if unknown or exempt
 	hop       int           // nodes that led to it
 	since     time.Duration // when it was asked
 }
@@ -65,12 +66,15 @@ func (c *candidate) info() peer.AddrInfo {
 // the walk began, and does what step says.
 type machine struct {
 	limits
-	self  peer.ID
-	key   wire.Key
-	cands []*candidate // nearest first
-	byID  map[peer.ID]*candidate
-	asks  int // nodes asked so far
-	fails int // of these, failed
+	self peer.ID
+	key  wire.Key
+	// networkOf is asked for the network of a node that is connected or has
+	// answered; nil means none is known.
+	networkOf func(peer.ID) string
+	cands     []*candidate // nearest first
+	byID      map[peer.ID]*candidate
+	asks      int // nodes asked so far
+	fails     int // of these, failed
 
 	tookConnected []time.Duration // of answers, sorted
 	tookDialled   []time.Duration
@@ -90,9 +94,11 @@ func (m *machine) add(infos []peer.AddrInfo, hop int, connected func(peer.ID) bo
 			m.learn(c, in.Addrs)
 			continue
 		}
-		m.insert(&candidate{
-			id: in.ID, addrs: in.Addrs, dist: Distance(m.key, in.ID), hop: hop, connected: connected(in.ID),
-		})
+		c := &candidate{id: in.ID, addrs: in.Addrs, dist: Distance(m.key, in.ID), hop: hop, connected: connected(in.ID)}
+		if c.connected {
+			m.locate(c)
+		}
+		m.insert(c)
 	}
 }
 
@@ -138,6 +144,7 @@ func (m *machine) answered(id peer.ID, closer []peer.AddrInfo, connected func(pe
 		return
 	}
 	c.phase = phaseAnswered
+	m.locate(c)
 	took := &m.tookDialled
 	if c.connected {
 		took = &m.tookConnected
@@ -191,17 +198,41 @@ func (m *machine) step(now time.Duration) effects {
 }
 
 // window is the k nearest that have not failed and that out does not leave out.
+// Of one network more than perNetwork are in it only for want of others.
 func (m *machine) window(out func(*candidate) bool) []*candidate {
 	w := make([]*candidate, 0, m.k)
+	var more []*candidate
 	for _, c := range m.cands {
 		if c.phase == phaseFailed || c.phase == phaseAsked && out(c) {
 			continue
 		}
+		if crowded(w, c.network) {
+			more = append(more, c)
+			continue
+		}
 		if w = append(w, c); len(w) == m.k {
-			break
+			return w
 		}
 	}
-	return w
+	return append(w, more[:min(len(more), m.k-len(w))]...)
+}
+
+// crowded reports that perNetwork of w are in a network already.
+func crowded(w []*candidate, network string) bool {
+	n := 0
+	for _, c := range w {
+		if network != "" && c.network == network {
+			n++
+		}
+	}
+	return n >= perNetwork
+}
+
+// locate notes where a candidate is seen to be.
+func (m *machine) locate(c *candidate) {
+	if m.networkOf != nil {
+		c.network = m.networkOf(c.id)
+	}
 }
 
 // over reports that the k nearest have answered or failed. Those that keep

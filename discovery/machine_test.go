@@ -179,6 +179,31 @@ func sameSet(a, b []peer.ID) bool {
 	return slices.Equal(a, b)
 }
 
+func TestNodesOfOneNetworkFillTheWindowOnlyForWantOfOthers(t *testing.T) {
+	infos := makeInfos(testKey, 60)
+	for honest, want := range map[int]int{40: perNetwork, 10: K - 10, 0: K} {
+		m := testMachine(testLimits())
+		crowd := ids(infos[:60-honest]) // nearer than all others
+		m.networkOf = func(p peer.ID) string {
+			if slices.Contains(crowd, p) {
+				return "1.2.3.0/24"
+			}
+			return string(p)
+		}
+		m.add(infos, 0, all)
+		got := 0
+		window := m.window(func(*candidate) bool { return false })
+		for _, c := range window {
+			if slices.Contains(crowd, c.id) {
+				got++
+			}
+		}
+		if got != want || len(window) != K {
+			t.Errorf("%d others: %d of %d in the window are of one network, want %d", honest, got, len(window), want)
+		}
+	}
+}
+
 func TestNobodyKnownIsOverAtOnce(t *testing.T) {
 	m := testMachine(testLimits())
 	if e := m.step(0); !e.done || len(e.ask) != 0 {

@@ -3,6 +3,7 @@ package discovery
 import (
 	"net/netip"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
@@ -25,6 +26,24 @@ func networkOf(a ma.Multiaddr) string {
 		return ""
 	}
 	return p.String()
+}
+
+// network is the public network that a node is seen to be in: by its
+// connection, else by the first public address that it is known by. It is empty
+// for none, and on a LAN or loopback, where all are in one.
+func (d *Discovery) network(p peer.ID) string {
+	for _, c := range d.cfg.Host.Network().ConnsToPeer(p) {
+		if a := c.RemoteMultiaddr(); manet.IsPublicAddr(a) {
+			return networkOf(a)
+		}
+		return ""
+	}
+	for _, a := range d.cfg.Host.Peerstore().Addrs(p) {
+		if manet.IsPublicAddr(a) {
+			return networkOf(a)
+		}
+	}
+	return ""
 }
 
 // heaviest is the network that most of the addresses are in; of several the

@@ -142,6 +142,7 @@ func (l *loop) state() State {
 		Alone:        l.d.alone,
 		JoinErrors:   l.joinErrors(),
 		MDNS:         l.d.cfg.MDNS,
+		Addrs:        l.d.cfg.Host.Addrs(),
 	}
 	s.Joined = s.Servers > 0
 	return s

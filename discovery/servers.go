@@ -135,9 +135,11 @@ func (d *Discovery) nearest(key wire.Key, n int, except ...peer.ID) []placed {
 }
 
 // Closer returns up to n known servers with addresses, nearest to key first,
-// without this node and without except: what an answer tells others.
+// without this node and without except: what an answer tells others. Of one
+// public network more than perNetwork are told, last, only for want of others.
 func (d *Discovery) Closer(key wire.Key, n int, except ...peer.ID) []peer.AddrInfo {
-	out := make([]peer.AddrInfo, 0, n)
+	out, more := make([]peer.AddrInfo, 0, n), []peer.AddrInfo(nil)
+	of := make(map[string]int)
 	now := time.Now()
 	for _, p := range d.nearest(key, n, except...) {
 		if len(out) == n {
@@ -146,11 +148,18 @@ func (d *Discovery) Closer(key wire.Key, n int, except ...peer.ID) []peer.AddrIn
 		if d.servers.suspected(p.id, now) {
 			continue
 		}
-		if addrs := d.addrs(p.id); len(addrs) > 0 {
-			out = append(out, peer.AddrInfo{ID: p.id, Addrs: addrs})
+		addrs := d.addrs(p.id)
+		if len(addrs) == 0 {
+			continue
 		}
+		network := d.network(p.id)
+		if of[network]++; network != "" && of[network] > perNetwork {
+			more = append(more, peer.AddrInfo{ID: p.id, Addrs: addrs})
+			continue
+		}
+		out = append(out, peer.AddrInfo{ID: p.id, Addrs: addrs})
 	}
-	return out
+	return append(out, more[:min(len(more), n-len(out))]...)
 }
 
 // addrs returns the known addresses of p that are fit to be told.
@@ -160,7 +169,7 @@ func (d *Discovery) addrs(p peer.ID) []ma.Multiaddr {
 
 // CloserThanSelf counts the live servers known that are nearer to key than
 // this node: those connected, and those that answered a routing query within
-// the last refresh period.
+// the last refresh period. Of one public network few count.
 func (d *Discovery) CloserThanSelf(key wire.Key) int {
 	own := Distance(key, d.self)
 	now := time.Now()
@@ -174,10 +183,17 @@ func (d *Discovery) CloserThanSelf(key wire.Key) int {
 		}
 	}
 	n := 0
+	of := make(map[string]int)
 	for p, at := range all {
-		if nearer(key.XOR(at), own) && !d.servers.suspected(p, now) {
-			n++
+		if !nearer(key.XOR(at), own) || d.servers.suspected(p, now) {
+			continue
 		}
+		if network := d.network(p); network != "" {
+			if of[network]++; of[network] > perNetwork {
+				continue
+			}
+		}
+		n++
 	}
 	return n
 }

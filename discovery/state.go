@@ -2,7 +2,10 @@ package discovery
 
 import (
 	"maps"
+	"slices"
 	"sync"
+
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Reachability is where this node can be reached from.
@@ -27,6 +30,7 @@ type State struct {
 	Alone        bool             // nobody was named to join through and nobody is remembered
 	JoinErrors   map[string]error // by join address with /p2p: why it does not work now; not to be changed
 	MDNS         bool             // looking on the LAN
+	Addrs        []ma.Multiaddr   // that the host announces; not to be changed
 }
 
 // ready says that resolving will work.
@@ -35,6 +39,7 @@ func (s State) ready() bool { return s.Joined || s.Alone }
 func (s State) equal(o State) bool {
 	return s.Role == o.Role && s.Reachability == o.Reachability && s.Peers == o.Peers &&
 		s.Servers == o.Servers && s.Joined == o.Joined && s.Alone == o.Alone && s.MDNS == o.MDNS &&
+		slices.EqualFunc(s.Addrs, o.Addrs, ma.Multiaddr.Equal) &&
 		maps.EqualFunc(s.JoinErrors, o.JoinErrors, func(a, b error) bool { return a.Error() == b.Error() })
 }
 

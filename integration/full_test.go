@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/panpipe-net/panpipe/integration/lab"
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/control/client"
 )
@@ -44,6 +45,7 @@ type process struct {
 	daemon  *exec.Cmd
 	log     *bytes.Buffer
 	serving chan struct{} // closed when the API is up, or when it never will be
+	killed  bool          // by the test
 }
 
 func up(t *testing.T, netns string, args ...string) *process {
@@ -72,7 +74,7 @@ func up(t *testing.T, netns string, args ...string) *process {
 	t.Cleanup(func() {
 		p.daemon.Process.Signal(syscall.SIGTERM)
 		<-drained
-		if err := p.daemon.Wait(); err != nil {
+		if err := p.daemon.Wait(); err != nil && !p.killed {
 			t.Errorf("panpipe up: %v", err)
 		}
 		if t.Failed() {
@@ -80,6 +82,12 @@ func up(t *testing.T, netns string, args ...string) *process {
 		}
 	})
 	return p
+}
+
+// kill ends the daemon without letting it say a word.
+func (p *process) kill() {
+	p.killed = true
+	p.daemon.Process.Kill()
 }
 
 func (p *process) socket() string { return filepath.Join(p.dir, "api.sock") }
@@ -150,31 +158,10 @@ func sh(t *testing.T, line string) {
 	}
 }
 
-// lan makes two network namespaces joined by a cable, and takes them away
-// when the test ends.
-func lan(t *testing.T) (a, b string) {
-	t.Helper()
-	a, b = fmt.Sprintf("pp-a-%d", os.Getpid()), fmt.Sprintf("pp-b-%d", os.Getpid())
-	for i, ns := range []string{a, b} {
-		sh(t, "ip netns add "+ns)
-		t.Cleanup(func() { sh(t, "ip netns del "+ns) })
-		if i == 1 {
-			sh(t, fmt.Sprintf("ip link add lan0 netns %s type veth peer name lan0 netns %s", a, b))
-		}
-	}
-	for i, ns := range []string{a, b} {
-		sh(t, fmt.Sprintf("ip -n %s link set lo up", ns))
-		sh(t, fmt.Sprintf("ip -n %s addr add 192.168.77.%d/24 dev lan0", ns, i+1))
-		sh(t, fmt.Sprintf("ip -n %s link set lan0 up", ns))
-		sh(t, fmt.Sprintf("ip -n %s route add default dev lan0", ns))
-	}
-	return a, b
-}
-
 func TestTwoNodesOnALanFindEachOtherByMDNS(t *testing.T) {
-	a, b := lan(t)
-	one := up(t, a, "--no-portmap")
-	two := up(t, b, "--no-portmap")
+	lan := lab.New(t).LAN("192.168.77.0/24")
+	one := up(t, lan.Host("a").Name, "--no-portmap")
+	two := up(t, lan.Host("b").Name, "--no-portmap")
 	for _, p := range []*process{one, two} {
 		p.until("the other node is found by mDNS", func(s api.Status) bool { return s.Ready && s.Servers >= 1 })
 	}

@@ -20,7 +20,7 @@ func (n *Node) Trust(p peer.AddrInfo) { n.gate.Trust(reach.ByPerson, p.ID, p.Add
 
 // endpoints are what the node's bindings list.
 func (n *Node) endpoints() []ma.Multiaddr {
-	return withObserved(n.host.Addrs(), n.disc.Observed())
+	return byUse(withObserved(n.host.Addrs(), n.disc.Observed()))
 }
 
 // withObserved puts the address at which others see this node before addrs,

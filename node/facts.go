@@ -43,7 +43,7 @@ func (n *Node) Standing() doctor.Standing {
 }
 
 // nat is what is known of the router.
-func (n *Node) nat() doctor.NAT { return doctor.NAT{Public: n.disc.OwnPublic()} }
+func (n *Node) nat() doctor.NAT { return doctor.NAT(n.NAT()) }
 
 // facts is what the node knows of itself without asking anybody.
 func (n *Node) facts() doctor.Node {

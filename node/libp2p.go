@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
+	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
@@ -39,6 +40,7 @@ type hostParts struct {
 	relays   autorelay.PeerSource // candidates, when this node needs a relay
 	refusals *refusals            // told what the limits refuse
 	punches  *reach.Punches       // how hole punches fail
+	mapper   func(*portMapper)    // takes what maps ports, if the node does
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
@@ -168,13 +170,22 @@ func natOptions(cfg Config, parts hostParts) []libp2p.Option {
 	if slices.Contains(cfg.Transports, string(reach.Relay)) {
 		metrics := holepunch.NewMetricsTracer(holepunch.WithRegisterer(parts.reg))
 		opts = append(opts, libp2p.EnableHolePunching(
-			holepunch.WithMetricsAndEventTracer(metrics, parts.punches), holepunch.DirectDialTimeout(punchTimeout)))
+			holepunch.WithMetricsAndEventTracer(metrics, parts.punches), holepunch.DirectDialTimeout(punchTimeout),
+			parts.punches.Option()))
 	}
 	if !cfg.DisablePortMapping && !cfg.NoListen {
-		opts = append(opts, libp2p.NATPortMap())
+		opts = append(opts, libp2p.NATManager(func(net network.Network) basichost.NATManager {
+			m := newPortMapper(net)
+			parts.mapper(m)
+			return m
+		}))
 	}
 	return opts
 }
+
+// relayInterval is how often AutoRelay may ask for candidates while it lacks a
+// relay. They come from memory, so it need not wait long.
+const relayInterval = 2 * time.Second
 
 // relayOptions let the node use relays when it is private, and be one when it
 // is asked to and reachable.
@@ -184,7 +195,7 @@ func relayOptions(cfg Config, candidates autorelay.PeerSource) []libp2p.Option {
 	}
 	opts := []libp2p.Option{libp2p.EnableAutoRelayWithPeerSource(candidates,
 		autorelay.WithBootDelay(0), autorelay.WithMinCandidates(1),
-		autorelay.WithMinInterval(10*time.Second), autorelay.WithBackoff(time.Minute))}
+		autorelay.WithMinInterval(relayInterval), autorelay.WithBackoff(time.Minute))}
 	if cfg.Relay.Serve {
 		opts = append(opts, libp2p.EnableRelayService(
 			relay.WithResources(cfg.Relay.resources()),

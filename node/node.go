@@ -39,6 +39,8 @@ type Node struct {
 
 	answered atomic.Int64 // when a node of the overlay last answered, in Unix ns; 0: none did
 
+	mapper *portMapper // nil when no ports are mapped
+
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once
 	closeErr  error

@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/store"
@@ -58,6 +59,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	punches := new(reach.Punches)
+	n.onClose(punches.Close) // after the host
 	h, gate, err := newHost(n.cfg, hostParts{
 		key: key, reg: n.reg, refusals: n.refusals, punches: punches,
 		relays: relaySource(func(count int) []peer.AddrInfo {
@@ -66,6 +68,7 @@ func (n *Node) start(ctx context.Context) error {
 			}
 			return nil
 		}),
+		mapper: func(m *portMapper) { n.mapper = m },
 	})
 	if err != nil {
 		return err
@@ -87,6 +90,7 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	servers.Store(n.disc)
+	n.run(ctx, "relays", n.watchRelays, func() error { return nil })
 	if err := n.startPipes(ctx, key, changed); err != nil {
 		return err
 	}
@@ -209,16 +213,21 @@ func signal(changed chan<- struct{}) {
 }
 
 // relayCandidates names servers for AutoRelay, those first that are known to
-// relay. AutoRelay checks that they do.
+// relay; those known not to are left out. AutoRelay connects to each and checks.
 func relayCandidates(h host.Host, d *discovery.Discovery, count int) []peer.AddrInfo {
 	found := d.Closer(keyOf(h.ID()), 4*count, h.ID())
-	relays := func(p peer.AddrInfo) int {
-		if reach.Speaks(h, p.ID, relayProtocol) {
-			return 0
+	const relays, perhaps, not = 0, 1, 2
+	kind := func(p peer.AddrInfo) int {
+		switch {
+		case reach.Speaks(h, p.ID, relayProtocol):
+			return relays
+		case reach.Speaks(h, p.ID, identify.ID): // so its protocols are known
+			return not
 		}
-		return 1
+		return perhaps
 	}
-	slices.SortStableFunc(found, func(a, b peer.AddrInfo) int { return relays(a) - relays(b) })
+	found = slices.DeleteFunc(found, func(p peer.AddrInfo) bool { return kind(p) == not })
+	slices.SortStableFunc(found, func(a, b peer.AddrInfo) int { return kind(a) - kind(b) })
 	return found[:min(count, len(found))]
 }
 

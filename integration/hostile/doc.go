@@ -33,6 +33,7 @@
 //	false "not found", three quarters of the holders       TestFalseNotFoundOfTheMajorityOfHoldersHidesNothing
 //	answers that drip or never come, three quarters        TestSlowAnswersOfTheMajorityDelayNobodyForLong
 //	answers never asked for, wrong nonces, odd fields      TestAnswersThatNobodyAskedForAreDropped
+//	node IDs ground round a key, in one network            TestGroundNodesOfOneNetworkHideNoPipe
 //	a wrong advertisement for an ID                        TestAFalseAdvertisementStopsNoBinder
 //	lists of closer nodes: ghosts, thousands, itself,      TestListsOfCloserNodesFullOfNonsenseCostLittle
 //	  real nodes at false addresses

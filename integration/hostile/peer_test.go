@@ -46,12 +46,20 @@ func (a *arena) peerAt(t *testing.T, ip string, port int) *hand {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a.peerWith(t, key, ip, port)
+}
+
+// peerWith makes a peer with a key.
+func (a *arena) peerWith(t *testing.T, key crypto.PrivKey, ip string, port int) *hand {
+	t.Helper()
 	p := &hand{key: key, addr: ma.StringCast(fmt.Sprintf("/ip4/%s/udp/%d/quic-v1", ip, port))}
 	opts := append(a.Net.Options(), libp2p.Identity(key), libp2p.ListenAddrs(p.addr), libp2p.DisableRelay(),
 		libp2p.DisableMetrics(), libp2p.ResourceManager(&network.NullResourceManager{}))
-	if p.host, err = libp2p.New(opts...); err != nil {
+	h, err := libp2p.New(opts...)
+	if err != nil {
 		t.Fatal(err)
 	}
+	p.host = h
 	a.hands = append(a.hands, p)
 	return p
 }

@@ -34,6 +34,7 @@ var allowed = []rule{
 	{"discovery", []string{"protocols/identity", "protocols/wire", "protocols/reach"}},
 	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "discovery"}},
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},
+	{"node/router", nil},
 	{"node/doctor", nil},
 	{"node/control/api", []string{"protocols/wire"}},
 	{"node/control/client", []string{"protocols/wire", "node/control/api"}},

@@ -211,7 +211,8 @@
 //	taken         exclusive: a record beats it (standing: that record)
 //	expired       issued or ended too long ago, or its seq is not above the
 //	              binder's last (standing: that record, if it is still kept)
-//	not-close     the holder knows 20 servers that are closer
+//	not-close     the holder knows 20 servers that are closer, of which 3 of one
+//	              public network count (a /24, a /48)
 //	limit         a quota is full; the reason names it
 //	bad-request, too-large, unsupported   the record is no good anywhere
 //

@@ -263,12 +263,10 @@ func (s *Service) track(c *Conn) error {
 
 // noPlace says which cap a connection met.
 func (s *Service) noPlace(of share, most int) error {
-	if of == ownShare {
-		err := wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), settingConns)
-		s.limited(CapConns, err)
-		return err
+	err := wire.LimitError("pipe connections", int64(s.cfg.Limits.Conns), settingConns)
+	if of != ownShare {
+		err = wire.LimitError("pipe connections of one node or address group, as many as are free", int64(most), settingConns)
 	}
-	err := wire.LimitError("pipe connections of one node or address group, as many as are free", int64(most), settingConns)
 	s.limited(CapConns, err)
 	return err
 }

@@ -3,6 +3,7 @@ package reach
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -37,12 +38,34 @@ func (r *Reach) swarmDial(ctx context.Context, w Want) (network.Conn, []Attempt)
 		ctx = network.WithForceDirectDial(ctx, "a direct path is wanted")
 	}
 	start := time.Now()
-	conn, err := r.sw.DialPeer(ctx, w.Peer)
+	dialing, stop := r.unlessDirect(ctx, w.Peer)
+	conn, err := r.sw.DialPeer(dialing, w.Peer)
+	stop()
+	if paths := r.Paths(w.Peer); err != nil && ctx.Err() == nil && len(paths) > 0 && paths[0].Direct() {
+		conn, err = paths[0].conn, nil
+	}
 	if err != nil {
 		return nil, r.swarmAttempts(w.Peer, err, known, start)
 	}
 	a := conn.RemoteMultiaddr()
 	return conn, []Attempt{{Addr: a, Transport: TransportOfConn(conn), Started: start, Took: time.Since(start)}}
+}
+
+// unlessDirect is a context that ends when a direct path to p is there, however
+// it came: the swarm would wait for the addresses that it dials, though a hole
+// was punched meanwhile.
+func (r *Reach) unlessDirect(ctx context.Context, p peer.ID) (dialing context.Context, stop func()) {
+	dialing, cancel := context.WithCancel(ctx)
+	watch := r.watch(p, Path.Direct)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		<-watch.news // closed in the end
+		cancel()
+	})
+	return dialing, func() {
+		r.watches.drop(p, watch)
+		watching.Wait()
+	}
 }
 
 // backedOff returns failed attempts when every address failed a moment ago,

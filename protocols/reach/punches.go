@@ -9,11 +9,14 @@ import (
 )
 
 // Punches keeps how the last hole punches failed. Give it to the host
-// (libp2p.EnableHolePunching(holepunch.WithTracer(…))) and to Config, and
+// (libp2p.EnableHolePunching(holepunch.WithTracer(…), p.Option())) and to Config, and
 // errors name the cause. The zero value is ready.
 type Punches struct {
-	mu   sync.Mutex
-	last map[peer.ID]punchFailure
+	running sync.WaitGroup // punches begun anew
+
+	mu      sync.Mutex
+	service *holepunch.Service // of the host; nil for none
+	last    map[peer.ID]punchFailure
 }
 
 type punchFailure struct {

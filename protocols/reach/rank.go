@@ -22,10 +22,10 @@ const (
 // Rank orders addresses as go-libp2p does: QUIC first, IPv6 and IPv4 in turn,
 // each a little after the one before. Of many public addresses, or many ports,
 // only a few are dialled at first, and a few more each time nextAfter has
-// passed, or when all in flight have failed. It is the dial ranker of a node's
-// swarm.
+// passed, or when all in flight have failed. Relays wait for direct addresses.
+// It is the dial ranker of a node's swarm.
 func Rank(addrs []ma.Multiaddr) []network.AddrDelay {
-	ranked := swarm.DefaultDialRanker(slices.Clone(addrs))
+	ranked := afterDirect(swarm.DefaultDialRanker(slices.Clone(addrs)))
 	slices.SortStableFunc(ranked, func(a, b network.AddrDelay) int { return int(a.Delay - b.Delay) })
 	var direct, relayed ladder
 	for i, r := range ranked {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -107,6 +108,8 @@ type Reach struct {
 	meters  meters
 	news    network.Notifiee // has the swarm tell the watches
 
+	punchers event.Subscription // tells who takes part in hole punching
+
 	mu        sync.Mutex
 	closed    bool
 	flights   map[flightKey]*flight
@@ -115,8 +118,8 @@ type Reach struct {
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
-// which the swarm adopts connections, and starts nothing else. A host whose
-// network is no swarm is Unsupported; a second Reach on one host is Taken.
+// which the swarm adopts connections, and watches who punches holes. A host
+// whose network is no swarm is Unsupported; a second Reach on one host is Taken.
 func New(cfg Config) (*Reach, error) {
 	cfg.normalize()
 	sw, ok := cfg.Host.Network().(*swarm.Swarm)
@@ -138,6 +141,10 @@ func New(cfg Config) (*Reach, error) {
 		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]bool),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	if r.punchers, err = watchPunchers(cfg.Host); err != nil {
+		return nil, wire.Errorf(wire.Internal, "watch who punches holes: %w", err)
+	}
+	r.running.Go(func() { r.repunch(r.punchers) })
 	r.news = &network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
 		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.tell(c.RemotePeer()) },
@@ -156,6 +163,7 @@ func (r *Reach) Close() error {
 	r.cancel()
 	r.sw.StopNotify(r.news)
 	r.watches.close()
+	_ = r.punchers.Close()
 	r.sw.ListenClose(r.adopter.addr)
 	_ = r.adopter.Close() // the swarm did, unless it was closed before
 	r.running.Wait()
