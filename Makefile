@@ -4,6 +4,7 @@ GO      ?= go
 .DEFAULT_GOAL := build
 BIN     := bin
 N       ?= 100
+JOBS    ?= 2
 FUZZTIME ?= 30s
 LDFLAGS := -s -w
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -52,9 +53,9 @@ proto: ## regenerate the protobuf code (needs protoc)
 proto-check: ## the committed protobuf code is what the .proto files say
 	.ci/proto --check
 
-bench-overlay: ## resolve and bind in round-trip times, N nodes in virtual time, beside kad-dht
+bench-overlay: ## every figure of the binding protocol with N nodes in virtual time; PART=… for some, JOBS worlds at once
 	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
-	GOGC=300 N=$(N) JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestOverlayFigures$$' -test.timeout 60m
+	N=$(N) PART=$(PART) JOBS=$(JOBS) JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestOverlayFigures$$' -test.timeout 3h
 
 bench-node: ## start to ready, memory, --help, cached resolve
 	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"github.com/cenkalti/backoff/v5"
@@ -26,7 +25,8 @@ type Discovery struct {
 	self    peer.ID
 	kadID   protocol.ID
 	kad     *dht.IpfsDHT
-	alone   bool // there is nobody to join through
+	alone   bool            // there is nobody to join through
+	ways    []peer.AddrInfo // whom to join through, as known at the start
 	servers *servers
 	board   *board
 	emitter event.Emitter // of EvtLocalReachabilityChanged
@@ -60,8 +60,8 @@ func New(ctx context.Context, cfg Config) (*Discovery, error) {
 	if err := d.recall(ctx); err != nil {
 		return nil, err
 	}
-	others := slices.ContainsFunc(cfg.Join, func(p peer.AddrInfo) bool { return p.ID != d.self })
-	d.alone = !others && len(d.memory.met) == 0
+	d.ways = d.waysIn()
+	d.alone = len(d.ways) == 0
 	if d.emitter, err = cfg.Host.EventBus().Emitter(new(event.EvtLocalReachabilityChanged), eventbus.Stateful); err != nil {
 		return nil, wire.Errorf(wire.Internal, "discovery: %w", err)
 	}

@@ -19,6 +19,10 @@
 // that has nobody to join through is ready at once: it is its own holder, and
 // two nodes make a working overlay.
 //
+// Nothing waits for readiness that need not: a walk of a node that has no
+// server yet begins with the nodes to join through, dials them itself, and puts
+// its question to them before identify has told what they are.
+//
 // # Servers, role and reachability
 //
 // kad-dht, under the prefix of the overlay, keeps the routing table and
@@ -48,9 +52,13 @@
 //
 // A walk puts one question, given as a function, to the nodes nearest to a key.
 // It begins with the nearest 20 of the routing table and all connected servers
-// (a small client may do without a routing table); every answer may tell up to
-// 20 nodes that are closer, with up to 8 addresses each, all of them servers. What makes no sense in an answer is skipped: the asking node itself,
-// invalid IDs, nodes without a usable address, whatever is beyond the caps.
+// (a small client may do without a routing table), or, while no server is
+// connected, with the nodes to join through and those remembered. If none of
+// these answers a node that has never joined, the walk waits for the join, 10 s
+// at most, and begins anew. Every answer may tell up to 20 nodes that are
+// closer, with up to 8 addresses each, all of them servers. What makes no sense
+// in an answer is skipped: the asking node itself, invalid IDs, nodes without a
+// usable address, whatever is beyond the caps.
 //
 //   - Each node is asked once, and at most 200 nodes in one walk. One that failed
 //     is asked once more if its connection was closed under the ask, or when

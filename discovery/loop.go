@@ -12,7 +12,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	ma "github.com/multiformats/go-multiaddr"
 
-	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -127,12 +126,10 @@ func (l *loop) begin(ctx context.Context) {
 	for _, in := range l.d.cfg.Join {
 		if in.ID != l.d.self {
 			l.book.add(in, fromJoin)
-			l.d.cfg.Gate.Trust(reach.ByPerson, in.ID, in.Addrs...)
 		}
 	}
 	for _, in := range l.d.memory.list() {
 		l.book.add(in, fromMemory)
-		l.d.cfg.Gate.Trust(reach.ByMemory, in.ID, in.Addrs...)
 	}
 	l.interfaces()
 	for _, c := range l.d.cfg.Host.Network().Conns() {

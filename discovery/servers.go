@@ -167,19 +167,6 @@ func (d *Discovery) addrs(p peer.ID) []ma.Multiaddr {
 	return cleanAddrs(p, bestAddrs(d.cfg.Host.Peerstore().Addrs(p)))
 }
 
-// seeds returns what a walk begins with: the nearest K of the routing table and
-// every connected server. Those connected need no address.
-func (d *Discovery) seeds(key wire.Key) []peer.AddrInfo {
-	var out []peer.AddrInfo
-	for _, p := range d.nearest(key, K) {
-		in := peer.AddrInfo{ID: p.id, Addrs: d.addrs(p.id)}
-		if len(in.Addrs) > 0 || d.live(p.id) {
-			out = append(out, in)
-		}
-	}
-	return out
-}
-
 // CloserThanSelf counts the live servers known that are nearer to key than
 // this node: those connected, and those that answered a routing query within
 // the last refresh period. Of one public network few count.

@@ -45,6 +45,8 @@ func (s State) equal(o State) bool {
 
 // board shows the latest State to any number of readers.
 type board struct {
+	begun chan struct{} // closed at the first State that is ready
+
 	mu      sync.Mutex
 	state   State
 	readers map[chan State]struct{}
@@ -52,7 +54,9 @@ type board struct {
 }
 
 func newBoard(s State) *board {
-	return &board{state: s, readers: make(map[chan State]struct{})}
+	b := &board{begun: make(chan struct{}), readers: make(map[chan State]struct{})}
+	b.setLocked(s) // nobody else has it yet
+	return b
 }
 
 // publish replaces the State. A reader who is slow misses states, never the
@@ -63,13 +67,29 @@ func (b *board) publish(s State) {
 	if b.closed || b.state.equal(s) {
 		return
 	}
-	b.state = s
+	b.setLocked(s)
 	for r := range b.readers {
 		select {
 		case <-r:
 		default:
 		}
 		r <- s
+	}
+}
+
+func (b *board) setLocked(s State) {
+	if s.ready() && !b.state.ready() && !isClosed(b.begun) {
+		close(b.begun)
+	}
+	b.state = s
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

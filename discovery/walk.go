@@ -27,9 +27,23 @@ type WalkResult = struct {
 
 // Walk asks towards key until the K nearest nodes have answered or failed, as
 // the package comment specifies. When ctx ends first, it returns what there is
-// and the cause. It returns when every call of ask has. A node that knows
-// nobody gets an empty result and no error.
+// and the cause. It returns when every call of ask has. A node that is alone
+// gets an empty result and no error. One that has only just started asks the
+// nodes that it is to join through; if none of them answers, the walk begins
+// anew when the node has joined, or fails with NotReady.
 func (d *Discovery) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, error) {
+	joined := isClosed(d.board.begun)
+	r, err := d.walk(ctx, key, ask)
+	if joined || err != nil || len(r.Closest) > 0 {
+		return r, err
+	}
+	if err := d.firstJoin(ctx); err != nil {
+		return r, err
+	}
+	return d.walk(ctx, key, ask)
+}
+
+func (d *Discovery) walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, error) {
 	m := newMachine(d.self, key, defaultLimits(d.cfg.AskTimeout))
 	m.networkOf = d.network
 	m.add(d.seeds(key), 0, d.live)

@@ -3,271 +3,172 @@
 package integration
 
 import (
-	"context"
-	"crypto/sha256"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/ipfs/go-cid"
-	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/core/routing"
-	"github.com/multiformats/go-multihash"
-
-	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/integration/figures"
 	"github.com/panpipe-net/panpipe/integration/world"
 	"github.com/panpipe-net/panpipe/node"
-	"github.com/panpipe-net/panpipe/protocols/pipe"
-	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-const (
-	operations = 100 // of each kind in one run
-	atOnce     = 5   // of them at the same time, at different nodes
-)
-
-// quiet is the time between two operations: what an operation does in the
-// background after its answer is over, and counted to it.
-const quiet = 3 * time.Second
-
-// TestOverlayFigures measures resolve and bind in virtual time, beside
-// kad-dht's own provider records on the same routing tables, connections and
-// nodes. N in the environment is the number of nodes, 100 if it is not set.
+// TestOverlayFigures measures the binding protocol in virtual time, at a round
+// trip of 50 ms between any two nodes. From the environment:
+//
+//	N      nodes, 100 if it is not set
+//	PART   which parts to measure, separated by commas; all if it is not set
+//	JOBS   worlds measured at the same time, each by a process of its own; 2
+//	WORLD  set for such a process: the one world that it makes
+//
+// A figure that is short of its bound fails the test.
 func TestOverlayFigures(t *testing.T) {
-	n := 100
-	if s := os.Getenv("N"); s != "" {
-		var err error
-		if n, err = strconv.Atoi(s); err != nil || n < 40 {
-			t.Fatalf("N=%s: a number of nodes of at least 40 is needed, so that there are readers who hold nothing", s)
-		}
+	n, err := number("N", 100, 25)
+	if err != nil {
+		t.Fatal(err)
 	}
-	// Memory is for speed here: a third of the time goes to collecting garbage.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	plan, err := planned(n, os.Getenv("PART"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	report, err := figures.New(os.Stdout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, cap := range []int{100, 40} {
-		t.Run(fmt.Sprintf("%dConnections", cap), func(t *testing.T) {
-			began := realTime()
-			world.Run(t, world.Config{
-				Nodes:          n,
-				MaxConnections: cap,
-				Node:           func(_ int, c *node.Config) { c.Providers = true },
-			}, func(t *testing.T, w *world.World) {
-				o := &overlay{World: w, cap: cap}
-				o.Settle(t)
-				o.Pass(15 * time.Minute) // at least one refresh of every routing table
-				o.measure(t)
-				o.report(report, fmt.Sprintf("overlay_n%d_c%d_", n, cap))
-			})
-			report.Add(fmt.Sprintf("overlay_n%d_c%d_wall", n, cap), realTime().Sub(began).Seconds(), "s", "-")
-		})
+	if name := os.Getenv("WORLD"); name != "" {
+		i := slices.IndexFunc(plan, func(j job) bool { return j.name == name })
+		if i < 0 {
+			t.Fatalf("WORLD=%s: nothing of PART=%s is measured there", name, os.Getenv("PART"))
+		}
+		plan[i].run(t, report)
+	} else {
+		at, err := number("JOBS", 2, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fits(report, plan, runAll(t, report, plan, at))
+		if short := report.Short(); short > 0 {
+			t.Errorf("%d figures are short", short)
+		}
 	}
 	if err := report.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// overlay measures a world.
-type overlay struct {
-	*world.World
-	cap int // connections that a node may have when an operation begins
-
-	bind, resolve, provide, find samples
-	connections                  []float64 // of each node, as each operation begins
-	peak                         int       // most of any node, also while nothing was measured
+// number reads a count from the environment.
+func number(name string, unset, least int) (int, error) {
+	s := os.Getenv(name)
+	if s == "" {
+		return unset, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least {
+		return 0, fmt.Errorf("%s=%s: a number of at least %d is needed", name, s, least)
+	}
+	return n, nil
 }
 
-// samples are the outcomes of one kind of operation.
-type samples struct {
-	rtts     []float64
-	messages []float64 // requests that the operating node sent
-	failed   int
+// part is something to measure in a settled world. Its names are those by which
+// PART asks for it.
+type part struct {
+	names   []string
+	measure func(o *overlay, t *testing.T)
 }
 
-func (o *overlay) measure(t *testing.T) {
-	for range operations / atOnce {
-		var binds, resolves, provides, finds []operation
-		var listeners [atOnce]*pipe.Listener
-		for i, k := range rand.Perm(len(o.Nodes))[:atOnce] {
-			binder := o.Nodes[k]
-			p, err := binder.CreatePipe(t.Context(), fmt.Sprint(time.Now().UnixNano()), pipe.CreateOptions{})
-			if err != nil {
-				t.Fatal(err)
+// job is a world and what is measured in it, in this order: what harms the
+// world comes last.
+type job struct {
+	name  string
+	nodes int
+	cap   int // connections of a node
+	kad   bool
+	parts []part
+}
+
+// jobs are all there is to measure with n nodes, those that take longest first.
+func jobs(n int) []job {
+	growth := part{[]string{"growth"}, (*overlay).measureLookups}
+	all := []job{
+		{"moving", n, 100, false, []part{
+			{[]string{"freshness"}, (*overlay).measureMoves},
+			{[]string{"freshness", "death"}, (*overlay).measureDeaths},
+			{[]string{"outage"}, (*overlay).measureOutage},
+		}},
+		{"calm", n, 100, true, []part{
+			{[]string{"lookup", "growth"}, (*overlay).measureLookups},
+			{[]string{"dial"}, (*overlay).measureDials},
+			{[]string{"renewal"}, (*overlay).measureRenewal},
+			{[]string{"join"}, (*overlay).measureJoins},
+			{[]string{"liars"}, (*overlay).measureLiars},
+		}},
+		{"narrow", n, 40, false, []part{growth}},
+	}
+	for _, size := range []int{100, 50, 25} {
+		if size < n {
+			all = append(all,
+				job{fmt.Sprintf("n%d_c100", size), size, 100, false, []part{growth}},
+				job{fmt.Sprintf("n%d_c40", size), size, 40, false, []part{growth}})
+		}
+	}
+	return all
+}
+
+// planned is what PART asks for.
+func planned(n int, asked string) ([]job, error) {
+	all := jobs(n)
+	if asked == "" {
+		return all, nil
+	}
+	names := strings.Split(asked, ",")
+	known := make(map[string]bool)
+	var plan []job
+	for _, j := range all {
+		j.parts = slices.DeleteFunc(j.parts, func(p part) bool {
+			for _, name := range p.names {
+				known[name] = true
 			}
-			binds = append(binds, operation{node: binder, key: p.ID.Key(), do: func(ctx context.Context, n *world.Node) (err error) {
-				listeners[i], err = n.Pipes().Listen(ctx, p.ID, pipe.ListenOptions{})
-				return err
-			}})
-			resolves = append(resolves, operation{not: binder, key: p.ID.Key(), do: func(ctx context.Context, n *world.Node) error {
-				_, err := n.Pipes().Resolve(ctx, p.ID, pipe.ResolveOptions{})
-				return err
-			}})
-			content := randomCid()
-			provides = append(provides, operation{node: binder, key: kadKey(content), do: func(ctx context.Context, n *world.Node) error {
-				return n.Discovery().ContentRouting().Provide(ctx, content, true)
-			}})
-			finds = append(finds, operation{not: binder, key: kadKey(content), do: func(ctx context.Context, n *world.Node) error {
-				return findFirst(ctx, n.Discovery().ContentRouting(), content)
-			}})
-		}
-		o.timed(t, &o.bind, pipe.BindingProtocol(pipe.DefaultOverlay), binds)
-		o.timed(t, &o.resolve, pipe.BindingProtocol(pipe.DefaultOverlay), resolves)
-		for _, l := range listeners {
-			if l != nil {
-				_ = l.Close() // a tombstone that does not arrive is no figure
-			}
-		}
-		o.Pass(quiet)
-		o.timed(t, &o.provide, kadProtocol, provides)
-		o.timed(t, &o.find, kadProtocol, finds)
-	}
-}
-
-// operation is one thing to measure, at a node given, or at any that is neither
-// not nor near enough to key to hold its records.
-type operation struct {
-	node, not *world.Node
-	key       wire.Key
-	do        func(ctx context.Context, n *world.Node) error
-}
-
-// outcome is what one operation came to.
-type outcome struct {
-	took   time.Duration
-	err    error
-	before int64 // writes of the node
-}
-
-// timed runs operations at the same time, each at a node of its own, and adds
-// what they took: the whole calls, as an application sees them. A reader that
-// is answered in no time at all had the record at hand, since a record may be
-// stored beyond the nodes nearest to its key; it measures nothing, and another
-// one reads.
-func (o *overlay) timed(t *testing.T, s *samples, id protocol.ID, ops []operation) {
-	o.awaitCalm()
-	o.place(ops)
-	outcomes := make([]outcome, len(ops))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var all sync.WaitGroup
-	for i, op := range ops {
-		outcomes[i].before = op.node.Traffic.Writes(id)
-		all.Go(func() {
-			began := time.Now()
-			outcomes[i].err = op.do(ctx, op.node)
-			outcomes[i].took = time.Since(began)
+			return !slices.ContainsFunc(p.names, func(name string) bool { return slices.Contains(names, name) })
 		})
-	}
-	all.Wait()
-	o.Pass(quiet)
-	var again []operation
-	for i, op := range ops {
-		out := outcomes[i]
-		switch {
-		case out.err != nil:
-			t.Logf("operation on %s: %v", id, out.err)
-			s.failed++
-		case out.took == 0:
-			again = append(again, op)
-		default:
-			s.rtts = append(s.rtts, float64(out.took)/float64(o.RTT()))
-			s.messages = append(s.messages, float64(op.node.Traffic.Writes(id)-out.before))
+		if len(j.parts) > 0 {
+			plan = append(plan, j)
 		}
 	}
-	if len(again) > 0 {
-		o.timed(t, s, id, again)
-	}
-}
-
-// place gives each operation that may run anywhere a node that no other has.
-func (o *overlay) place(ops []operation) {
-	taken := make(map[*world.Node]bool)
-	for i := range ops {
-		if ops[i].not == nil {
-			continue
+	for _, name := range names {
+		if !known[name] {
+			return nil, fmt.Errorf("PART=%s: there is no part %q", asked, name)
 		}
-		far := slices.Clone(o.Nodes)
-		slices.SortFunc(far, func(a, b *world.Node) int {
-			da, db := discovery.Distance(ops[i].key, a.ID()), discovery.Distance(ops[i].key, b.ID())
-			return slices.Compare(da[:], db[:])
-		})
-		far = slices.DeleteFunc(far[discovery.K:], func(n *world.Node) bool { return n == ops[i].not || taken[n] })
-		ops[i].node = far[rand.IntN(len(far))]
-		taken[ops[i].node] = true
 	}
+	return plan, nil
 }
 
-// findFirst returns at the first provider.
-func findFirst(ctx context.Context, r routing.ContentRouting, content cid.Cid) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if _, ok := <-r.FindProvidersAsync(ctx, content, 1); !ok {
-		return wire.Errorf(wire.Unbound, "no provider found")
-	}
-	return nil
-}
+// prefix begins the names of the figures of a world.
+func (j job) prefix() string { return fmt.Sprintf("overlay_n%d_c%d_", j.nodes, j.cap) }
 
-// awaitCalm waits until no node has more connections than it may, at most two
-// minutes: an operation makes some and a refresh of the routing tables many,
-// which the connection manager closes when their time of grace is over.
-func (o *overlay) awaitCalm() {
-	var counts []float64
-	for range 24 {
-		counts = counts[:0]
-		most := 0
-		for _, n := range o.Nodes {
-			c := len(n.Host().Network().Conns())
-			counts = append(counts, float64(c))
-			most = max(most, c)
+// run makes the world, lets it settle, and measures.
+func (j job) run(t *testing.T, r *figures.Report) {
+	// Memory is for speed here: a third of the time goes to collecting garbage.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	began := realTime()
+	progress := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "%s %4.0fs: %s\n", j.name, realTime().Sub(began).Seconds(), fmt.Sprintf(format, args...))
+	}
+	config := func(_ int, c *node.Config) { c.Providers = j.kad }
+	world.Run(t, world.Config{Nodes: j.nodes, MaxConnections: j.cap, Node: config}, func(t *testing.T, w *world.World) {
+		o := &overlay{World: w, job: j, report: r, progress: progress}
+		progress("%d nodes have started", j.nodes)
+		o.Settle(t)
+		o.Pass(11 * time.Minute) // at least one refresh of every routing table
+		progress("the overlay has settled")
+		for _, p := range j.parts {
+			p.measure(o, t)
+			progress("%s is measured", p.names[0])
 		}
-		o.peak = max(o.peak, most)
-		if most <= o.cap {
-			break
-		}
-		o.Pass(5 * time.Second)
-	}
-	o.connections = append(o.connections, counts...)
+		o.reportConnections()
+	})
+	r.Add("overlay_wall_"+j.name, realTime().Sub(began).Seconds(), "s", "-")
 }
-
-func (o *overlay) report(r *figures.Report, prefix string) {
-	r.Add(prefix+"connections_mean", mean(o.connections), "connections", "-")
-	r.Add(prefix+"connections_max", percentile(o.connections, 100), "connections", fmt.Sprintf("<=%d", o.cap))
-	r.Add(prefix+"connections_peak_between", float64(o.peak), "connections", "-")
-	o.resolve.report(r, prefix+"resolve", "<=0", "<=1.1", "<=2.1")
-	o.find.report(r, prefix+"kad_find", "-", "-", "-")
-	o.bind.report(r, prefix+"bind", "<=0", "<=3.1", "-")
-	o.provide.report(r, prefix+"kad_provide", "-", "-", "-")
-}
-
-func (s *samples) report(r *figures.Report, name, failed, p50, p90 string) {
-	r.Add(name+"_operations", float64(len(s.rtts)), "operations", ">=100")
-	r.Add(name+"_failed", float64(s.failed), "operations", failed)
-	r.Add(name+"_p50", percentile(s.rtts, 50), "rtt", p50)
-	r.Add(name+"_p90", percentile(s.rtts, 90), "rtt", p90)
-	r.Add(name+"_p99", percentile(s.rtts, 99), "rtt", "-")
-	r.Add(name+"_messages", mean(s.messages), "requests", "-")
-}
-
-// kadProtocol is kad-dht's own in the default overlay.
-var kadProtocol = discovery.KadProtocol(pipe.DefaultOverlay)
-
-// randomCid is one that nobody has provided before.
-func randomCid() cid.Cid {
-	mh, err := multihash.Sum([]byte(strconv.FormatUint(rand.Uint64(), 10)), multihash.SHA2_256, -1)
-	if err != nil {
-		panic(err)
-	}
-	return cid.NewCidV1(cid.Raw, mh)
-}
-
-// kadKey is where kad-dht puts the records of c.
-func kadKey(c cid.Cid) wire.Key { return sha256.Sum256(c.Hash()) }

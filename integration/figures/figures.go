@@ -41,6 +41,23 @@ func (f Figure) String() string {
 	return strings.Join([]string{"figure", f.Name, value, f.Unit, f.Bound, verdict}, " ")
 }
 
+// Parse reads a figure's line back. ok is false for a line that is none.
+func Parse(line string) (f Figure, ok bool) {
+	words := strings.Fields(line)
+	if len(words) != 6 || words[0] != "figure" || words[5] != "ok" && words[5] != "short" {
+		return Figure{}, false
+	}
+	f = Figure{Name: words[1], Unit: words[3], Bound: words[4], OK: words[5] == "ok"}
+	if words[2] != "-" {
+		value, err := strconv.ParseFloat(words[2], 64)
+		if err != nil {
+			return Figure{}, false
+		}
+		f.Value = &value
+	}
+	return f, true
+}
+
 // Report collects figures and writes each as it comes. Its methods are safe for
 // concurrent use.
 type Report struct {
@@ -65,15 +82,16 @@ func New(out io.Writer) (*Report, error) {
 	return r, nil
 }
 
-// Add reports a figure. What is no finite number counts as not measured. A
-// bound that cannot be read is a mistake of the caller and makes the figure
-// short.
+// Add reports a figure. It is judged as it is printed, with four digits: three
+// round trips are three, though their packets take a microsecond to send. What
+// is no finite number counts as not measured. A bound that cannot be read is a
+// mistake of the caller and makes the figure short.
 func (r *Report) Add(name string, value float64, unit, bound string) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		r.Missing(name, unit, bound)
 		return
 	}
-	r.add(Figure{Name: name, Value: &value, Unit: unit, Bound: bound, OK: holds(value, bound)})
+	r.add(Figure{Name: name, Value: &value, Unit: unit, Bound: bound, OK: holds(round(value), bound)})
 }
 
 // Missing reports that a figure could not be measured, for want of a peer or a
@@ -81,6 +99,9 @@ func (r *Report) Add(name string, value float64, unit, bound string) {
 func (r *Report) Missing(name, unit, bound string) {
 	r.add(Figure{Name: name, Unit: unit, Bound: bound})
 }
+
+// Relay reports a figure that another process has measured and judged.
+func (r *Report) Relay(f Figure) { r.add(f) }
 
 func (r *Report) add(f Figure) {
 	r.mu.Lock()

@@ -18,6 +18,7 @@ func TestFigureLines(t *testing.T) {
 	}
 	r.Add("resolve_p50", 1.00234, "rtt", "<=1.1")
 	r.Add("resolve_p90", 2.2, "rtt", "<=2.1")
+	r.Add("resolve_p99", 3.0004, "rtt", "<=3")
 	r.Add("throughput", 250000.4, "MiB/s", ">=250000")
 	r.Add("messages", 0.0001234, "msg", "-")
 	r.Add("nothing", math.NaN(), "s", "-")
@@ -28,6 +29,7 @@ func TestFigureLines(t *testing.T) {
 	}
 	want := `figure resolve_p50 1.002 rtt <=1.1 ok
 figure resolve_p90 2.2 rtt <=2.1 short
+figure resolve_p99 3 rtt <=3 ok
 figure throughput 250000 MiB/s >=250000 ok
 figure messages 0.0001234 msg - ok
 figure nothing - s - short
@@ -47,5 +49,35 @@ figure kubo_rss - MiB - short
 	first, _, _ := strings.Cut(string(lines), "\n")
 	if first != `{"name":"resolve_p50","value":1.00234,"unit":"rtt","bound":"<=1.1","ok":true}` {
 		t.Errorf("JSON line %s", first)
+	}
+}
+
+func TestFiguresOfAnotherProcessAreRelayed(t *testing.T) {
+	for _, line := range []string{
+		"figure resolve_p50 1.002 rtt <=1.1 ok",
+		"figure resolve_p90 2.2 rtt <=2.1 short",
+		"figure nothing - s - short",
+	} {
+		f, ok := Parse(line)
+		if !ok {
+			t.Fatalf("%q is no figure", line)
+		}
+		var out strings.Builder
+		r, err := New(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Relay(f)
+		if out.String() != line+"\n" {
+			t.Errorf("%q is relayed as %q", line, out.String())
+		}
+		if short := strings.HasSuffix(line, "short"); (r.Short() == 1) != short {
+			t.Errorf("%q: %d are short", line, r.Short())
+		}
+	}
+	for _, line := range []string{"", "PASS", "figure a 1 s - maybe", "figure a one s - ok", "figure a 1 s ok"} {
+		if f, ok := Parse(line); ok {
+			t.Errorf("%q is read as %v", line, f)
+		}
 	}
 }

@@ -114,8 +114,18 @@ func (w *World) Add(t testing.TB) *Node {
 	return w.AddThrough(t, w.Nodes[0])
 }
 
-// AddThrough starts one more node, which joins through the given ones.
+// AddThrough starts one more node, which joins through the given ones, and
+// waits a little before the next.
 func (w *World) AddThrough(t testing.TB, through ...*Node) *Node {
+	t.Helper()
+	n := w.Join(t, through...)
+	time.Sleep(w.cfg.Stagger)
+	return n
+}
+
+// Join starts one more node, which joins through the given ones, and returns
+// as soon as node.Start does.
+func (w *World) Join(t testing.TB, through ...*Node) *Node {
 	t.Helper()
 	n := &Node{Index: len(w.Nodes), Traffic: newTraffic()}
 	n.IP = ipOf(n.Index, 1)
@@ -134,7 +144,6 @@ func (w *World) AddThrough(t testing.TB, through ...*Node) *Node {
 	}
 	w.start(t, n)
 	w.Nodes = append(w.Nodes, n)
-	time.Sleep(w.cfg.Stagger)
 	return n
 }
 
