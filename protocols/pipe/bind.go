@@ -210,7 +210,7 @@ func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) 
 			term = max(term, f.Binding.Term+1)
 		}
 	}
-	return max(term, k.highestTerm(), 1), nil
+	return min(max(term, k.highestTerm(), 1), MaxNumber), nil // who has that one is told by the holders
 }
 
 // belowGrant takes one off a term that this node has granted and that nobody is
