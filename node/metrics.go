@@ -22,9 +22,11 @@ func newRegistry() *prometheus.Registry {
 
 // pipeTracer counts what the pipe service does.
 type pipeTracer struct {
-	hear   func(pipe.Event) // told each event beside
-	events *prometheus.CounterVec
-	took   *prometheus.HistogramVec
+	hear     func(pipe.Event) // told each event beside
+	events   *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+	records  *prometheus.CounterVec
+	messages *prometheus.CounterVec
 }
 
 func newPipeTracer(r prometheus.Registerer, hear func(pipe.Event)) *pipeTracer {
@@ -39,8 +41,16 @@ func newPipeTracer(r prometheus.Registerer, hear func(pipe.Event)) *pipeTracer {
 			Help:    "How long it took, by kind.",
 			Buckets: prometheus.ExponentialBuckets(1e-6, 10, 8),
 		}, []string{"kind"}),
+		records: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "panpipe_pipe_records_total",
+			Help: "Records that were brought to their holders together, by kind: renew, withdraw, restore.",
+		}, []string{"kind"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "panpipe_pipe_messages_total",
+			Help: "Messages that this took, by kind.",
+		}, []string{"kind"}),
 	}
-	r.MustRegister(t.events, t.took)
+	r.MustRegister(t.events, t.took, t.records, t.messages)
 	return t
 }
 
@@ -48,6 +58,10 @@ func newPipeTracer(r prometheus.Registerer, hear func(pipe.Event)) *pipeTracer {
 func (t *pipeTracer) Trace(e pipe.Event) {
 	t.hear(e)
 	t.events.WithLabelValues(string(e.Kind), e.Code.String()).Inc()
+	if e.Records > 0 {
+		t.records.WithLabelValues(string(e.Kind)).Add(float64(e.Records))
+		t.messages.WithLabelValues(string(e.Kind)).Add(float64(e.Messages))
+	}
 	if e.Took > 0 {
 		t.took.WithLabelValues(string(e.Kind)).Observe(e.Took.Seconds())
 	}

@@ -100,14 +100,6 @@ func (m *Machine) Filter(ruleset string) {
 	m.Sh("nft -f - <<'END'\n%s\nEND", ruleset)
 }
 
-// Unplug takes the machine off its networks without a word to anybody.
-func (m *Machine) Unplug() {
-	m.lab.t.Helper()
-	for i := range m.ports {
-		m.Sh("ip link set %s down", port(i))
-	}
-}
-
 func (l *Lab) run(program string, args ...string) string {
 	l.t.Helper()
 	out, err := exec.Command(program, args...).CombinedOutput()

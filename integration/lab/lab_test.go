@@ -51,7 +51,7 @@ func TestFilterResets(t *testing.T) {
 
 func listen(t *testing.T, m *Machine, network, addr string) (l net.Listener) {
 	t.Helper()
-	m.Do(func() {
+	m.do(func() {
 		var err error
 		if l, err = net.Listen(network, addr); err != nil {
 			t.Error(err)
@@ -64,7 +64,7 @@ func listen(t *testing.T, m *Machine, network, addr string) (l net.Listener) {
 // dial tells whether a connection comes about within a second.
 func dial(t *testing.T, m *Machine, addr string) (err error) {
 	t.Helper()
-	m.Do(func() {
+	m.do(func() {
 		var c net.Conn
 		if c, err = net.DialTimeout("tcp4", addr, time.Second); err == nil {
 			c.Close()
@@ -79,7 +79,7 @@ func TestRouterMapsPorts(t *testing.T) {
 	home.MapPorts()
 	// NAT-PMP (RFC 6886): ask for the outside address.
 	var answer [12]byte
-	home.Host("laptop").Do(func() {
+	home.Host("laptop").do(func() {
 		c, err := net.DialTimeout("udp4", "192.168.1.1:5351", time.Second)
 		if err != nil {
 			t.Error(err)

@@ -2,6 +2,8 @@ package pipe
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -10,6 +12,9 @@ import (
 
 // bindTries is how often a bind starts over at a higher number.
 const bindTries = 4
+
+// bindPause is a quarter of the longest rest before the third try.
+const bindPause = 25 * time.Millisecond
 
 // Listen binds a pipe and serves it until the Listener is closed. It returns
 // when five of the nodes closest to the pipe's key, or all there are, hold the
@@ -35,6 +40,9 @@ func (s *Service) Listen(ctx context.Context, id ID, o ListenOptions) (*Listener
 	p, err := (*publication)(nil), l.permitted()
 	if err == nil {
 		p, err = l.bind(ctx, o.Term)
+	}
+	if err == nil {
+		l.stands()
 	}
 	if err == nil && !s.spawn(func(ctx context.Context) { l.keep(ctx, p) }) {
 		err = errClosed()
@@ -70,7 +78,7 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 	}
 	l := &Listener{
 		s: s, pipe: id, advertisement: adv, life: o.Life,
-		incoming: make(chan *Conn, o.Backlog), waiting: newShares(o.Backlog, 0), renew: make(chan struct{}, 1),
+		incoming: make(chan *Conn, o.Backlog), waiting: newShares(o.Backlog, 0), next: make(chan *publication, 1),
 		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
 	}
 	l.SetAllow(o.Allow)
@@ -119,12 +127,17 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		return nil, err
 	}
 	seq := uint64(0)
-	for range bindTries {
+	for try := range bindTries {
+		if err := l.rest(ctx, try); err != nil {
+			return nil, err
+		}
 		r, err := l.sign(ctx, term, seq, false)
 		if err != nil {
 			return nil, err
 		}
-		p := l.s.publish(ctx, r, l.auto)
+		p := l.s.newPublication(ctx, r, publishTime)
+		p.auto, p.heard = l.auto, &l.heard
+		p.walk(func(int, error) {})
 		o, err := l.settled(ctx, p)
 		if err != nil {
 			p.stop()
@@ -152,8 +165,26 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 	return nil, wire.Errorf(wire.Taken, "pipe %s is being bound elsewhere at the same time", l.pipe).WithNext("try again")
 }
 
+// rest lets a moment pass, by chance, before a bind starts over for the second
+// time: whoever binds at the same time must not stay in step.
+func (l *Listener) rest(ctx context.Context, try int) error {
+	if try < 2 {
+		return nil
+	}
+	moment := time.NewTimer(rand.N(bindPause << try))
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+		return nil
+	case <-l.over:
+		return l.failure()
+	case <-ctx.Done():
+		return wire.Errorf(wire.CodeOf(ctx.Err()), "binding pipe %s: %w", l.pipe, ctx.Err())
+	}
+}
+
 // firstTerm is the capability's, or what the owner asks for, or the highest
-// that this node has heard of.
+// that this node has bound itself, or one above the highest of another binder.
 func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) {
 	switch {
 	case l.advertisement.Binders != Exclusive:
@@ -167,8 +198,35 @@ func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) 
 	if err != nil {
 		return 0, err
 	}
+	term := st.Term
+	if st.Successor != nil {
+		term++
+	} else if term, err = l.belowGrant(ctx, term); err != nil {
+		return 0, err
+	}
 	k := l.s.cache.records(l.pipe)
-	return max(st.Term, k.highestTerm(), 1), nil
+	for _, f := range k.records {
+		if f.Binding.Binder != l.s.cfg.principal() {
+			term = max(term, f.Binding.Term+1)
+		}
+	}
+	return max(term, k.highestTerm(), 1), nil
+}
+
+// belowGrant takes one off a term that this node has granted and that nobody is
+// known to have used: an owner that starts again must not be in the way of whom
+// it has let bind the pipe. If that term was used, the holders show it.
+func (l *Listener) belowGrant(ctx context.Context, term uint64) (uint64, error) {
+	grants, err := l.s.cfg.Store.Grants(ctx, l.pipe)
+	now := time.Now()
+	granted := func(g GrantRecord) bool {
+		return g.Right == identity.RightBind && g.Term == term && now.Before(g.Expiry) &&
+			!l.s.revoked.revokes(l.pipe, identity.Capability{Nonce: g.Nonce, Expiry: g.Expiry})
+	}
+	if err == nil && term > 1 && slices.ContainsFunc(grants, granted) {
+		term--
+	}
+	return term, err
 }
 
 // settled waits until the record is safe, or is in somebody's way.

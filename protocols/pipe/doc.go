@@ -201,9 +201,10 @@
 //
 // Request{store} brings up to 128 records, of one pipe or of many; each is
 // judged for itself and has its result, in the same order. key is where closer
-// servers are wanted for. A record is stored at the 20 servers closest to its
-// key; a bind is done when min(5, servers there are) of them have it. The
-// results:
+// servers are wanted for; without records, it only asks. A record is stored at
+// the 20 servers closest to its key; a bind is done when min(5, servers there
+// are) of them have it. A server that others name counts there until it has
+// failed, but no longer than 1 s unless it answers. The results:
 //
 //	ok            held; displaced has the live bindings of others that it ended
 //	forbidden     brought by another peer than its binder, or its capability is
@@ -255,12 +256,66 @@
 // The bind is done when every holder that showed the old record has the new
 // one or has failed, and the old binder has answered or been silent for 2 s.
 //
+// Each binder is told once: a record of its that turns up again, with a seq no
+// higher than the one it has acknowledged the end of, is passed by. A binder
+// also stops to serve when a record that beats its own comes to it in another
+// way: as a Store, as `taken` in the answer to one, or in a query of its own.
+//
 // # Renewal and withdrawal
 //
-// Life is 30 minutes, unless asked otherwise. A binder signs anew at half
-// life, and at once when its endpoints change. At its end, and when the node
-// stops, it stores a tombstone: the same with a higher seq, withdrawn, no
-// endpoints.
+// Life is 30 minutes, unless asked otherwise. A binder signs anew at half life,
+// up to a twentieth of the life earlier by chance, and at once when its
+// endpoints change; at its end, and when the node stops, it stores a tombstone:
+// the same with a higher seq, withdrawn, no endpoints.
+//
+// One record goes out by a walk. Several are swept: what is due, with what is
+// due within a quarter of its life, is sorted by key, and each server gets one
+// Store with every record for which it is among the 20 closest known, or the
+// four next, as far as 128 records and the cap of a request allow; 10 at a time,
+// in the order of the keys. key of each Store is that of the record of whose neighbourhood the
+// fewest answers have told, so that every record has the opinion of three
+// servers, where there are so many: an answer tells of all keys that are no
+// farther from the one asked for than the farthest server that it names, and of
+// every key if it names fewer than 20. Who is named is a candidate for all
+// records. The next closest takes the place of a server that fails, or that
+// answers `not-close` or anything else but `ok`. After `not-close`, where fewer
+// than 20 closer ones are known, the binder among them, that server is asked who
+// they are; where so many are known nobody farther is asked. One
+// that does not answer within 2 s makes place meanwhile; one that fails is
+// asked again only by a new address; one that is `busy` after 1, 2, 4 and 8 s.
+// So a round of many records costs about one message for each server that is
+// close to any of them.
+//
+// Published out of turn are:
+//
+//	endpoints changed       at once, then after 1, 2, 4 … 30 s from one to the
+//	                        next, the newest state always in the end; the first
+//	                        pause again after a minute of rest. Not if what is
+//	                        held is what would be signed
+//	`expired`, with a newer record of this binder: with a higher seq, likewise,
+//	                        since two nodes with one key would chase each other
+//	nobody but this node has it, and others are there: after 30 s, then twice
+//	                        as long each time, up to a quarter of the life
+//	few holders             looked at each minute: of the 20 servers known now
+//	                        to be closest to the key fewer than 5 have the
+//	                        record, and 5 or more had at the first look; not in
+//	                        the first eighth of a life
+//
+// The last is for holders that leave together, and for a crowd that comes in
+// between. A connection that closes is no sign of either: connection managers
+// close what they like.
+//
+// An owner binds under the highest term that it has used; one above it if it
+// was replaced, or knows of another binder under it; and one below it if it has
+// granted that term, and the grant is not known to be used. A bind that meets a
+// higher number starts over at most three times, from the second time on after
+// a short rest by chance.
+//
+// An overlay that was split serves what each part has bound. When it is whole
+// again the next renewal on either side, or a query by the loser, ends that:
+// the binder with the lower rank is answered `taken`, or is told `replaced`.
+// What a part has not heard to be withdrawn ends there with its life, and
+// readers may take it for live until skew after that.
 //
 // # Connection
 //

@@ -134,34 +134,47 @@ func TestProgressCountsTheClosestAlone(t *testing.T) {
 	for i := range 30 {
 		ids = append(ids, peer.ID(fmt.Sprint(i)))
 	}
-	p.saw(ids...)
-	p.saw(ids...)
+	p.saw(true, ids...)
+	p.saw(true, ids...)
 	if len(p.nodes) != 30 {
 		t.Fatalf("%d nodes", len(p.nodes))
 	}
 	for _, n := range p.nodes[25:] {
 		p.set(n.id, stored)
 	}
-	if p.enough() {
+	if p.enough(true) {
 		t.Error("five copies far away are called enough")
 	}
 	for i, n := range p.nodes[:5] {
-		if p.enough() {
+		if p.enough(true) {
 			t.Errorf("%d copies are called enough", i)
 		}
 		p.set(n.id, stored)
 	}
-	if !p.enough() {
+	if !p.enough(true) {
 		t.Error("five of the closest are not enough")
 	}
-	if all, near := p.copies(); all != 10 || near != 5 {
+	if all, near := p.copies(true); all != 10 || near != 5 {
 		t.Errorf("%d copies, %d near", all, near)
 	}
 	for _, n := range p.nodes[5:20] {
 		p.set(n.id, silent)
 	}
-	if _, near := p.copies(); near != 10 {
+	if _, near := p.copies(true); near != 10 {
 		t.Errorf("%d near when those between are silent, expected 10", near)
+	}
+}
+
+func TestGhostsNearAKeyAreBelievedForAWhileAlone(t *testing.T) {
+	p := progress{key: IDOf([]byte("x")).Key()}
+	for i := range 60 {
+		p.saw(true, peer.ID(fmt.Sprint(i)))
+	}
+	for _, n := range p.nodes[40:46] {
+		p.set(n.id, stored)
+	}
+	if p.enough(true) || !p.enough(false) {
+		t.Errorf("believing what is named %v, else %v", p.enough(true), p.enough(false))
 	}
 }
 

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"context"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -13,6 +14,18 @@ func (s *Service) learn(now time.Time, f Found) {
 	id := f.Binding.Pipe
 	if s.cache.add(id, now, f) {
 		s.cache.add(id, now, s.heldFor(id.Key(), now)...)
+	}
+	s.yield(f, now)
+}
+
+// yield ends this node's own listener when a record that it has come across, in
+// whatever way, takes the pipe from it.
+func (s *Service) yield(f Found, now time.Time) {
+	s.mu.Lock()
+	l := s.listeners[f.Binding.Pipe]
+	s.mu.Unlock()
+	if l != nil && l.standing() && l.beatenBy(f.Binding, now) {
+		s.spawn(func(ctx context.Context) { l.loseOrEnd(ctx, f.Binding, f.Envelope) })
 	}
 }
 

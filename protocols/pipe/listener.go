@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -27,8 +29,9 @@ type Listener struct {
 	grant         identity.Capability // what capability says
 	auto          bool                // the owner's term rises as needed
 	incoming      chan *Conn
+	next          chan *publication // of the next record, from the Service's renewals
+	heard         acknowledged
 	waiting       *shares // of incoming, by who dialled
-	renew         chan struct{}
 	replaced      chan struct{}
 	over          chan struct{}
 	unkeep        func()      // lets go of the pipe's revocations; set by register
@@ -42,6 +45,13 @@ type Listener struct {
 	envelope []byte
 	signed   time.Time
 	holders  int
+	heldBy   map[peer.ID]bool // the other nodes among them
+	near     int              // most of these that were known near the key; 0 = not looked yet
+	kept     bool             // bound, so that it is to be renewed
+	due      time.Time        // of the next record
+	atLeast  uint64           // its seq
+	retry    time.Duration    // pause after which an unheard record is repeated; 0 = it was heard
+	contests damper           // of records in the way of which nothing came
 	allow    map[identity.Principal]bool
 	err      error // what Accept gives when over
 }
@@ -103,14 +113,19 @@ func (l *Listener) Status() ListenerStatus {
 // Close stops to serve and withdraws the binding, for which it takes at most 3
 // seconds. Connections that were accepted stay open. It is idempotent.
 func (l *Listener) Close() error {
+	l.closeBy(func() { l.withdraw(context.Background()) })
+	return nil
+}
+
+// closeBy stops to serve, the first time, and withdraws what was bound.
+func (l *Listener) closeBy(withdraw func()) {
 	l.closeOnce.Do(func() {
 		defer close(l.withdrawn)
 		if l.end(net.ErrClosed) {
-			l.withdraw(context.Background())
+			withdraw()
 		}
 	})
 	<-l.withdrawn
-	return nil
 }
 
 // end makes the listener stop, for the reason that Accept then gives. It
@@ -230,12 +245,4 @@ func (l *Listener) revokedBy(r Revocation) {
 	}
 	l.end(wire.Errorf(wire.Forbidden, "the capability to bind pipe %s is revoked", l.pipe).
 		WithNext("ask the owner for a new one"))
-}
-
-// renewNow asks for a new record without waiting for half of its life.
-func (l *Listener) renewNow() {
-	select {
-	case l.renew <- struct{}{}:
-	default:
-	}
 }

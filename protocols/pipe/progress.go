@@ -24,6 +24,7 @@ type copyAt struct {
 	id       peer.ID
 	distance wire.Key
 	state    copyState
+	hearsay  bool // named by another alone, and never heard
 }
 
 type copyState uint8
@@ -35,13 +36,14 @@ const (
 	silent  // did not answer
 )
 
-// saw adds nodes that exist.
-func (p *progress) saw(ids ...peer.ID) {
+// saw adds nodes that exist, or are said to.
+func (p *progress) saw(hearsay bool, ids ...peer.ID) {
 	for _, id := range ids {
-		if p.find(id) != nil {
+		if n := p.find(id); n != nil {
+			n.hearsay = n.hearsay && hearsay
 			continue
 		}
-		n := copyAt{id: id, distance: p.key.Distance([]byte(id))}
+		n := copyAt{id: id, distance: p.key.Distance([]byte(id)), hearsay: hearsay}
 		at, _ := slices.BinarySearchFunc(p.nodes, n, func(a, b copyAt) int {
 			return bytes.Compare(a.distance[:], b.distance[:])
 		})
@@ -50,7 +52,7 @@ func (p *progress) saw(ids ...peer.ID) {
 }
 
 func (p *progress) set(id peer.ID, state copyState) {
-	p.saw(id)
+	p.saw(false, id)
 	p.find(id).state = state
 }
 
@@ -64,11 +66,12 @@ func (p *progress) find(id peer.ID) *copyAt {
 }
 
 // copies counts the nodes that have the record, and those of the Replication
-// closest that do. Nodes that refused or do not answer are no holders.
-func (p *progress) copies() (all, close int) {
+// closest that do. Nodes that refused or do not answer are no holders, nor are
+// those that others alone have named, unless they are believed.
+func (p *progress) copies(believe bool) (all, close int) {
 	rank := 0
 	for _, n := range p.nodes {
-		if n.state == refused || n.state == silent {
+		if n.state == refused || n.state == silent || n.hearsay && !believe {
 			continue
 		}
 		rank++
@@ -92,13 +95,18 @@ func (p *progress) held(self peer.ID) (anywhere, elsewhere bool) {
 	return anywhere, elsewhere
 }
 
+// others reports whether a node other than self is known.
+func (p *progress) others(self peer.ID) bool {
+	return slices.ContainsFunc(p.nodes, func(n copyAt) bool { return n.id != self })
+}
+
 // anyRefused reports whether a node answered that it will not take the record.
 func (p *progress) anyRefused() bool {
 	return slices.ContainsFunc(p.nodes, func(n copyAt) bool { return n.state == refused })
 }
 
 // enough reports that the record is safe, whatever nodes are still to come.
-func (p *progress) enough() bool {
-	_, close := p.copies()
+func (p *progress) enough(believe bool) bool {
+	_, close := p.copies(believe)
 	return close >= enoughCopies
 }

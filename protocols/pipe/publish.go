@@ -14,20 +14,26 @@ import (
 const (
 	publishTime  = time.Minute     // the longest that one record is carried around
 	replacedTime = 2 * time.Second // an old binder that is silent for so long is not waited for
+	hearsayTime  = time.Second     // nodes that are named and not heard are not waited for longer
 )
 
-// publication brings one record to the nodes that are to hold it. The walk's
-// question is the Store itself, so that each node costs one message.
+// publication brings one record to the nodes that are to hold it. It is the
+// state of one record alone: who has it, who must be told, what is in its way.
+// A walk drives it, whose question is the Store itself, so that each node costs
+// one message; or a sweep drives many.
 //
-//	own holder, walk ─┬▶ enough copies, old binder told: done closes ─▶ rest of the walk ─▶ over closes
-//	                  └▶ a node shows a record that stands in the way: verdict, blocked closes
+//	own holder, nodes ─┬▶ enough copies, old binder told: done closes ─▶ the other nodes ─▶ over closes
+//	                   └▶ a node shows a record that stands in the way: verdict, blocked closes
 type publication struct {
-	// Fixed after publish.
+	// Fixed after newPublication.
 	s       *Service
 	record  Record
 	key     wire.Key
 	auto    bool // a binding of another at the same term stands in the way too
+	heard   *acknowledged
+	ctx     context.Context // of all that the publication does
 	stop    context.CancelFunc
+	begun   time.Time
 	done    chan struct{}
 	blocked chan struct{}
 	over    chan struct{}
@@ -39,6 +45,7 @@ type publication struct {
 	verdict  *obstacle        // first thing in the way
 	lastErr  error            // of the nodes that failed or refused
 	isDone   bool
+	doubts   bool           // hearsay counts no more
 	wg       sync.WaitGroup // tells of old binders
 }
 
@@ -48,70 +55,114 @@ type obstacle struct {
 	envelope []byte
 }
 
-// publish starts to bring a record to its holders, and goes on when ctx is over.
-func (s *Service) publish(ctx context.Context, r Record, auto bool) *publication {
-	ctx, cancel := s.beyond(ctx, publishTime)
+// newPublication makes a publication that has time to go on, also when ctx is
+// over. Its driver calls begin, then missed, or saw and read, for every node
+// that was asked, then finish.
+func (s *Service) newPublication(ctx context.Context, r Record, most time.Duration) *publication {
+	ctx, cancel := s.beyond(ctx, most)
 	p := &publication{
-		s: s, record: r, key: r.Pipe().Key(), auto: auto, stop: cancel,
+		s: s, record: r, key: r.Pipe().Key(), heard: new(acknowledged), ctx: ctx, stop: cancel, begun: time.Now(),
 		done: make(chan struct{}), blocked: make(chan struct{}), over: make(chan struct{}),
 		told: make(map[peer.ID]bool),
 	}
 	p.progress.key = p.key
-	if !s.spawn(func(context.Context) { p.run(ctx) }) {
-		p.lastErr = errClosed()
-		cancel()
-		close(p.over)
-	}
 	return p
 }
 
-func (p *publication) run(ctx context.Context) {
-	defer close(p.over)
-	defer p.stop()
-	started := time.Now()
-	p.mu.Lock()
-	for _, n := range p.s.cfg.Router.Closer(p.key, Replication) {
-		p.progress.saw(n.ID)
-	}
-	p.mu.Unlock()
-	p.storeHere(ctx)
-	// What an answer sets going outlives the one ask: it has the publication's time.
-	ask := func(asking context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) { return p.ask(asking, ctx, to) }
-	if _, err := p.s.cfg.Router.Walk(ctx, p.key, ask); err != nil {
-		p.note(err)
-	}
-	p.wg.Wait()
-	p.s.trace(EventBind, p.result(), time.Since(started))
+// publish starts to bring a record to its holders by a walk, and goes on when
+// ctx is over.
+func (s *Service) publish(ctx context.Context, r Record, auto bool) *publication {
+	p := s.newPublication(ctx, r, publishTime)
+	p.auto = auto
+	p.walk(func(int, error) {})
+	return p
 }
 
-// storeHere makes this node a holder of its own record if it is close enough.
-func (p *publication) storeHere(ctx context.Context) {
+// walk starts to bring the record to the nodes on the way to its key, and tells
+// in the end how many messages that took.
+func (p *publication) walk(ended func(messages int, err error)) {
+	started := p.s.spawn(func(context.Context) {
+		patience := time.AfterFunc(hearsayTime, p.doubt)
+		defer patience.Stop()
+		p.begin()
+		r, err := p.s.cfg.Router.Walk(p.ctx, p.key, p.ask)
+		if err != nil {
+			p.note(err)
+		}
+		p.finish()
+		ended(r.Asked, err)
+	})
+	if !started {
+		p.fail(errClosed())
+	}
+}
+
+// begin makes this node a holder, if it is close enough, and returns the nodes
+// known near the key.
+func (p *publication) begin() []peer.AddrInfo {
+	near := p.s.cfg.Router.Closer(p.key, Replication)
+	p.saw(false, near)
 	var a Answer
 	out, err := p.s.holdVerified(Deposit{From: p.s.cfg.Self}, p.record, time.Now(), &a)
 	r := StoreResult{Code: wire.CodeOf(err), Outcome: out}
 	if err != nil {
 		r.Reason = err.Error()
 	}
-	a.Results = []StoreResult{r}
-	p.read(ctx, p.s.cfg.Self, a)
+	p.readRevocations(a)
+	p.read(p.s.cfg.Self, r)
+	return near
 }
 
-// ask stores at one node, in the time that the walk gives it; all is the time
-// of the whole publication.
-func (p *publication) ask(asking, all context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) {
-	a, err := p.s.store(asking, to, p.key, []Record{p.record})
+// finish waits for old binders that are still being told, and ends the publication.
+func (p *publication) finish() {
+	p.wg.Wait()
+	p.s.trace(EventBind, p.result(), time.Since(p.begun))
+	p.stop()
+	close(p.over)
+}
+
+// fail ends a publication that could not even begin.
+func (p *publication) fail(err error) {
+	p.note(err)
+	p.stop()
+	close(p.over)
+}
+
+// ask stores at one node, in the time that the walk gives it.
+func (p *publication) ask(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInfo, error) {
+	a, err := p.s.store(ctx, to, p.key, []Record{p.record})
 	if err != nil {
-		p.note(err)
-		p.mark(to.ID, silent)
+		p.missed(to.ID, err)
 		return a.Closer, err
 	}
-	p.mu.Lock()
-	for _, n := range a.Closer {
-		p.progress.saw(n.ID)
-	}
-	p.mu.Unlock()
-	p.read(all, to.ID, a)
+	p.saw(true, a.Closer)
+	p.readRevocations(a)
+	p.read(to.ID, a.Results[0])
 	return a.Closer, nil
+}
+
+// saw notes nodes that exist.
+func (p *publication) saw(hearsay bool, nodes []peer.AddrInfo) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range nodes {
+		p.progress.saw(hearsay, n.ID)
+	}
+}
+
+// doubt counts only nodes that this node has heard itself, from now on: who
+// names ghosts must not keep a record from being safe.
+func (p *publication) doubt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubts = true
+	p.checkLocked()
+}
+
+// missed notes that a node did not answer well.
+func (p *publication) missed(from peer.ID, err error) {
+	p.note(err)
+	p.mark(from, silent)
 }
 
 func (p *publication) note(err error) {
@@ -120,13 +171,16 @@ func (p *publication) note(err error) {
 	p.lastErr = err
 }
 
-// read takes in what a holder answered.
-func (p *publication) read(ctx context.Context, from peer.ID, a Answer) {
+func (p *publication) readRevocations(a Answer) {
 	p.s.readRevocations(p.record.Pipe(), a.Revocations)
-	r := a.Results[0]
+}
+
+// read takes in what became of the record at a holder. Revocations of its
+// answer have been read before.
+func (p *publication) read(from peer.ID, r StoreResult) {
 	if r.Code == wire.OK {
 		for _, envelope := range r.Displaced {
-			p.displaced(ctx, envelope)
+			p.displaced(envelope)
 		}
 		p.mark(from, stored)
 		return
@@ -153,7 +207,7 @@ func (p *publication) mark(from peer.ID, state copyState) {
 }
 
 func (p *publication) checkLocked() {
-	if !p.isDone && p.verdict == nil && p.telling == 0 && p.progress.enough() {
+	if !p.isDone && p.verdict == nil && p.telling == 0 && p.progress.enough(!p.doubts) {
 		p.isDone = true
 		close(p.done)
 	}
@@ -181,8 +235,8 @@ func (p *publication) yields(b Binding, now time.Time) bool {
 }
 
 // displaced judges a record that a holder gave up for this one, and tells its
-// binder.
-func (p *publication) displaced(ctx context.Context, envelope []byte) {
+// binder, once.
+func (p *publication) displaced(envelope []byte) {
 	own := p.record.Binding
 	if own == nil {
 		return
@@ -199,6 +253,8 @@ func (p *publication) displaced(ctx context.Context, envelope []byte) {
 	case p.auto && (b.Term > own.Term || b.Term == own.Term && b.LiveAt(time.Now())):
 		p.block(b, envelope)
 		return
+	case p.heard.has(id, b.Seq):
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -207,18 +263,20 @@ func (p *publication) displaced(ctx context.Context, envelope []byte) {
 	}
 	p.told[id] = true
 	p.telling++
-	p.wg.Go(func() { p.tell(ctx, peer.AddrInfo{ID: id, Addrs: unseen(Found{Binding: b}).few()}) })
+	p.wg.Go(func() { p.tell(peer.AddrInfo{ID: id, Addrs: unseen(Found{Binding: b}).few()}, b.Seq) })
 }
 
 // tell lets the old binder know, and waits until it has stopped to serve.
-func (p *publication) tell(ctx context.Context, to peer.AddrInfo) {
-	ctx, cancel := context.WithTimeout(ctx, replacedTime)
+func (p *publication) tell(to peer.AddrInfo, seq uint64) {
+	ctx, cancel := context.WithTimeout(p.ctx, replacedTime)
 	defer cancel()
 	_, err := p.s.request(ctx, to, &pb.Request{Op: &pb.Request_Replaced{
 		Replaced: &pb.Replaced{Binding: p.record.Envelope},
 	}})
 	if err != nil {
 		p.s.cfg.Log.Info("the old binder did not acknowledge that it is replaced", "pipe", p.record.Pipe(), "binder", to.ID, "error", err)
+	} else {
+		p.heard.add(to.ID, seq)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -246,7 +304,7 @@ func (p *publication) obstacle() *obstacle {
 func (p *publication) copies() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all, _ := p.progress.copies()
+	all, _ := p.progress.copies(true)
 	return all
 }
 
@@ -265,4 +323,53 @@ func (p *publication) result() error {
 		return wire.Errorf(wire.CodeOf(p.lastErr), "no node holds the record: %w", p.lastErr)
 	}
 	return wire.Errorf(wire.Unreachable, "no node was there to hold the record")
+}
+
+// unheard reports that others are there to hold the record, and that nobody but
+// this node has it: it should be tried again.
+func (p *publication) unheard() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, elsewhere := p.progress.held(p.s.cfg.Self)
+	return p.verdict == nil && !elsewhere && p.progress.others(p.s.cfg.Self)
+}
+
+// holders are the other nodes that have the record.
+func (p *publication) holders() map[peer.ID]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make(map[peer.ID]bool)
+	for _, n := range p.progress.nodes {
+		if n.state == stored && n.id != p.s.cfg.Self {
+			out[n.id] = true
+		}
+	}
+	return out
+}
+
+// acknowledged remembers which binders have said that they are replaced, so
+// that each hears of a move once: an old record of theirs may turn up again.
+type acknowledged struct {
+	mu  sync.Mutex
+	seq map[peer.ID]uint64 // of the newest of their records that is known to be over
+}
+
+// maxAcknowledged bounds them; whoever comes later may be told twice.
+const maxAcknowledged = 64
+
+func (a *acknowledged) has(p peer.ID, seq uint64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.seq[p] >= seq
+}
+
+func (a *acknowledged) add(p peer.ID, seq uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.seq == nil {
+		a.seq = make(map[peer.ID]uint64)
+	}
+	if _, ok := a.seq[p]; ok || len(a.seq) < maxAcknowledged {
+		a.seq[p] = max(a.seq[p], seq)
+	}
 }

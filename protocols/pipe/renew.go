@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -10,9 +11,6 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
-
-// retryRenewal is how soon a renewal that could not be made is tried again.
-const retryRenewal = 30 * time.Second
 
 // sign makes the next record and stores its numbers before anybody sees it.
 // seq is at least atLeast, above all earlier ones, and not below Unix
@@ -76,39 +74,36 @@ func (s *Service) updateState(ctx context.Context, id ID, change func(*BindState
 	return s.cfg.Store.SaveState(ctx, id, st)
 }
 
-// keep watches a publication to its end and renews it: at half of its life, or
-// at once when this node's addresses change.
+// keep watches publications until the listener is over. The Service's renewals
+// make the next one when it is due.
 func (l *Listener) keep(ctx context.Context, p *publication) {
-	for {
-		if p = l.watch(ctx, p); p == nil {
-			return
-		}
+	for p != nil {
+		p = l.watch(ctx, p)
+	}
+	select {
+	case next := <-l.next:
+		next.stop()
+	default:
 	}
 }
 
-// watch follows one publication until the next is due, which it returns; nil
+// watch follows one publication until there is the next, which it returns; nil
 // when the listener is over.
 func (l *Listener) watch(ctx context.Context, p *publication) *publication {
 	defer p.stop()
-	due := time.NewTimer(l.renewal())
-	defer due.Stop()
-	over := p.over
+	over, blocked := p.over, p.blocked
 	for {
 		select {
 		case <-over:
 			over = nil
-			l.mu.Lock()
-			l.holders = p.copies()
-			l.mu.Unlock()
-		case <-p.blocked:
-			if next := l.contested(ctx, p.obstacle()); next != nil {
-				return next
+			l.published(p)
+		case <-blocked:
+			blocked = nil
+			if !l.contested(ctx, p.obstacle()) {
+				return nil
 			}
-			return nil
-		case <-due.C:
-			return l.again(ctx, due, 0)
-		case <-l.renew:
-			return l.again(ctx, due, 0)
+		case next := <-l.next:
+			return next
 		case <-l.over:
 			return nil
 		case <-ctx.Done():
@@ -117,71 +112,70 @@ func (l *Listener) watch(ctx context.Context, p *publication) *publication {
 	}
 }
 
-// renewal is the time to the next record: half of the life, or the end of the
-// capability if that comes first.
-func (l *Listener) renewal() time.Duration {
-	wait := l.life / 2
-	if l.capability != nil {
-		wait = min(wait, max(0, time.Until(l.grant.Expiry)))
+// stands notes that the binding is done, and to be renewed from now on.
+func (l *Listener) stands() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept, l.due = true, l.dueAfter(l.signed, jitter())
+	l.s.wakeRenewals()
+}
+
+// standing reports that the binding was done, and is not being lost already.
+func (l *Listener) standing() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.kept && !l.losing.Load()
+}
+
+// published takes in how a publication ended. One that nobody has heard is
+// repeated, after pauses that grow.
+func (l *Listener) published(p *publication) {
+	unheard := p.unheard()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holders, l.heldBy, l.near = p.copies(), p.holders(), 0
+	if !unheard {
+		l.retry = 0
+		return
 	}
-	return wait
+	l.retry = min(max(2*l.retry, retryRenewal), max(l.life/4, retryRenewal))
+	l.dueLocked(time.Now().Add(l.retry))
 }
 
 // contested judges what a holder shows against a standing binding: a newer
 // record of this node's own is passed by, another binder's ends the listener.
-func (l *Listener) contested(ctx context.Context, o *obstacle) *publication {
-	if o.binding.Binder == l.s.cfg.principal() {
-		return l.again(ctx, nil, o.binding.Seq+1)
+// It reports whether the listener goes on.
+func (l *Listener) contested(ctx context.Context, o *obstacle) bool {
+	own := o.binding.Binder == l.s.cfg.principal()
+	if !own && l.beatenBy(o.binding, time.Now()) {
+		l.loseOrEnd(ctx, o.binding, o.envelope)
+		return false
 	}
-	if !l.beatenBy(o.binding, time.Now()) {
-		return l.again(ctx, nil, 0) // it was revoked or has ended since
+	// Else it was revoked or has ended since. Two nodes with one key would pass
+	// each other by for ever, and faster than anybody could follow.
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if own {
+		l.atLeast = max(l.atLeast, o.binding.Seq+1)
 	}
-	l.loseOrEnd(ctx, o.binding, o.envelope)
-	return nil
-}
-
-// again signs and publishes the next record. What may pass is tried again until
-// the listener is over; without the right to bind it ends.
-func (l *Listener) again(ctx context.Context, due *time.Timer, atLeast uint64) *publication {
-	for {
-		r, err := l.sign(ctx, l.Status().Binding.Term, atLeast, false)
-		switch wire.CodeOf(err) {
-		case wire.OK:
-			return l.s.publish(ctx, r, false)
-		case wire.Expired, wire.Forbidden:
-			l.end(err)
-			return nil
-		case wire.Closed:
-			return nil
-		}
-		l.s.cfg.Log.Warn("binding could not be renewed", "pipe", l.pipe, "error", err)
-		retry := time.NewTimer(retryRenewal)
-		select {
-		case <-retry.C:
-		case <-l.renew:
-		case <-l.over:
-		case <-ctx.Done():
-		}
-		retry.Stop()
-		if isClosed(l.over) || ctx.Err() != nil {
-			return nil
-		}
+	at := l.contests.next(now)
+	l.contests.fire(at)
+	if at.After(now) {
+		at = at.Add(rand.N(l.contests.pause)) // or they would go on in step
 	}
+	l.dueLocked(at)
+	return true
 }
 
 // withdraw lets the holders know that this node serves the pipe no more.
 func (l *Listener) withdraw(ctx context.Context) {
-	term := l.Status().Binding.Term
 	ctx, cancel := context.WithTimeout(ctx, withdrawTime)
 	defer cancel()
-	r, err := l.sign(ctx, term, 0, true)
-	if err != nil {
-		l.s.cfg.Log.Warn("binding could not be withdrawn", "pipe", l.pipe, "error", err)
+	r, ok := l.tombstone(ctx)
+	if !ok {
 		return
 	}
-	l.s.learn(time.Now(), Found{
-		Binding: *r.Binding, Envelope: r.Envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
-	})
 	p := l.s.publish(ctx, r, false)
 	defer p.stop()
 	select {
@@ -190,6 +184,19 @@ func (l *Listener) withdraw(ctx context.Context) {
 		p.stop()
 		<-p.over
 	}
+}
+
+// tombstone signs the record that ends the listener's binding.
+func (l *Listener) tombstone(ctx context.Context) (Record, bool) {
+	r, err := l.sign(ctx, l.Status().Binding.Term, 0, true)
+	if err != nil {
+		l.s.cfg.Log.Warn("binding could not be withdrawn", "pipe", l.pipe, "error", err)
+		return Record{}, false
+	}
+	l.s.learn(time.Now(), Found{
+		Binding: *r.Binding, Envelope: r.Envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
+	})
+	return r, true
 }
 
 // pickEndpoints chooses what goes into a binding: allowed by the pipe, without

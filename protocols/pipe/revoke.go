@@ -116,8 +116,8 @@ func (s *Service) bring(ctx context.Context, to peer.AddrInfo, r Record) {
 	}
 }
 
-// restoreRevocations brings what this node has revoked to the holders again:
-// holders come and go. It does nothing while it is still at it.
+// restoreRevocations brings what this node has revoked to the holders again, in
+// one sweep: holders come and go. It does nothing while it is still at it.
 func (s *Service) restoreRevocations(ctx context.Context) {
 	if !s.restoring.CompareAndSwap(false, true) {
 		return
@@ -128,17 +128,17 @@ func (s *Service) restoreRevocations(ctx context.Context) {
 		s.cfg.Log.Warn("revocations could not be read", "error", err)
 		return
 	}
+	var publications []*publication
 	for _, stored := range all {
 		r, err := OpenRevocation(stored.Envelope)
 		if err != nil {
 			s.cfg.Log.Warn("a stored revocation is damaged", "pipe", stored.Pipe, "error", err)
 			continue
 		}
-		p := s.publish(ctx, Record{Revocation: &r, Envelope: stored.Envelope}, false)
-		select {
-		case <-p.over:
-		case <-ctx.Done():
-			return
-		}
+		publications = append(publications, s.newPublication(ctx, Record{Revocation: &r, Envelope: stored.Envelope}, sweepTime))
+	}
+	s.publishAll(publications, defaultSweepLimits(), EventRestore, sweepTime)
+	for _, p := range publications {
+		<-p.over
 	}
 }

@@ -21,15 +21,16 @@ const (
 // goroutines at once.
 type Service struct {
 	// Fixed after New.
-	cfg     Config
-	cache   *cache
-	limiter *rateLimiter
-	revoked *revokedSet
-	clocks  clocks
-	serving *shares // of the requests that are being served
-	places  *shares // of the pipe connections that are open
-	ctx     context.Context
-	cancel  context.CancelFunc
+	cfg      Config
+	cache    *cache
+	limiter  *rateLimiter
+	revoked  *revokedSet
+	clocks   clocks
+	serving  *shares       // of the requests that are being served
+	places   *shares       // of the pipe connections that are open
+	renewing chan struct{} // wakes renewals
+	ctx      context.Context
+	cancel   context.CancelFunc
 
 	restoring atomic.Bool // revocations are being brought to their holders again
 
@@ -64,6 +65,7 @@ func New(cfg Config) (*Service, error) {
 		revoked:   newRevokedSet(),
 		serving:   newShares(cfg.Limits.Requests, 0),
 		places:    newShares(cfg.Limits.Conns, cfg.Limits.Conns/8),
+		renewing:  make(chan struct{}, 1),
 		ctx:       ctx,
 		cancel:    cancel,
 		holder:    NewHolder(cfg.Self, cfg.Limits.Holder),
@@ -84,6 +86,7 @@ func (s *Service) Run(ctx context.Context) error {
 	s.cfg.Reach.Handle(BindingProtocol(s.cfg.Overlay), s.served(s.serveRequest))
 	s.cfg.Reach.Handle(ConnProtocol(s.cfg.Overlay), s.served(s.acceptStream))
 	defer s.unhandle() // Close may have come before Handle
+	s.spawn(s.renewals)
 	s.upkeep(ctx)
 	return s.Close() //nolint:contextcheck // what is bound is withdrawn after ctx is over
 }
@@ -127,25 +130,18 @@ func (s *Service) upkeep(ctx context.Context) {
 	defer sweep.Stop()
 	restore := time.NewTicker(restoreInterval)
 	defer restore.Stop()
-	changed := s.cfg.AddrsChanged
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.ctx.Done():
 			return
-		case _, ok := <-changed:
-			if !ok {
-				changed = nil
-			}
-			for _, l := range s.Listeners() {
-				l.renewNow()
-			}
 		case now := <-sweep.C:
 			s.holderMu.Lock()
 			s.holder.Sweep(now)
 			s.holderMu.Unlock()
 			s.revoked.sweep(now)
+			s.lookAround()
 		case <-restore.C:
 			s.spawn(s.restoreRevocations)
 		}
@@ -179,13 +175,29 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// closeListeners withdraws all at the same time.
+// closeListeners withdraws all at the same time: several in one sweep.
 func (s *Service) closeListeners() {
-	var wg sync.WaitGroup
-	for _, l := range s.Listeners() {
-		wg.Go(func() { l.Close() })
+	all := s.Listeners()
+	if len(all) == 1 {
+		all[0].Close()
+		return
 	}
-	wg.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), withdrawTime)
+	defer cancel()
+	var publications []*publication
+	for _, l := range all {
+		l.closeBy(func() {
+			if r, ok := l.tombstone(ctx); ok {
+				publications = append(publications, s.newPublication(ctx, r, withdrawTime))
+			}
+		})
+	}
+	limits := defaultSweepLimits()
+	limits.alpha *= 5 // there is little time
+	s.publishAll(publications, limits, EventWithdraw, withdrawTime)
+	for _, p := range publications {
+		<-p.over
+	}
 }
 
 // spawn runs task in a goroutine that Close ends and joins. It reports false

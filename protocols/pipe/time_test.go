@@ -41,11 +41,11 @@ func TestBindingIsRenewedAtHalfOfItsLife(t *testing.T) {
 		id := w.nodes[0].create(t, CreateOptions{})
 		l := w.nodes[0].listen(t, id, ListenOptions{Life: 10 * time.Minute})
 		first := l.Status().Binding
-		pass(5*time.Minute - time.Second)
+		pass(9*time.Minute/2 - time.Second)
 		if got := l.Status().Binding.Seq; got != first.Seq {
-			t.Errorf("renewed before half of its life")
+			t.Errorf("renewed more than a twentieth of its life before half of it")
 		}
-		pass(2 * time.Second)
+		pass(30*time.Second + 2*time.Second)
 		second := l.Status().Binding
 		if second.Seq <= first.Seq || second.Term != first.Term {
 			t.Errorf("second record seq %d term %d after seq %d term %d", second.Seq, second.Term, first.Seq, first.Term)

@@ -19,6 +19,9 @@ const (
 	EventAccept   EventKind = "accept"   // a connection was asked for by a dialer
 	EventQuery    EventKind = "query"    // a Query was answered
 	EventStore    EventKind = "store"    // a Store was answered
+	EventRenew    EventKind = "renew"    // bindings were stored again together; Records and Messages tell the load
+	EventWithdraw EventKind = "withdraw" // bindings were withdrawn together; likewise
+	EventRestore  EventKind = "restore"  // revocations were stored again together; likewise
 	EventReplaced EventKind = "replaced" // a binder was told that it lost its pipe
 	EventRequest  EventKind = "request"  // a request of this node was answered or failed; Took is its time
 	EventHostile  EventKind = "hostile"  // an answer held something foreign, forged or expired, and it was dropped
@@ -29,7 +32,7 @@ const (
 func EventKinds() []EventKind {
 	return []EventKind{
 		EventResolve, EventCached, EventBind, EventDial, EventAccept, EventQuery,
-		EventStore, EventReplaced, EventRequest, EventHostile, EventLimited,
+		EventStore, EventRenew, EventWithdraw, EventRestore, EventReplaced, EventRequest, EventHostile, EventLimited,
 	}
 }
 
@@ -40,6 +43,9 @@ type Event struct {
 	Code wire.Code     // how it ended
 	Took time.Duration // zero where no time is measured
 	Cap  Cap           // with EventLimited: what turned the peer away
+	// Records were brought to their holders, with so many messages; zero for
+	// other kinds.
+	Records, Messages int
 }
 
 // Cap names what an EventLimited ran into. The set is fixed.

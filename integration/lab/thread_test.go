@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Do calls f as if on the machine: the sockets that f opens itself, not in
+// do calls f as if on the machine: the sockets that f opens itself, not in
 // goroutines of its own, are the machine's.
-func (m *Machine) Do(f func()) {
+func (m *Machine) do(f func()) {
 	m.lab.t.Helper()
 	ns, err := os.Open(filepath.Join("/run/netns", m.Name))
 	if err != nil {

@@ -1,0 +1,281 @@
+package pipe
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// sweepLimits bound one sweep.
+type sweepLimits struct {
+	alpha     int           // messages out that hold a slot; three times as many in all
+	k         int           // servers nearest to a key that get its record
+	spare     int           // servers beyond these that get it too, if they get a message
+	records   int           // in one message
+	bytes     int           // of records in one message
+	opinions  int           // answers that tell of each record's neighbourhood, where there are so many
+	known     int           // candidates kept for each record that have not been asked
+	servers   int           // servers known in all
+	slowAfter time.Duration // a message out for so long gives its slot and its place to others
+	busyPause time.Duration // for a server that is busy, doubled each time
+	busyTries int           // after so many times it counts as failed
+}
+
+func defaultSweepLimits() sweepLimits {
+	return sweepLimits{
+		alpha: 10, k: Replication, spare: Replication / 5, records: MaxStoreRecords, bytes: MaxRequest - 1<<10,
+		opinions: 3, known: 4 * Replication, servers: 8192, slowAfter: 2 * time.Second,
+		busyPause: time.Second, busyTries: 5,
+	}
+}
+
+// sweep decides who gets which of many records, in how few messages. It is
+// pure: no clock, no lock, no network. The caller feeds it what happened, with
+// the time since the sweep began, and sends what step says.
+//
+// For each record it keeps the servers known near the key, as a walk does; but
+// a server is asked once, with every record for which it is among the k
+// nearest. A Store names closer servers for one key alone: these answers are
+// spread over the records, and whom one of them names is a candidate for all.
+//
+//	record and server   unsent ──letter──▶ under way ─┬─▶ held
+//	                       ▲                          ├─▶ declined: the next nearest takes its place
+//	                       └──a new address: once─────┴─▶ the server failed: so it does
+type sweep struct {
+	sweepLimits
+	self    peer.ID
+	records []*sweptRecord // in key order
+	byID    map[int]*sweptRecord
+	servers map[peer.ID]*sweptServer
+	out     []*letter
+	sent    int // letters so far
+}
+
+// sweptRecord is one record to be held by the servers nearest to its key.
+type sweptRecord struct {
+	id     int // the caller's
+	key    wire.Key
+	size   int              // bytes in a message
+	places []*sweptPlace    // nearest first
+	left   bool             // out of the sweep
+	cut    bool             // candidates had to give way
+	spoken map[peer.ID]bool // servers that told of its neighbourhood, or were asked to
+}
+
+// sweptServer is one server that the sweep knows of.
+type sweptServer struct {
+	id      peer.ID
+	addrs   []ma.Multiaddr
+	place   wire.Key
+	proven  bool          // known at first hand: to this node before, or by its answer
+	failed  bool          // could not be asked
+	retried bool          // has had its second chance
+	out     *letter       // under way to it
+	busy    int           // times that it turned a letter away
+	rest    time.Duration // it is left in peace until then
+	all     bool          // named all that it knows
+}
+
+// sweptPlace is what became of one record at one server.
+type sweptPlace struct {
+	*sweptServer
+	record *sweptRecord
+	dist   wire.Key
+	state  sweptState
+}
+
+type sweptState uint8
+
+const (
+	sweptUnsent sweptState = iota
+	sweptUnderWay
+	sweptHeld
+	sweptDeclined
+	sweptNotClose // declined, since it knows k that are closer
+)
+
+// letter is one message: records for one server, and the record about whose
+// key it is asked.
+type letter struct {
+	to      *sweptServer
+	about   *sweptRecord
+	records []*sweptPlace
+	since   time.Duration
+	slow    bool
+}
+
+// info is whom to send the letter to.
+func (l *letter) info() peer.AddrInfo {
+	return peer.AddrInfo{ID: l.to.id, Addrs: slices.Clone(l.to.addrs)}
+}
+
+// ids are the caller's numbers of the records in the letter.
+func (l *letter) ids() []int {
+	out := make([]int, len(l.records))
+	for i, p := range l.records {
+		out[i] = p.record.id
+	}
+	return out
+}
+
+func newSweep(self peer.ID, l sweepLimits) *sweep {
+	return &sweep{sweepLimits: l, self: self, byID: make(map[int]*sweptRecord), servers: make(map[peer.ID]*sweptServer)}
+}
+
+// addRecord takes a record in, under a number of the caller's. All records come
+// before the first step.
+func (m *sweep) addRecord(id int, key wire.Key, size int) {
+	r := &sweptRecord{id: id, key: key, size: size, spoken: make(map[peer.ID]bool)}
+	at, _ := slices.BinarySearchFunc(m.records, r, func(a, b *sweptRecord) int {
+		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.id, b.id))
+	})
+	m.records = slices.Insert(m.records, at, r)
+	m.byID[id] = r
+	for _, s := range m.servers {
+		m.place(r, s)
+	}
+}
+
+// dropRecord takes a record out: it is not sent any more.
+func (m *sweep) dropRecord(id int) { m.byID[id].left = true }
+
+// addServers takes in servers that this node knows at first hand, or that
+// another has named.
+func (m *sweep) addServers(infos []peer.AddrInfo, proven bool) {
+	for _, in := range infos {
+		if in.ID == m.self {
+			continue
+		}
+		s := m.servers[in.ID]
+		if s == nil {
+			if len(m.servers) >= m.sweepLimits.servers {
+				continue
+			}
+			s = &sweptServer{id: in.ID, place: wire.Place([]byte(in.ID)), addrs: slices.Clone(in.Addrs), proven: proven}
+			m.servers[in.ID] = s
+			for _, r := range m.records {
+				m.place(r, s)
+			}
+			continue
+		}
+		s.proven = s.proven || proven
+		m.learn(s, in.Addrs)
+	}
+}
+
+// learn adds addresses. A server that failed gets a second chance by a new one,
+// so that a liar who is first to name it cannot hide it behind dead addresses.
+func (m *sweep) learn(s *sweptServer, addrs []ma.Multiaddr) {
+	fresh := false
+	for _, a := range addrs {
+		if len(s.addrs) < 2*MaxPeerAddrs && !slices.ContainsFunc(s.addrs, a.Equal) {
+			s.addrs = append(s.addrs, a)
+			fresh = true
+		}
+	}
+	if fresh && s.failed && !s.retried {
+		s.failed, s.retried = false, true
+		for _, r := range m.records {
+			m.place(r, s)
+		}
+	}
+}
+
+// place makes a server a candidate for a record, unless it is one.
+func (m *sweep) place(r *sweptRecord, s *sweptServer) {
+	if s.failed || r.at(s) != nil {
+		return
+	}
+	p := &sweptPlace{sweptServer: s, record: r, dist: r.key.XOR(s.place)}
+	at, _ := slices.BinarySearchFunc(r.places, p, func(a, b *sweptPlace) int { return bytes.Compare(a.dist[:], b.dist[:]) })
+	r.places = slices.Insert(r.places, at, p)
+	if out := r.dispensable(m.known, m.k); out >= 0 {
+		r.places, r.cut = slices.Delete(r.places, out, out+1), true
+	}
+}
+
+// dispensable finds which of more than most candidates that have not been asked
+// gives way, -1 if there are not so many: the farthest, but none of the k
+// nearest that are known at first hand, so that nobody drives out who is really
+// there.
+func (r *sweptRecord) dispensable(most, k int) int {
+	proven, unsent, out := 0, 0, -1
+	for i, p := range r.places {
+		if p.proven {
+			proven++
+		}
+		if p.state != sweptUnsent {
+			continue
+		}
+		unsent++
+		if !p.proven || proven > k {
+			out = i
+		}
+	}
+	if unsent <= most {
+		return -1
+	}
+	return out
+}
+
+// refill gives the candidates that had given way another chance, when too few
+// are left.
+func (m *sweep) refill(r *sweptRecord) {
+	r.cut = false
+	for _, s := range m.servers {
+		m.place(r, s)
+	}
+}
+
+// at finds a server among the candidates.
+func (r *sweptRecord) at(s *sweptServer) *sweptPlace {
+	for _, p := range r.places {
+		if p.sweptServer == s {
+			return p
+		}
+	}
+	return nil
+}
+
+// counts reports that the server may be one of the k that hold the record.
+// One that is slow to answer makes place for another meanwhile.
+func (p *sweptPlace) counts() bool {
+	return !p.failed && p.state < sweptDeclined && (p.out == nil || !p.out.slow)
+}
+
+// window yields the k nearest that may hold the record. Beyond a server that
+// knows k that are closer nobody takes it, unless that one is mistaken: with
+// this node itself, k-1 known ones are as many.
+func (m *sweep) window(r *sweptRecord) []*sweptPlace {
+	w := make([]*sweptPlace, 0, m.k)
+	nearer := 0
+	for _, p := range r.places {
+		if p.state == sweptNotClose && nearer >= m.k-1 {
+			break
+		}
+		if !p.failed {
+			nearer++
+		}
+		if p.counts() {
+			if w = append(w, p); len(w) == m.k {
+				break
+			}
+		}
+	}
+	return w
+}
+
+// nearest are the servers that have the record, or are to have it.
+func (m *sweep) nearest(id int) []peer.AddrInfo {
+	var out []peer.AddrInfo
+	for _, p := range m.window(m.byID[id]) {
+		out = append(out, peer.AddrInfo{ID: p.id})
+	}
+	return out
+}
