@@ -51,7 +51,7 @@ type candidate struct {
 	slow      bool          // asked, and has lost its slot
 	lost      bool          // asked, and beyond all patience
 	retried   bool          // has had its second chance
-	network   string        // where it is seen to be; empty if unknown or exempt
+	network   string        // where it is said to be, or seen once it has answered; empty if unknown or exempt
 	hop       int           // nodes that led to it
 	since     time.Duration // when it was asked
 }
@@ -94,7 +94,7 @@ func (m *machine) add(infos []peer.AddrInfo, hop int, connected func(peer.ID) bo
 			m.learn(c, in.Addrs)
 			continue
 		}
-		c := &candidate{id: in.ID, addrs: in.Addrs, dist: Distance(m.key, in.ID), hop: hop, connected: connected(in.ID)}
+		c := &candidate{id: in.ID, addrs: in.Addrs, dist: Distance(m.key, in.ID), hop: hop, connected: connected(in.ID), network: publicNetwork(in.Addrs)}
 		if c.connected {
 			m.locate(c)
 		}

@@ -494,3 +494,25 @@ func TestAnySequenceEndsWithinItsCaps(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOverlayInOneNetworkIsNotAskedAllThrough(t *testing.T) {
+	infos := makeInfos(testKey, 150)
+	for i := range infos {
+		infos[i].Addrs = []ma.Multiaddr{ma.StringCast(fmt.Sprintf("/ip4/5.6.7.%d/udp/4001/quic-v1", i+1))}
+	}
+	m := testMachine(testLimits())
+	m.networkOf = func(peer.ID) string { return "5.6.7.0/24" }
+	m.add(infos, 0, none)
+	for now := time.Duration(0); ; now += 50 * time.Millisecond {
+		e := m.step(now)
+		if e.done {
+			break
+		}
+		for _, in := range e.ask {
+			m.answered(in.ID, nil, none, now+time.Millisecond)
+		}
+	}
+	if m.asks > 2*K {
+		t.Errorf("%d of %d nodes asked", m.asks, len(infos))
+	}
+}

@@ -38,7 +38,12 @@ func (d *Discovery) network(p peer.ID) string {
 		}
 		return ""
 	}
-	for _, a := range d.cfg.Host.Peerstore().Addrs(p) {
+	return publicNetwork(d.cfg.Host.Peerstore().Addrs(p))
+}
+
+// publicNetwork is the network of the first public address; empty for none.
+func publicNetwork(addrs []ma.Multiaddr) string {
+	for _, a := range addrs {
 		if manet.IsPublicAddr(a) {
 			return networkOf(a)
 		}

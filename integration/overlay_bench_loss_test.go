@@ -77,7 +77,11 @@ func (o *overlay) resolveAll(t *testing.T, name string, ids []pipe.ID, except ma
 		a.after(wait, resolve)
 	}
 	a.run()
-	o.figure(name+"_resolve_operations", float64(len(took)+failed), "operations", ">=100")
+	least := ">=100"
+	if o.nodes < 100 {
+		least = "-" // there are not as many that hold nothing
+	}
+	o.figure(name+"_resolve_operations", float64(len(took)+failed), "operations", least)
 	o.figure(name+"_resolved", 100*float64(len(took))/float64(len(took)+failed), "percent", ">=100")
 	o.quantiles(name+"_resolve", took, bounds{p90: "<=4"})
 	o.figure(name+"_resolve_max", percentile(took, 100)*o.RTT().Seconds(), "s", "<=5")
