@@ -32,11 +32,8 @@ func networkOf(a ma.Multiaddr) string {
 // connection, else by the first public address that it is known by. It is empty
 // for none, and on a LAN or loopback, where all are in one.
 func (d *Discovery) network(p peer.ID) string {
-	for _, c := range d.cfg.Host.Network().ConnsToPeer(p) {
-		if a := c.RemoteMultiaddr(); manet.IsPublicAddr(a) {
-			return networkOf(a)
-		}
-		return ""
+	if conns := d.cfg.Host.Network().ConnsToPeer(p); len(conns) > 0 {
+		return publicNetwork([]ma.Multiaddr{conns[0].RemoteMultiaddr()})
 	}
 	return publicNetwork(d.cfg.Host.Peerstore().Addrs(p))
 }

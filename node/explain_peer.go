@@ -64,7 +64,6 @@ func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w r
 	}
 	f.Addrs = known.list()
 	w.Addrs, w.Only = known.addrs, true // reach tells each address apart, the swarm does not
-	w.Addrs, w.Only = known.addrs, true // reach tells each address apart, the swarm does not
 	_, attempts, err := n.reach.Path(ctx, w)
 	f.Tries = triesOf(attempts)
 	if err == nil && w.AllowRelay && w.Transport == reach.Any && len(before) > 0 && !before[0].Direct() {

@@ -100,13 +100,12 @@ func (m *portMapper) question() {
 	ctx, cancel := context.WithTimeout(m.ctx, router.Timeout)
 	defer cancel()
 	outside, err := m.ask(ctx)
-	if err != nil {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.mapped) == 0 {
-		m.outside, m.silent = outside, !outside.IsValid()
+		// Where nobody answers any more, this may be another network: what the
+		// router said no longer counts.
+		m.outside, m.silent = outside, err == nil && !outside.IsValid()
 	}
 }
 

@@ -4,8 +4,12 @@ import (
 	"context"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/node/router"
 )
 
 func TestDoubleNATIsJudgedByTheRoutersAddress(t *testing.T) {
@@ -72,4 +76,30 @@ func TestRouterThatMapsNothingIsAsked(t *testing.T) {
 	if len(asked) != 1 {
 		t.Errorf("the router was asked %d times", len(asked))
 	}
+}
+
+func TestWhatARouterSaidIsForgottenWhenNobodyAnswersAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outside, err := netip.MustParseAddr("100.64.0.9"), error(nil)
+		m := &portMapper{NATManager: &fakeMapper{}, mapped: make(map[string]netip.AddrPort), ask: func(context.Context) (netip.Addr, error) {
+			return outside, err
+		}}
+		m.ctx, m.cancel = context.WithCancel(t.Context())
+		listen := ma.StringCast("/ip4/0.0.0.0/udp/4001/quic-v1")
+		look := func() NATState {
+			m.GetMapping(listen)
+			m.running.Wait()
+			return m.state(nil, true)
+		}
+		if !look().Double {
+			t.Fatal("a router behind a carrier's is no double NAT")
+		}
+		time.Sleep(askAgain)
+		if outside, err = (netip.Addr{}), router.ErrNone; look().Double {
+			t.Error("double NAT, though the router has gone")
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

@@ -42,7 +42,7 @@ func inTurn(relayed []ma.Multiaddr) []ma.Multiaddr {
 	nth := make(map[peer.ID]int) // how many of a relay's addresses come before
 	turn := make(map[string]int, len(relayed))
 	for _, a := range relayed {
-		relay := relayBefore(a)
+		relay := relayOf(a)
 		turn[string(a.Bytes())] = nth[relay]
 		nth[relay]++
 	}
@@ -50,13 +50,6 @@ func inTurn(relayed []ma.Multiaddr) []ma.Multiaddr {
 		return turn[string(a.Bytes())] - turn[string(b.Bytes())]
 	})
 	return relayed
-}
-
-// relayBefore is the relay that an address leads through, empty if it does not say.
-func relayBefore(a ma.Multiaddr) peer.ID {
-	hop, _ := ma.SplitFunc(a, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
-	_, id := peer.SplitAddr(hop)
-	return id
 }
 
 // relayRank prefers what most networks let through and costs least: QUIC, TCP,

@@ -34,7 +34,7 @@ func (n *Node) watchRelays(ctx context.Context) error {
 		case e := <-sub.Out():
 			clear(relays)
 			for _, a := range e.(event.EvtAutoRelayAddrsUpdated).RelayAddrs {
-				relays[relayBefore(a)] = struct{}{}
+				relays[relayOf(a)] = struct{}{}
 			}
 		case <-timer.C:
 		}

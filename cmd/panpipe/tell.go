@@ -92,6 +92,8 @@ func statusRows(s api.Status) [][]string {
 // routerText tells what the router does for the node.
 func routerText(n api.NAT) string {
 	switch {
+	case n.Double && len(n.Mapped) == 0:
+		return "forwards nothing, behind another NAT"
 	case n.Double:
 		return "forwards " + strings.Join(n.Mapped, ", ") + ", behind another NAT"
 	case len(n.Mapped) > 0:

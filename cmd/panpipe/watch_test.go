@@ -71,3 +71,18 @@ func TestScreenIsDrawnOverTheOneBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestTheRouterIsToldInWords(t *testing.T) {
+	mapped := []string{"24.20.1.1:4001"}
+	for want, nat := range map[string]api.NAT{
+		"none has answered":                           {},
+		"forwards nothing":                            {Router: true},
+		"forwards 24.20.1.1:4001":                     {Router: true, Mapped: mapped},
+		"forwards nothing, behind another NAT":        {Router: true, Double: true},
+		"forwards 24.20.1.1:4001, behind another NAT": {Router: true, Mapped: mapped, Double: true},
+	} {
+		if got := routerText(nat); got != want {
+			t.Errorf("%+v: %q, want %q", nat, got, want)
+		}
+	}
+}

@@ -21,7 +21,7 @@ type PeerFacts struct {
 	Relay      bool     // it relays for others
 	Overlays   []string // others whose protocols it speaks
 
-	Paths []Path      // live connections, best first, before anything was tried
+	Paths []Path      // live connections, best first, when all was tried
 	Addrs []KnownAddr // addresses known of it, with where each is from
 	Asked int         // nodes that were asked for its addresses
 	Tries []Try       // to connect, in order

@@ -114,7 +114,7 @@ func relays(n Node) []Finding {
 func circuits(n Node) []Finding {
 	var all []Finding
 	for _, c := range n.Circuits {
-		severity, next := Note, "it goes over to a direct path when hole punching works; panpipe explain "+c.Peer+" tells why it has not"
+		severity, next := Note, "what is opened next goes direct as soon as there is a direct path; panpipe explain "+c.Peer+" tells why there is none"
 		left, short := leftOf(c)
 		if short {
 			severity, next = Warning, "the relay cuts it at its limit; raise relay.max_data and relay.max_duration at the relay, or make one side reachable"

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -73,7 +72,7 @@ func TestABindersOwnWordProvesNoEndpoint(t *testing.T) {
 func TestADialTellsReachWhatIsUnproven(t *testing.T) {
 	_, n := loopback(t, 1)
 	f := listing(t, 2, 3, 4, 5)
-	f.Binding.Binder = identity.PeerPrincipal(peer.ID(n[0].host.ID()))
+	f.Binding.Binder = identity.PeerPrincipal(n[0].host.ID())
 	d := newDialing(n[0].Service, f.Binding.Pipe, DialOptions{})
 	all := d.paths(f)
 	for _, w := range all {

@@ -85,7 +85,7 @@ const (
 func (a Allowance) spent() string {
 	var limits []string
 	if a.Duration > 0 && a.TimeLeft() <= min(timeMargin, a.Duration/4) {
-		limits = append(limits, fmt.Sprintf("%s", a.Duration))
+		limits = append(limits, a.Duration.String())
 	}
 	if a.Data > 0 && a.DataLeft() <= max(dataFloor, a.Data*dataMargin/100) {
 		limits = append(limits, fmt.Sprintf("%d bytes each way", a.Data))

@@ -98,7 +98,7 @@ func (p Path) ping(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.Reset()
+	defer func() { _ = s.Reset() }()
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	if until, ok := ctx.Deadline(); ok {
 		_ = s.SetDeadline(until) // where it is not supported, the reset above ends the wait

@@ -17,6 +17,7 @@ type Punches struct {
 	mu      sync.Mutex
 	service *holepunch.Service // of the host; nil for none
 	last    map[peer.ID]punchFailure
+	anew    map[peer.ID]time.Time // when holes were last punched anew, within PunchTime
 }
 
 type punchFailure struct {

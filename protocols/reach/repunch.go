@@ -1,7 +1,9 @@
 package reach
 
 import (
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -76,15 +78,30 @@ func (ps *Punches) Option() holepunch.Option {
 	}
 }
 
-// again has the host punch holes for p once more. That ends with the host, so
-// Close waits for it and not Reach.
+// again has the host punch holes for p once more, unless that has just been
+// done. It ends with the host, so Close waits for it and not Reach.
 func (ps *Punches) again(p peer.ID) {
 	ps.mu.Lock()
-	service := ps.service
+	service, due := ps.service, ps.dueLocked(p, time.Now())
 	ps.mu.Unlock()
-	if service != nil {
+	if service != nil && due {
 		ps.running.Go(func() { _ = service.DirectConnect(p) }) // how it ends is traced, or shows in a path
 	}
+}
+
+// dueLocked reports that holes may be punched for p anew, and notes that they
+// are: once in PunchTime, since each try dials what p names, and p may say as
+// often as it likes that it takes part now.
+func (ps *Punches) dueLocked(p peer.ID, now time.Time) bool {
+	maps.DeleteFunc(ps.anew, func(_ peer.ID, at time.Time) bool { return now.Sub(at) >= PunchTime })
+	if _, lately := ps.anew[p]; lately || len(ps.anew) >= maxPunches {
+		return false
+	}
+	if ps.anew == nil {
+		ps.anew = make(map[peer.ID]time.Time)
+	}
+	ps.anew[p] = now
+	return true
 }
 
 // Close waits for the hole punches that this side has begun anew. The Reach is
