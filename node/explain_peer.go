@@ -64,7 +64,7 @@ func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w r
 	}
 	f.Addrs = known.list()
 	w.Addrs, w.Only = known.addrs, true // reach tells each address apart, the swarm does not
-	_, attempts, err := n.reach.Path(ctx, w)
+	given, attempts, err := n.reach.Path(ctx, w)
 	f.Tries = triesOf(attempts)
 	if err == nil && w.AllowRelay && w.Transport == reach.Any && len(before) > 0 && !before[0].Direct() {
 		w.AllowRelay = false // the relayed path was given; is there a better one?
@@ -76,6 +76,16 @@ func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w r
 		f.Words, _, _ = strings.Cut(err.Error(), "\n") // the tries are told one by one
 	}
 	n.describe(ctx, f, id)
+	n.leave(given)
+}
+
+// leave closes the relayed path that an explanation has made, if nobody uses
+// it: no holes are punched for one that reach has dialled itself, and the next
+// dial would be given it.
+func (n *Node) leave(p reach.Path) {
+	if !p.IsZero() && !p.Direct() && n.reach.Adopted(p.Conn()) && len(p.Conn().GetStreams()) == 0 {
+		_ = p.Close()
+	}
 }
 
 // live are the paths to a peer that are left when the dead ones have been
@@ -100,7 +110,7 @@ func (n *Node) describe(ctx context.Context, f *doctor.PeerFacts, id peer.ID) {
 	if len(paths) > 0 {
 		n.awaitIdentify(ctx, paths[0].Conn())
 	}
-	f.Paths = pathFacts(ctx, paths[:min(len(paths), maxExplainedPaths)])
+	f.Paths = n.pathFacts(ctx, paths[:min(len(paths), maxExplainedPaths)])
 	ps := n.host.Peerstore()
 	if told, err := ps.GetProtocols(id); err == nil && len(told) > 0 {
 		f.Identified = true
@@ -134,15 +144,19 @@ func (n *Node) awaitIdentify(ctx context.Context, c network.Conn) {
 	}
 }
 
+// inbound reports that the far side has dialled p.
+func (n *Node) inbound(p reach.Path) bool {
+	return p.Conn().Stat().Direction == network.DirInbound && !n.reach.Adopted(p.Conn())
+}
+
 // pathFacts pings each path, all at the same time.
-func pathFacts(ctx context.Context, paths []reach.Path) []doctor.Path {
+func (n *Node) pathFacts(ctx context.Context, paths []reach.Path) []doctor.Path {
 	all := make([]doctor.Path, len(paths))
 	var pings sync.WaitGroup
 	for i, p := range paths {
-		stat := p.Conn().Stat()
 		all[i] = doctor.Path{
 			Addr: p.Remote().String(), Transport: string(p.Transport()), Direct: p.Direct(),
-			Inbound: stat.Direction == network.DirInbound, Age: time.Since(stat.Opened), Circuit: circuitOf(p),
+			Inbound: n.inbound(p), Age: time.Since(p.Conn().Stat().Opened), Circuit: circuitOf(p),
 		}
 		pings.Go(func() {
 			rtt, err := ping(ctx, p)
@@ -181,7 +195,7 @@ type sources struct {
 func (n *Node) sources(ctx context.Context, id peer.ID, paths []reach.Path) *sources {
 	s := &sources{id: id, from: map[string][]string{}}
 	for _, p := range paths {
-		if p.Conn().Stat().Direction == network.DirOutbound { // else its port is none that listens
+		if !n.inbound(p) { // else its port is none that listens
 			s.add("connection", p.Remote())
 		}
 	}

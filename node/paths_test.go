@@ -212,3 +212,22 @@ func TestPipeThatEndsAtTheRelaysLimitSaysSo(t *testing.T) {
 		}
 	})
 }
+
+// To explain a peer makes a relayed connection on which no holes are punched:
+// it must not be what the next dial gets.
+func TestExplainingAPeerDoesNotStandInTheWayOfADirectPath(t *testing.T) {
+	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: time.Hour}, func(t *testing.T, p *piped) {
+		ctx := within(t, 2*time.Minute)
+		p.dialer.Host().Peerstore().AddAddrs(p.binder.ID(), p.binder.Addrs(), time.Hour)
+		f, v := p.dialer.ExplainPeer(ctx, p.binder.ID(), reach.Any, false)
+		if !v.Connected || v.Direct || len(f.Paths) != 1 || f.Paths[0].Inbound {
+			t.Fatalf("explained as %+v, %+v, want a relayed connection dialled from here", v, f.Paths)
+		}
+		begun := time.Now()
+		conn, err := p.dial(ctx, pipe.DirectOnly)
+		if err != nil {
+			t.Fatalf("%v after %v", err, time.Since(begun))
+		}
+		defer conn.Close()
+	})
+}
