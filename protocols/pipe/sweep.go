@@ -224,8 +224,19 @@ func (r *sweptRecord) dispensable(most, k int) int {
 	return out
 }
 
-// refill gives the candidates that had given way another chance, when too few
-// are left.
+// unsent counts the candidates that have not been asked.
+func (r *sweptRecord) unsent() int {
+	n := 0
+	for _, p := range r.places {
+		if p.state == sweptUnsent {
+			n++
+		}
+	}
+	return n
+}
+
+// refill gives the candidates that had given way another chance, when there is
+// room for them again.
 func (m *sweep) refill(r *sweptRecord) {
 	r.cut = false
 	for _, s := range m.servers {

@@ -54,7 +54,7 @@ func (m *sweep) next(now time.Duration) *letter {
 			continue
 		}
 		w := m.window(r)
-		if len(w) < m.k && r.cut {
+		if len(w) < m.k && r.cut && r.unsent() < m.known {
 			m.refill(r)
 			w = m.window(r)
 		}

@@ -417,3 +417,21 @@ func TestABusyServerIsAskedAgainLater(t *testing.T) {
 		t.Errorf("it counts for there after %d tries: %+v", l.busyTries, e)
 	}
 }
+
+func TestSweepDoesNotLookAgainForWhomThereIsNoRoom(t *testing.T) {
+	m := newSweep("self", defaultSweepLimits())
+	m.addRecord(0, wire.Key{1}, 500)
+	m.addServers(infosOf(newOverlay(1000, 20).ids), false)
+	r := m.records[0]
+	for _, p := range r.places[:m.k-1] {
+		p.state = sweptHeld
+	}
+	r.places[m.k-1].state = sweptNotClose // so that nobody farther is wanted
+	m.next(0)
+	if !r.cut || len(m.window(r)) >= m.k {
+		t.Fatalf("cut %v, %d in the window", r.cut, len(m.window(r)))
+	}
+	if allocs := testing.AllocsPerRun(10, func() { m.next(0) }); allocs > 50 {
+		t.Errorf("%v allocations for a letter", allocs)
+	}
+}
