@@ -279,7 +279,9 @@
 // farther from the one asked for than the farthest server that it names, and of
 // every key if it names fewer than 20. Who is named is a candidate for all
 // records. The next closest takes the place of a server that fails, or that
-// answers `not-close` or anything else but `ok`. After `not-close`, where fewer
+// answers `not-close` or anything else but `ok`. Of one public network (a /24, a
+// /48, as connections show it) 3 count among the closest while there are others,
+// as in a walk. After `not-close`, where fewer
 // than 20 closer ones are known, the binder among them, that server is asked who
 // they are; where so many are known nobody farther is asked. One
 // that does not answer within 2 s makes place meanwhile; one that fails is

@@ -435,3 +435,35 @@ func TestSweepDoesNotLookAgainForWhomThereIsNoRoom(t *testing.T) {
 		t.Errorf("%v allocations for a letter", allocs)
 	}
 }
+
+func TestSweepIsNotKeptFromOthersByACrowdOfOneNetwork(t *testing.T) {
+	o := newOverlay(60, 20)
+	key := wire.Key{1}
+	near := byDistance(key, o.ids)
+	ground, honest := near[:30], near[30:]
+	m := newSweep("self", defaultSweepLimits())
+	m.networkOf = func(p peer.ID) string {
+		if slices.Contains(ground, p) {
+			return "5.6.7.0/24"
+		}
+		return string(p)
+	}
+	m.addRecord(0, key, 500)
+	m.addServers(infosOf(o.ids), false)
+	held := 0
+	for now := time.Duration(0); ; now += 50 * time.Millisecond {
+		e := m.step(now)
+		if e.done {
+			break
+		}
+		for _, l := range e.send {
+			if slices.Contains(honest, l.to.id) && len(l.records) > 0 {
+				held++
+			}
+			m.answered(l, slices.Repeat([]wire.Code{wire.OK}, len(l.records)), nil)
+		}
+	}
+	if held < m.k-perNetwork {
+		t.Errorf("%d servers of other networks hold the record", held)
+	}
+}
