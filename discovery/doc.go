@@ -66,7 +66,7 @@
 //   - The window is the 20 nearest that have not failed. The walk is over when
 //     all of them have answered, or there is nobody left to ask.
 //   - Of one public network (/24 of IPv4, /48 of IPv6, as connections show it, and
-//     before as it is told)
+//     before as it is told, if all tell the same)
 //     at most 3 are in the window while there are others, and 3 count among the
 //     nodes that are closer than a holder: who grinds node IDs near to a key
 //     must run them in many networks to hide what is there.

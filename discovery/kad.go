@@ -7,8 +7,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// KadProtocol is kad-dht's protocol ID in an overlay. It is spoken by the servers of an overlay, and by them alone: that
-// a node tells it in identify marks it as a server.
+// KadProtocol is kad-dht's protocol ID in an overlay. It is spoken by the
+// servers of an overlay, and by them alone: that a node tells it in identify
+// marks it as a server.
 func KadProtocol(overlay string) protocol.ID {
 	return protocol.ID("/" + overlay + "/kad/1.0.0")
 }

@@ -120,7 +120,8 @@ func (m *machine) insert(c *candidate) {
 
 // learn adds addresses to a candidate. One that has failed gets a second
 // chance, so that a liar who is first to name a node cannot hide it behind
-// dead addresses.
+// dead addresses. Nor can a liar hide it in a network that is crowded: where
+// its network is told in several ways, none counts until it is seen there.
 func (m *machine) learn(c *candidate, addrs []ma.Multiaddr) {
 	fresh := false
 	for _, a := range addrs {
@@ -134,6 +135,9 @@ func (m *machine) learn(c *candidate, addrs []ma.Multiaddr) {
 	}
 	if fresh && c.phase == phaseFailed && !c.retried {
 		c.phase, c.retried = phaseKnown, true
+	}
+	if told := publicNetwork(addrs); told != "" && told != c.network && !c.connected && c.phase != phaseAnswered {
+		c.network = ""
 	}
 }
 

@@ -516,3 +516,23 @@ func TestAnOverlayInOneNetworkIsNotAskedAllThrough(t *testing.T) {
 		t.Errorf("%d of %d nodes asked", m.asks, len(infos))
 	}
 }
+
+func TestNodeCannotBeHiddenInANetworkThatIsCrowded(t *testing.T) {
+	at := func(in peer.AddrInfo, addr string) peer.AddrInfo {
+		return peer.AddrInfo{ID: in.ID, Addrs: []ma.Multiaddr{ma.StringCast(addr)}}
+	}
+	infos := makeInfos(testKey, 60)
+	m := testMachine(testLimits())
+	for i := range infos {
+		infos[i] = at(infos[i], fmt.Sprintf("/ip4/5.6.%d.1/udp/4001/quic-v1", i))
+	}
+	for i := range perNetwork {
+		infos[i] = at(infos[i], fmt.Sprintf("/ip4/7.7.7.%d/udp/4001/quic-v1", i+1))
+	}
+	hidden := infos[perNetwork]
+	m.add([]peer.AddrInfo{at(hidden, "/ip4/7.7.7.9/udp/4001/quic-v1")}, 1, none) // a liar is first
+	m.add(infos, 1, none)
+	if !slices.ContainsFunc(m.window(func(*candidate) bool { return false }), func(c *candidate) bool { return c.id == hidden.ID }) {
+		t.Error("one of the nearest is not asked, by a liar's word for where it is")
+	}
+}

@@ -16,6 +16,10 @@ const bindTries = 4
 // bindPause is a quarter of the longest rest before the third try.
 const bindPause = 25 * time.Millisecond
 
+// revokedTime is how long a bind that is refused goes on asking, at most,
+// whether what is in its way is revoked.
+const revokedTime = 2 * time.Second
+
 // Listen binds a pipe and serves it until the Listener is closed. It returns
 // when five of the nodes closest to the pipe's key, or all there are, hold the
 // binding; alone, this node holds it itself. A binder that it displaces has
@@ -146,7 +150,11 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		if o == nil {
 			return p, nil
 		}
+		again := !l.auto && l.disproved(ctx, p, o.binding)
 		p.stop()
+		if again {
+			continue
+		}
 		if o.binding.Binder == r.Binding.Binder {
 			seq = o.binding.Seq + 1 // of an earlier life of this node
 			if l.auto {
@@ -163,6 +171,24 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		term = o.binding.Term + 1
 	}
 	return nil, wire.Errorf(wire.Taken, "pipe %s is being bound elsewhere at the same time", l.pipe).WithNext("try again")
+}
+
+// disproved reports that a binding that a holder shows rests on a capability
+// that others know to be revoked: a holder that has not heard of that yet, or
+// lies, may be the first to answer. The rest of the publication tells.
+func (l *Listener) disproved(ctx context.Context, p *publication, b Binding) bool {
+	if _, granted := b.Grant(); !granted || b.Binder == l.s.cfg.principal() {
+		return false
+	}
+	enough := time.NewTimer(revokedTime)
+	defer enough.Stop()
+	select {
+	case <-p.over:
+	case <-enough.C:
+	case <-l.over:
+	case <-ctx.Done():
+	}
+	return l.s.revoked.voids(b)
 }
 
 // rest lets a moment pass, by chance, before a bind starts over for the second

@@ -167,7 +167,8 @@
 // record with the highest term although it is over, since it proves that lower
 // ones are dead. With no_cache it has what the node serves itself alone.
 // transport and only_peers narrow it, but what may put an end to other records
-// is given on every transport: tombstones, and all records of an exclusive pipe. want_advertisement asks for the description.
+// is given on every transport: tombstones, and all records of an exclusive
+// pipe. want_advertisement asks for the description.
 //
 // The asker verifies every envelope, that it is of the pipe asked for, and the
 // order; it matters not who gave it, save that authoritative counts only from
@@ -217,8 +218,8 @@
 //	limit         a quota is full; the reason names it
 //	bad-request, too-large, unsupported   the record is no good anywhere
 //
-// The answer's revocations concern the pipes of the records; the binder must
-// know them, since it refuses dialers by them.
+// The answer's revocations concern the pipes of the records, one of each before
+// a second of any; the binder must know them, since it refuses dialers by them.
 //
 // # Holders
 //
@@ -278,7 +279,9 @@
 // farther from the one asked for than the farthest server that it names, and of
 // every key if it names fewer than 20. Who is named is a candidate for all
 // records. The next closest takes the place of a server that fails, or that
-// answers `not-close` or anything else but `ok`. After `not-close`, where fewer
+// answers `not-close` or anything else but `ok`. Of one public network (a /24, a
+// /48, as connections show it) 3 count among the closest while there are others,
+// as in a walk. After `not-close`, where fewer
 // than 20 closer ones are known, the binder among them, that server is asked who
 // they are; where so many are known nobody farther is asked. One
 // that does not answer within 2 s makes place meanwhile; one that fails is
@@ -309,7 +312,8 @@
 // was replaced, or knows of another binder under it; and one below it if it has
 // granted that term, and the grant is not known to be used. A bind that meets a
 // higher number starts over at most three times, from the second time on after
-// a short rest by chance.
+// a short rest by chance. So does one that meets a binding by capability, if
+// another holder tells within 2 s that the capability is revoked.
 //
 // An overlay that was split serves what each part has bound. When it is whole
 // again the next renewal on either side, or a query by the loser, ends that:

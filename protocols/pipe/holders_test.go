@@ -1,7 +1,9 @@
 package pipe
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -74,12 +76,59 @@ func TestRevokedRecordShownAtRenewalTakesThePipeFromNobody(t *testing.T) {
 	old := revoked.listen(t, id, ListenOptions{Capability: high}).envelope
 	must(t, owner.Revoke(within(t), identity.FormatCapability(high)))
 	l := binder.listen(t, id, ListenOptions{Capability: low})
-	bound := binder.tally.count(EventBind)
 	revoked.answerStores(&pb.StoreResult{Code: uint32(wire.Taken), Standing: old})
 	l.renewNow()
-	binder.tally.await(t, EventBind, bound+1)
-	if isClosed(l.over) {
+	binder.tally.await(t, EventRenew, 1)
+	shown, err := OpenBinding(old)
+	must(t, err)
+	if !l.contested(within(t), &obstacle{shown, old}) || isClosed(l.over) {
 		t.Errorf("the listener ended: %v", l.failure())
+	}
+}
+
+// inTurn is a Router of a node far from every key, which asks one node after
+// the other, this one first.
+type inTurn struct {
+	*mesh
+	first peer.ID
+}
+
+func (m inTurn) CloserThanSelf(wire.Key) int { return Replication }
+
+func (m inTurn) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, error) {
+	all := m.Closer(key, Replication)
+	slices.SortStableFunc(all, func(a, b peer.AddrInfo) int {
+		switch m.first {
+		case a.ID:
+			return -1
+		case b.ID:
+			return 1
+		}
+		return 0
+	})
+	for _, p := range all {
+		asking, cancel := context.WithCancel(ctx)
+		_, _ = ask(asking, p)
+		cancel()
+	}
+	return WalkResult{}, ctx.Err()
+}
+
+func TestBindIsNotRefusedByARevokedRecordShownFirst(t *testing.T) {
+	w, n := loopback(t, 6)
+	owner, revoked := n[0], n[1]
+	binder := w.add(func(c *Config) { c.Router = inTurn{c.Router.(*mesh), revoked.id()} })
+	id := owner.create(t, CreateOptions{})
+	low := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal(), Term: 3})
+	high := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: revoked.principal(), Term: 5})
+	old := revoked.listen(t, id, ListenOptions{Capability: high}).envelope
+	must(t, owner.Revoke(within(t), identity.FormatCapability(high)))
+	binder.revoked = newRevokedSet() // it has not heard of that
+	revoked.answerStores(&pb.StoreResult{Code: uint32(wire.Taken), Standing: old})
+	p, err := owner.memory.PipeByID(within(t), id)
+	must(t, err)
+	if _, err := binder.Listen(within(t), id, ListenOptions{Advertisement: &p.Advertisement, Capability: low}); err != nil {
+		t.Errorf("the capability of who is in the way is revoked: %v", err)
 	}
 }
 
@@ -108,5 +157,41 @@ func TestAskersThatSendSlowlyHoldNobodyUp(t *testing.T) {
 		if _, err := n[1].query(within(t), victim.info(), id, wants(id, "", nil)); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestHolderCannotHaveABinderOfManyToldThatItIsReplaced(t *testing.T) {
+	_, n := loopback(t, 4)
+	owner, liar, second := n[0], n[1], n[2]
+	id := owner.create(t, CreateOptions{Binders: Many})
+	shown := owner.listen(t, id, ListenOptions{}).envelope
+	liar.answerStores(&pb.StoreResult{Displaced: [][]byte{shown}})
+	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: second.principal()})
+	second.listen(t, id, ListenOptions{Capability: capability})
+	second.tally.await(t, EventBind, 1) // by then all have been told
+	if told := owner.tally.count(EventReplaced); told != 0 || second.tally.count(EventHostile) == 0 {
+		t.Errorf("told %d times, %d lies noticed", told, second.tally.count(EventHostile))
+	}
+}
+
+func TestRevocationsOfOnePipeLeaveRoomForThoseOfOthers(t *testing.T) {
+	many := make([][]byte, 3*MaxAnswerRecords)
+	for i := range many {
+		many[i] = []byte{1, byte(i)}
+	}
+	one := []byte{2}
+	got := inTurns([][][]byte{many, many, {one}, nil}, MaxAnswerRecords)
+	if len(got) != MaxAnswerRecords || !slices.ContainsFunc(got, func(e []byte) bool { return bytes.Equal(e, one) }) {
+		t.Errorf("%d revocations, that of the other pipe is not among them", len(got))
+	}
+	seen := make(map[string]bool)
+	for _, e := range got {
+		if seen[string(e)] {
+			t.Fatalf("%x is there twice", e)
+		}
+		seen[string(e)] = true
+	}
+	if got := inTurns(nil, MaxAnswerRecords); got != nil {
+		t.Errorf("of nothing: %d", len(got))
 	}
 }

@@ -246,6 +246,10 @@ func (p *publication) displaced(envelope []byte) {
 		p.s.hostile(err)
 		return
 	}
+	if b.Advertisement.Binders != Exclusive {
+		p.s.hostile(wire.Errorf(wire.BadRequest, "holder says that a binder of a pipe of many is displaced"))
+		return
+	}
 	id, ok := b.Binder.Peer()
 	switch {
 	case !ok || id == p.s.cfg.Self || own.Withdrawn || p.s.revoked.voids(b):

@@ -108,7 +108,7 @@ func (s *Service) query(ctx context.Context, p peer.AddrInfo, id ID, q Query) (A
 	return a, err
 }
 
-// store brings records of one pipe to a node.
+// store brings records, of one pipe or of many, to a node.
 func (s *Service) store(ctx context.Context, p peer.AddrInfo, key wire.Key, records []Record) (Answer, error) {
 	m := &pb.Store{Key: key[:]}
 	for _, r := range records {

@@ -23,15 +23,42 @@ func (s *Service) answerStore(from asker, m *pb.Store) (Answer, error) {
 		return Answer{}, wire.Errorf(wire.BadRequest, "store: key of %d bytes", n)
 	}
 	d := DepositFrom(from.id, from.remote)
+	var revocations [][][]byte // for each record, of its pipe
 	for _, rec := range m.GetRecords() {
-		out, err := s.hold(d, rec, &a)
+		var one Answer
+		out, err := s.hold(d, rec, &one)
+		revocations = append(revocations, one.Revocations)
 		r := StoreResult{Code: wire.CodeOf(err), Outcome: out}
 		if err != nil {
 			r.Reason = err.Error()
 		}
 		a.Results = append(a.Results, r)
 	}
+	a.Revocations = inTurns(revocations, MaxAnswerRecords)
 	return a, nil
+}
+
+// inTurns takes one from each list, then the next from each, up to most, each
+// envelope once: a pipe with many revocations must not keep those of others
+// from a binder of both.
+func inTurns(lists [][][]byte, most int) (out [][]byte) {
+	taken := make(map[string]bool)
+	for i := 0; ; i++ {
+		left := false
+		for _, list := range lists {
+			if i >= len(list) || len(out) == most {
+				continue
+			}
+			left = true
+			if e := list[i]; !taken[string(e)] {
+				taken[string(e)] = true
+				out = append(out, e)
+			}
+		}
+		if !left {
+			return out
+		}
+	}
 }
 
 // hold verifies a record and stores it, unless others are closer to its key.

@@ -49,12 +49,15 @@ func defaultSweepLimits() sweepLimits {
 //	                       └──a new address: once─────┴─▶ the server failed: so it does
 type sweep struct {
 	sweepLimits
-	self    peer.ID
-	records []*sweptRecord // in key order
-	byID    map[int]*sweptRecord
-	servers map[peer.ID]*sweptServer
-	out     []*letter
-	sent    int // letters so far
+	self peer.ID
+	// networkOf is asked for the public network of a server that is connected
+	// or has answered; nil means none is known.
+	networkOf func(peer.ID) string
+	records   []*sweptRecord // in key order
+	byID      map[int]*sweptRecord
+	servers   map[peer.ID]*sweptServer
+	out       []*letter
+	sent      int // letters so far
 }
 
 // sweptRecord is one record to be held by the servers nearest to its key.
@@ -73,6 +76,7 @@ type sweptServer struct {
 	id      peer.ID
 	addrs   []ma.Multiaddr
 	place   wire.Key
+	network string        // where it is connected from; empty if unknown or exempt
 	proven  bool          // known at first hand: to this node before, or by its answer
 	failed  bool          // could not be asked
 	retried bool          // has had its second chance
@@ -159,6 +163,7 @@ func (m *sweep) addServers(infos []peer.AddrInfo, proven bool) {
 			}
 			s = &sweptServer{id: in.ID, place: wire.Place([]byte(in.ID)), addrs: slices.Clone(in.Addrs), proven: proven}
 			m.servers[in.ID] = s
+			m.locate(s)
 			for _, r := range m.records {
 				m.place(r, s)
 			}
@@ -224,8 +229,19 @@ func (r *sweptRecord) dispensable(most, k int) int {
 	return out
 }
 
-// refill gives the candidates that had given way another chance, when too few
-// are left.
+// unsent counts the candidates that have not been asked.
+func (r *sweptRecord) unsent() int {
+	n := 0
+	for _, p := range r.places {
+		if p.state == sweptUnsent {
+			n++
+		}
+	}
+	return n
+}
+
+// refill gives the candidates that had given way another chance, when there is
+// room for them again.
 func (m *sweep) refill(r *sweptRecord) {
 	r.cut = false
 	for _, s := range m.servers {
@@ -249,26 +265,63 @@ func (p *sweptPlace) counts() bool {
 	return !p.failed && p.state < sweptDeclined && (p.out == nil || !p.out.slow)
 }
 
-// window yields the k nearest that may hold the record. Beyond a server that
-// knows k that are closer nobody takes it, unless that one is mistaken: with
-// this node itself, k-1 known ones are as many.
+// window yields the k nearest that may hold the record, of one network more
+// than perNetwork only for want of others. Beyond a server that knows k that are
+// closer nobody takes it, unless that one is mistaken: with this node itself,
+// k-1 known ones are as many.
 func (m *sweep) window(r *sweptRecord) []*sweptPlace {
 	w := make([]*sweptPlace, 0, m.k)
-	nearer := 0
+	var more []*sweptPlace
+	nearer, of := 0, make(voices)
 	for _, p := range r.places {
 		if p.state == sweptNotClose && nearer >= m.k-1 {
 			break
 		}
-		if !p.failed {
+		if p.failed {
+			continue
+		}
+		crowded := of.full(p.network)
+		if !crowded {
 			nearer++
 		}
-		if p.counts() {
+		switch {
+		case !p.counts():
+		case crowded:
+			more = append(more, p)
+		default:
 			if w = append(w, p); len(w) == m.k {
-				break
+				return w
 			}
 		}
 	}
-	return w
+	return append(w, more[:min(len(more), m.k-len(w))]...)
+}
+
+// perNetwork is how many servers of one public network count among the nearest,
+// as in a walk: who grinds node IDs near to a key must run them in many
+// networks to keep its records from all others.
+const perNetwork = 3
+
+// voices counts servers by network.
+type voices map[string]int
+
+// full counts one more, and reports that there were enough before.
+func (c voices) full(network string) bool {
+	if network == "" {
+		return false
+	}
+	c[network]++
+	return c[network] > perNetwork
+}
+
+// locate notes where a server is seen to be.
+func (m *sweep) locate(s *sweptServer) {
+	if m.networkOf == nil {
+		return
+	}
+	if n := m.networkOf(s.id); n != "" {
+		s.network = n
+	}
 }
 
 // nearest are the servers that have the record, or are to have it.

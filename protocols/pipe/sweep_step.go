@@ -54,7 +54,7 @@ func (m *sweep) next(now time.Duration) *letter {
 			continue
 		}
 		w := m.window(r)
-		if len(w) < m.k && r.cut {
+		if len(w) < m.k && r.cut && r.unsent() < m.known {
 			m.refill(r)
 			w = m.window(r)
 		}
@@ -115,7 +115,7 @@ func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 	if r.left {
 		return nil
 	}
-	nearer := 0
+	nearer, of := 0, make(voices)
 	for _, p := range r.places {
 		if p.sweptServer == to {
 			if p.state != sweptUnsent {
@@ -123,7 +123,7 @@ func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 			}
 			return p
 		}
-		if p.proven && p.counts() {
+		if p.proven && p.counts() && !of.full(p.network) {
 			if nearer++; nearer == m.k+m.spare {
 				return nil
 			}
@@ -145,7 +145,7 @@ func (m *sweep) prefers(a, b *sweptPlace) bool {
 // nothing any more: since nobody has been named for its refusal, or since too
 // few have told.
 func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
-	nearer := 0
+	nearer, of := 0, make(voices)
 	for _, p := range r.places {
 		if p.failed {
 			continue
@@ -153,7 +153,9 @@ func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
 		if p.state == sweptNotClose && nearer < m.k-1 && m.askable(r, p) {
 			return p
 		}
-		nearer++
+		if !of.full(p.network) {
+			nearer++
+		}
 	}
 	if len(r.spoken) >= m.opinions {
 		return nil
@@ -186,6 +188,7 @@ func (m *sweep) post(l *letter) {
 func (m *sweep) answered(l *letter, results []wire.Code, closer []peer.AddrInfo) {
 	m.back(l)
 	l.to.proven = true
+	m.locate(l.to)
 	for i, p := range l.records {
 		switch results[i] {
 		case wire.OK:

@@ -417,3 +417,53 @@ func TestABusyServerIsAskedAgainLater(t *testing.T) {
 		t.Errorf("it counts for there after %d tries: %+v", l.busyTries, e)
 	}
 }
+
+func TestSweepDoesNotLookAgainForWhomThereIsNoRoom(t *testing.T) {
+	m := newSweep("self", defaultSweepLimits())
+	m.addRecord(0, wire.Key{1}, 500)
+	m.addServers(infosOf(newOverlay(1000, 20).ids), false)
+	r := m.records[0]
+	for _, p := range r.places[:m.k-1] {
+		p.state = sweptHeld
+	}
+	r.places[m.k-1].state = sweptNotClose // so that nobody farther is wanted
+	m.next(0)
+	if !r.cut || len(m.window(r)) >= m.k {
+		t.Fatalf("cut %v, %d in the window", r.cut, len(m.window(r)))
+	}
+	if allocs := testing.AllocsPerRun(10, func() { m.next(0) }); allocs > 50 {
+		t.Errorf("%v allocations for a letter", allocs)
+	}
+}
+
+func TestSweepIsNotKeptFromOthersByACrowdOfOneNetwork(t *testing.T) {
+	o := newOverlay(60, 20)
+	key := wire.Key{1}
+	near := byDistance(key, o.ids)
+	ground, honest := near[:30], near[30:]
+	m := newSweep("self", defaultSweepLimits())
+	m.networkOf = func(p peer.ID) string {
+		if slices.Contains(ground, p) {
+			return "5.6.7.0/24"
+		}
+		return string(p)
+	}
+	m.addRecord(0, key, 500)
+	m.addServers(infosOf(o.ids), false)
+	held := 0
+	for now := time.Duration(0); ; now += 50 * time.Millisecond {
+		e := m.step(now)
+		if e.done {
+			break
+		}
+		for _, l := range e.send {
+			if slices.Contains(honest, l.to.id) && len(l.records) > 0 {
+				held++
+			}
+			m.answered(l, slices.Repeat([]wire.Code{wire.OK}, len(l.records)), nil)
+		}
+	}
+	if held < m.k-perNetwork {
+		t.Errorf("%d servers of other networks hold the record", held)
+	}
+}
