@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -69,11 +71,24 @@ func TestSeveralNodesWithAllTransportsLeaveNothingTwice(t *testing.T) {
 }
 
 func TestFailedStartLeavesNothing(t *testing.T) {
-	taken := start(t, local("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"))
+	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	taken := []string{
+		fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", tcp.Addr().(*net.TCPAddr).Port),
+		fmt.Sprintf("/ip4/127.0.0.1/udp/%d/quic-v1", udp.LocalAddr().(*net.UDPAddr).Port),
+	}
 	before := goleak.IgnoreCurrent()
 	dir := t.TempDir()
-	for _, a := range taken.Addrs() {
-		cfg := local("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1/webtransport", a.String())
+	for _, a := range taken {
+		cfg := local("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1/webtransport", a)
 		cfg.StateDir = dir
 		if n, err := Start(t.Context(), cfg); err == nil {
 			t.Errorf("%s: started on %v", a, n.Addrs())
