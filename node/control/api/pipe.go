@@ -243,15 +243,17 @@ type Grant struct {
 	Expires time.Time `json:"expires"`
 	// Nonce names it, in hex.
 	Nonce string `json:"nonce"`
-	// State is good, expired or revoked.
+	// State is good, expired, revoked, or overtaken: a bind right whose term is
+	// below one that a binder is known to have used.
 	State string `json:"state"`
 }
 
 // States of a Grant.
 const (
-	GrantGood    = "good"
-	GrantExpired = "expired"
-	GrantRevoked = "revoked"
+	GrantGood      = "good"
+	GrantExpired   = "expired"
+	GrantRevoked   = "revoked"
+	GrantOvertaken = "overtaken"
 )
 
 // GrantList is the capabilities that the node has given for a pipe.
