@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -17,7 +16,7 @@ type program struct {
 	cmd    *exec.Cmd
 	flows  *flowing
 	kept   *transcript
-	errs   bytes.Buffer
+	errs   *transcript
 	ended  chan struct{} // closed when it has ended
 	result error         // set before
 }
@@ -61,9 +60,9 @@ func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	path, err := exec.LookPath("panpipe")
 	ts.Check(err)
-	p := &program{kept: newTranscript(), cmd: exec.Command(path, args[1:]...), flows: &flowing{left: 4 << 20, much: make(chan struct{})}, ended: make(chan struct{})}
+	p := &program{kept: newTranscript(), errs: newTranscript(), cmd: exec.Command(path, args[1:]...), flows: &flowing{left: 4 << 20, much: make(chan struct{})}, ended: make(chan struct{})}
 	p.cmd.Dir, p.cmd.Env = ts.Getenv("WORK"), scriptEnv(ts)
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = in, p.flows, &p.errs
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = in, p.flows, p.errs
 	if keep {
 		p.cmd.Stdout = p.kept
 	}
@@ -88,7 +87,7 @@ func cmdFlows(ts *testscript.TestScript, neg bool, args []string) {
 	select {
 	case <-p.flows.much:
 	case <-p.ended:
-		ts.Fatalf("%s has ended: %v\n%s", args[0], p.result, &p.errs)
+		ts.Fatalf("%s has ended: %v\n%s", args[0], p.result, p.errs)
 	}
 }
 
@@ -125,7 +124,7 @@ func cmdEnded(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	words, err := regexp.Compile(args[2])
 	ts.Check(err)
-	if strconv.Itoa(code) != args[1] || !words.Match(p.errs.Bytes()) {
-		ts.Fatalf("%s: %v, exit code %d, want %s\n%s", args[0], p.result, code, args[1], &p.errs)
+	if strconv.Itoa(code) != args[1] || !words.MatchString(p.errs.String()) {
+		ts.Fatalf("%s: %v, exit code %d, want %s\n%s", args[0], p.result, code, args[1], p.errs)
 	}
 }

@@ -23,7 +23,8 @@ func newListen(a *app) *cobra.Command {
 			"what arrives on standard input meanwhile, until standard input ends or the far\n" +
 			"side has gone; a far side that has only ended its own data still reads. So a\n" +
 			"listener that only takes wants </dev/null. What went into a connection that was\n" +
-			"cut is told on standard error as lost, and is not sent again.\n" +
+			"cut is told on standard error as lost, and is not sent again. When another binder\n" +
+			"takes the pipe, that is told at once; the connections that it has are still served.\n" +
 			"With --json or -v, what happens is told on standard error.\n\n" +
 			"The owner of a pipe needs no --cap; anybody else takes one from panpipe pipe grant.",
 		Args: takes("PIPE"),
@@ -82,16 +83,17 @@ func accept(ctx context.Context, l *client.Listener) (*client.Conn, error) {
 }
 
 // serveAll serves connections one after another. They are taken at once, so
-// that none is lost while another is served.
+// that none is lost while another is served. The end of the listen is told at
+// once, and what has been taken is still served.
 func (a *app) serveAll(ctx context.Context, l *client.Listener) error {
 	queue := make(chan *client.Conn, 64)
-	ended := make(chan error, 1)
-	go func() { // ends with the listener
+	var ended error // set before queue is closed
+	go func() {     // ends with the listener
 		defer close(queue)
 		for {
 			conn, err := l.AcceptConn()
 			if err != nil {
-				ended <- err
+				ended = a.tellListenEnded(ctx, err)
 				return
 			}
 			queue <- conn
@@ -107,11 +109,19 @@ func (a *app) serveAll(ctx context.Context, l *client.Listener) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	err := <-ended
+	return ended
+}
+
+// tellListenEnded reports why no more connections come, unless that was a
+// signal, and returns it as told.
+func (a *app) tellListenEnded(ctx context.Context, err error) error {
 	if errors.Is(err, net.ErrClosed) {
-		return wire.Errorf(wire.Closed, "the node has ended the listen")
+		err = wire.Errorf(wire.Closed, "the node has ended the listen")
 	}
-	return err
+	if ctx.Err() == nil {
+		a.report(err)
+	}
+	return errReported{err}
 }
 
 // serveOne serves one connection on the standard streams. It is over when both

@@ -67,7 +67,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"up": cmdUp, "down": cmdDown, "crash": cmdCrash, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
 			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
-			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded,
+			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded, "says": cmdSays,
 			"wrote": cmdWrote, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
 		},
 		RequireExplicitExec: true,

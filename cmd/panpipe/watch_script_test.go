@@ -39,6 +39,12 @@ func (t *transcript) read() (string, <-chan struct{}) {
 	return t.text.String(), t.more
 }
 
+// String is what has been written.
+func (t *transcript) String() string {
+	text, _ := t.read()
+	return text
+}
+
 // cmdWrote waits until a program started with -keep has written a line.
 func cmdWrote(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -47,16 +53,32 @@ func cmdWrote(ts *testscript.TestScript, neg bool, args []string) {
 	words, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
 	p := programsOf(ts)[args[0]]
+	p.await(ts, args[0], p.kept, words)
+}
+
+// cmdSays waits until a program has written a line on stderr.
+func cmdSays(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: says NAME PATTERN")
+	}
+	words, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	p := programsOf(ts)[args[0]]
+	p.await(ts, args[0], p.errs, words)
+}
+
+// await waits for words in what the program writes to one stream.
+func (p *program) await(ts *testscript.TestScript, name string, stream *transcript, words *regexp.Regexp) {
 	for {
-		text, more := p.kept.read()
+		text, more := stream.read()
 		if words.MatchString(text) {
 			return
 		}
 		select {
 		case <-more:
 		case <-p.ended:
-			if text, _ = p.kept.read(); !words.MatchString(text) {
-				ts.Fatalf("%s ended without it: %v\n%s\n%s", args[0], p.result, text, &p.errs)
+			if text, _ = stream.read(); !words.MatchString(text) {
+				ts.Fatalf("%s ended without it: %v\n%s\n%s", name, p.result, text, p.errs)
 			}
 			return
 		}

@@ -93,6 +93,8 @@ func apiGrantRecord(g pipe.GrantRecord) api.Grant {
 		state = api.GrantRevoked
 	case g.Expired:
 		state = api.GrantExpired
+	case g.Overtaken:
+		state = api.GrantOvertaken
 	}
 	return api.Grant{
 		Capability: identity.FormatCapability(g.Capability), Pipe: g.Pipe.String(), Right: g.Right.String(),

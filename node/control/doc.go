@@ -49,7 +49,9 @@
 // connections/{id} with an upgrade as above, by anybody with write scope; one
 // that is not taken within ten seconds is dropped. The binding is withdrawn when
 // the client has gone; DELETE on the same route does it too, and answers when it
-// is done, so that the next listen finds the pipe free.
+// is done, so that the next listen finds the pipe free. The event bound has the
+// ID of the listen: a DELETE with listen=ID ends that one alone, and not another
+// that has the pipe since.
 //
 // # Events
 //

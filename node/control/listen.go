@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -24,8 +25,8 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request, _ none, q api.Li
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
 	var l net.Listener
 	err = s.whenReady(ctx, func() (err error) {
 		l, err = s.cfg.Node.ListenPipe(ctx, r.PathValue("ref"), o)
@@ -40,7 +41,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request, _ none, q api.Li
 		backlog = defaultBacklog
 	}
 	ls := &listening{
-		server: s, listener: l, pipe: id.String(), out: make(chan api.ListenEvent), slots: make(chan struct{}, backlog),
+		server: s, listener: l, id: newID(), pipe: id.String(), out: make(chan api.ListenEvent), slots: make(chan struct{}, backlog),
 		stop: cancel, ended: make(chan struct{}),
 	}
 	s.listens.Store(ls.pipe, ls)
@@ -51,7 +52,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request, _ none, q api.Li
 	w.Header().Set("Content-Type", ndjsonMedia)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
-	err = ls.run(ctx, cancel, w)
+	err = ls.run(ctx, w)
 	s.hub.publish(api.Event{Kind: api.EventListenClosed, Pipe: ls.pipe, Problem: api.ProblemOf(err)})
 	return nil
 }
@@ -61,18 +62,23 @@ type listening struct {
 	// fixed
 	server   *Server
 	listener net.Listener
+	id       string // of this listen, and of no later one of the pipe
 	pipe     string
 	out      chan api.ListenEvent
 	slots    chan struct{} // one for each connection that nobody has taken yet
-	stop     context.CancelFunc
+	stop     context.CancelCauseFunc
 	ended    chan struct{} // closed when the binding has been withdrawn
 
 	waits sync.WaitGroup // accept loop, and offered connections
 }
 
-// unlisten ends the listen of a pipe, and answers when the binding has been
-// withdrawn.
-func (s *Server) unlisten(r *http.Request, _, _ none) (none, error) {
+// errUnlistened is why a listen ends that somebody has ended on this API.
+var errUnlistened = wire.Errorf(wire.Closed, "the listen was ended through the node's API")
+
+// unlisten ends a listen of a pipe, and answers when the binding has been
+// withdrawn. Who names a listen that is over ends nothing: another may have
+// the pipe by now.
+func (s *Server) unlisten(r *http.Request, q api.UnlistenQuery, _ none) (none, error) {
 	id, _, err := s.lookup(r)
 	if err != nil {
 		return none{}, err
@@ -82,7 +88,10 @@ func (s *Server) unlisten(r *http.Request, _, _ none) (none, error) {
 		return none{}, wire.Errorf(wire.Unknown, "nothing listens to pipe %s through this API", id)
 	}
 	ls := v.(*listening)
-	ls.stop()
+	if q.Listen != "" && q.Listen != ls.id {
+		return none{}, wire.Errorf(wire.Unknown, "the listen %q of pipe %s is over", q.Listen, id)
+	}
+	ls.stop(errUnlistened)
 	select {
 	case <-ls.ended:
 		return none{}, nil
@@ -94,14 +103,14 @@ func (s *Server) unlisten(r *http.Request, _, _ none) (none, error) {
 // run writes the stream until the client leaves or the pipe is lost, then
 // withdraws the binding and drops what nobody has taken. It returns why it
 // ended.
-func (ls *listening) run(ctx context.Context, cancel context.CancelFunc, w http.ResponseWriter) error {
+func (ls *listening) run(ctx context.Context, w http.ResponseWriter) error {
 	ls.waits.Go(func() { ls.accept(ctx) })
 	// The listener ends the accept loop, and closing it takes a while, since
 	// the binding is withdrawn.
 	defer ls.waits.Wait()
 	defer ls.listener.Close()
-	defer cancel()
-	if err := writeLine(w, api.ListenEvent{Kind: api.ListenBound, Pipe: ls.pipe}); err != nil {
+	defer ls.stop(nil)
+	if err := writeLine(w, api.ListenEvent{Kind: api.ListenBound, Pipe: ls.pipe, Listen: ls.id}); err != nil {
 		return nil
 	}
 	replaced := replacedOf(ls.listener)
@@ -120,8 +129,17 @@ func (ls *listening) run(ctx context.Context, cancel context.CancelFunc, w http.
 				return nil
 			}
 		case <-ctx.Done():
+			ls.farewell(ctx, w)
 			return nil
 		}
+	}
+}
+
+// farewell tells the program that somebody has ended its listen; one that has
+// left hears nothing.
+func (ls *listening) farewell(ctx context.Context, w http.ResponseWriter) {
+	if cause := context.Cause(ctx); errors.Is(cause, errUnlistened) {
+		writeLine(w, api.ListenEvent{Kind: api.ListenClosed, Problem: api.ProblemOf(cause)}) //nolint:errcheck // it has left meanwhile
 	}
 }
 

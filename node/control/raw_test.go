@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -332,6 +333,59 @@ func TestListenerLearnsThatItWasReplaced(t *testing.T) {
 	<-l.Replaced()
 	bound.Close()
 	wantCode(t, <-failed, wire.Replaced, "another binder")
+}
+
+func TestTheEndOfAReplacedListenLeavesTheNextOneAlone(t *testing.T) {
+	n, _, c := serve(t)
+	createPipe(t, c, "x")
+	old, err := c.Listen(t.Context(), "x", api.ListenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound := n.listener(<-n.bound)
+	close(bound.replaced)
+	bound.Close()
+	_, err = old.Accept()
+	wantCode(t, err, wire.Replaced, "another binder")
+	live, err := c.Listen(t.Context(), "x", api.ListenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	near, err := c.Dial(t.Context(), "x", api.DialQuery{})
+	if err != nil {
+		t.Fatalf("the live listen is gone: %v", err)
+	}
+	defer near.Close()
+	far, err := live.Accept()
+	if err != nil {
+		t.Fatalf("the live listen is gone: %v", err)
+	}
+	far.Close()
+}
+
+func TestAListenEndedByAnotherSaysSo(t *testing.T) {
+	_, s, c := serve(t)
+	p := createPipe(t, c, "x")
+	l, err := c.Listen(t.Context(), "x", api.ListenRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, end := range []struct {
+		query  string
+		status int
+	}{{"?listen=0123", http.StatusNotFound}, {"", http.StatusNoContent}} {
+		status, _, body := do(t, httpClient(socketOf(s)), request(t, "DELETE", "http://panpipe/v1/pipes/"+p.ID+"/listen"+end.query, ""))
+		if status != end.status {
+			t.Errorf("DELETE with %q: %d %s", end.query, status, body)
+		}
+	}
+	_, err = l.Accept()
+	wantCode(t, err, wire.Closed, "ended through the node's API")
 }
 
 func TestCloseEndsWhatPassesThrough(t *testing.T) {

@@ -69,7 +69,7 @@ func newRegistry(h *hub) *registry { return &registry{hub: h} }
 func (g *registry) add(c PipeConn, offered bool) (*tracked, error) {
 	t := &tracked{far: c, state: api.ConnectionOpen, settled: make(chan struct{})}
 	t.about = api.Connection{
-		ID: newConnectionID(), Pipe: c.Pipe().String(), Direction: "out",
+		ID: newID(), Pipe: c.Pipe().String(), Direction: "out",
 		Principal: c.RemotePrincipal().String(), Transport: string(c.Transport()), Path: pipe.PathDirect, Opened: time.Now(),
 	}
 	if !c.Direct() {
@@ -260,7 +260,8 @@ func unknownConnection(id string) error {
 		WithNext("take an offered connection within %s", takeTimeout)
 }
 
-func newConnectionID() string {
+// newID names a connection or a listen, for as long as the node runs.
+func newID() string {
 	var b [8]byte
 	rand.Read(b[:])
 	return hex.EncodeToString(b[:])

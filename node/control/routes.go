@@ -35,7 +35,7 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/explain/{ref}", "Explains a pipe or a peer: finds it, dials it, and tells how each step went.", write(call(s.explain))},
 		{"GET", "/v1/pipes/{ref}/dial", "Dials a pipe; upgrades to raw bytes or WebSocket.", write(upgrade(s.dial))},
 		{"POST", "/v1/pipes/{ref}/listen", "Binds a pipe while the request lives; streams offered connections, one JSON object a line.", write(stream[none, api.ListenRequest, api.ListenEvent](ndjsonMedia, s.listen))},
-		{"DELETE", "/v1/pipes/{ref}/listen", "Ends the listen of a pipe; answers when its binding is withdrawn.", write(call(s.unlisten))},
+		{"DELETE", "/v1/pipes/{ref}/listen", "Ends a listen of a pipe; answers when its binding is withdrawn.", write(call(s.unlisten))},
 		{"GET", "/v1/connections", "Connections that pass through the API, and the last ones that ended.", read(call(s.listConnections))},
 		{"GET", "/v1/connections/{id}", "With an upgrade to raw bytes or WebSocket, takes an offered connection; without, tells about it.", write(stream[none, none, api.Connection](jsonMedia, s.connection))},
 		{"POST", "/v1/connections/{id}/end", "Announces that the program is about to shut down its half, having written all.", write(call(s.endConnection))},

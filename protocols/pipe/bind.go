@@ -283,9 +283,9 @@ func (l *Listener) settled(ctx context.Context, p *publication) (*obstacle, erro
 
 func (l *Listener) taken(by Binding) error {
 	own := l.Status().Binding.Term
-	err := wire.Errorf(wire.Taken, "pipe %s is served by %s under term %d, above this node's %d", l.pipe, by.Binder, by.Term, own)
+	err := wire.Errorf(wire.Taken, "term %d of pipe %s, above this node's %d, was used by %s, whether it serves now or not", by.Term, l.pipe, own, by.Binder)
 	if l.capability != nil {
-		return err.WithNext("ask the owner for a new capability: panpipe pipe grant %s --bind --to %s", l.pipe, l.s.cfg.principal())
+		return err.WithNext("ask the owner for a new grant: panpipe pipe grant %s --bind --to %s", l.pipe, l.s.cfg.principal())
 	}
 	return err.WithNext("bind under a higher term, or leave the term open")
 }

@@ -73,14 +73,42 @@ func (s *Service) Grants(ctx context.Context, id ID) ([]GrantRecord, error) {
 	if err != nil {
 		return nil, err
 	}
+	used, err := s.termUsed(ctx, id, all)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	out := slices.Clone(all)
 	for i := range out {
 		g := &out[i]
 		g.Expired = !now.Before(g.Expiry)
+		g.Overtaken = g.Right == identity.RightBind && g.Term > 0 && g.Term < used
 		g.Revoked = slices.ContainsFunc(revoked, func(r RevocationRecord) bool { return r.Pipe == id && r.Nonce == g.Nonce })
 	}
 	return out, nil
+}
+
+// termUsed is the highest term that a binder is known here to have used: a
+// term that was only granted is in nobody's way.
+func (s *Service) termUsed(ctx context.Context, id ID, grants []GrantRecord) (uint64, error) {
+	st, err := s.cfg.Store.State(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	k := s.cache.records(id)
+	used := k.highestTerm()
+	if b, err := OpenBinding(st.Successor); err == nil && st.Successor != nil {
+		used = max(used, b.Term)
+	}
+	if !slices.ContainsFunc(grants, func(g GrantRecord) bool { return g.Term == st.Term }) {
+		used = max(used, st.Term) // by this node itself, or seen
+	}
+	for _, l := range s.Listeners() {
+		if l.pipe == id {
+			used = max(used, l.Status().Binding.Term)
+		}
+	}
+	return used, nil
 }
 
 // owned returns the advertisement of a pipe that this node owns.

@@ -3,6 +3,7 @@ package pipe
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,39 @@ func TestOwnerTakesItsPipeBack(t *testing.T) {
 	}
 	if c := n[3].say(t, id, DialOptions{}); c.RemotePeer() != n[0].id() {
 		t.Errorf("reached %s after the refused bind", c.RemotePeer())
+	}
+}
+
+func TestAGrantIsOvertakenOnceAHigherTermIsUsed(t *testing.T) {
+	_, n := loopback(t, 4)
+	owner, other := n[0], n[1]
+	id := owner.create(t, CreateOptions{})
+	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	overtaken := func() bool {
+		g, err := owner.Grants(within(t), id)
+		must(t, err)
+		return g[0].Overtaken
+	}
+	owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: n[2].principal()})
+	if overtaken() {
+		t.Error("overtaken by a term that nobody has used")
+	}
+	other.listen(t, id, ListenOptions{Capability: capability})
+	if overtaken() {
+		t.Error("overtaken by its own use")
+	}
+	back := owner.listen(t, id, ListenOptions{})
+	if !overtaken() {
+		t.Error("not overtaken by the owner's take-back")
+	}
+	back.Close()
+	if !overtaken() {
+		t.Error("not overtaken after the take-back has ended")
+	}
+	_, err := other.Listen(within(t), id, ListenOptions{Capability: capability})
+	wantCode(t, err, wire.Taken)
+	if !strings.Contains(err.Error(), "was used by "+owner.principal().String()) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -34,6 +34,7 @@ type GrantRecord struct {
 
 	// Told by Service.Grants alone, never stored.
 	Revoked, Expired bool
+	Overtaken        bool // a binder is known to have used a higher term
 }
 
 // RevocationRecord is a revocation that this node has signed.

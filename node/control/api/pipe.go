@@ -138,6 +138,13 @@ type ListenRequest struct {
 	Backlog int `json:"backlog,omitempty"`
 }
 
+// UnlistenQuery says which listen of a pipe to end.
+type UnlistenQuery struct {
+	// Listen is the ID that the listen's first event gave; empty means
+	// whatever listens to the pipe now.
+	Listen string `json:"listen,omitempty"`
+}
+
 // ListenEvent is one line of a listen stream.
 type ListenEvent struct {
 	// Kind is bound (once, first), connection, replaced (another binder has
@@ -145,6 +152,9 @@ type ListenEvent struct {
 	Kind string `json:"kind"`
 	// Pipe is the bound pipe's ID, with kind bound.
 	Pipe string `json:"pipe,omitempty"`
+	// Listen names this listen on this node, with kind bound: whoever ends it
+	// gives this ID, and ends no later listen of the same pipe.
+	Listen string `json:"listen,omitempty"`
 	// Connection is what is offered, with kind connection. Whoever takes it
 	// does so within ten seconds.
 	Connection *Connection `json:"connection,omitempty"`
@@ -233,15 +243,17 @@ type Grant struct {
 	Expires time.Time `json:"expires"`
 	// Nonce names it, in hex.
 	Nonce string `json:"nonce"`
-	// State is good, expired or revoked.
+	// State is good, expired, revoked, or overtaken: a bind right whose term is
+	// below one that a binder is known to have used.
 	State string `json:"state"`
 }
 
 // States of a Grant.
 const (
-	GrantGood    = "good"
-	GrantExpired = "expired"
-	GrantRevoked = "revoked"
+	GrantGood      = "good"
+	GrantExpired   = "expired"
+	GrantRevoked   = "revoked"
+	GrantOvertaken = "overtaken"
 )
 
 // GrantList is the capabilities that the node has given for a pipe.

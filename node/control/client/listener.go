@@ -23,6 +23,7 @@ const maxLine = 64 << 10
 type Listener struct {
 	client *Client
 	pipe   string
+	id     string // of this listen; empty from a node that gives none
 	ctx    context.Context
 	cancel context.CancelFunc
 	body   io.Closer
@@ -54,7 +55,7 @@ func (c *Client) Listen(ctx context.Context, ref string, q api.ListenRequest) (*
 		answer.Body.Close()
 		return nil, err
 	}
-	l.pipe = first.Pipe
+	l.pipe, l.id = first.Pipe, first.Listen
 	return l, nil
 }
 
@@ -130,13 +131,14 @@ func (l *Listener) fail(err error) error {
 // closeTimeout bounds the wait for a binding to be withdrawn.
 const closeTimeout = 10 * time.Second
 
-// Close withdraws the binding and drops what nobody has accepted. When it
+// Close withdraws this listener's own binding and drops what nobody has accepted. When it
 // returns the pipe is free, unless the node has not managed it within ten
 // seconds. It may be called more than once.
 func (l *Listener) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	err := l.client.call(ctx, http.MethodDelete, pipeRoute(l.pipe, "/listen"), nil, nil, nil)
+	l.fail(net.ErrClosed) //nolint:errcheck // what Accept returns from now on
+	err := l.client.call(ctx, http.MethodDelete, pipeRoute(l.pipe, "/listen"), api.EncodeQuery(api.UnlistenQuery{Listen: l.id}), nil, nil)
 	l.cancel()
 	l.body.Close()
 	switch wire.CodeOf(err) {
