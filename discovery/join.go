@@ -3,12 +3,15 @@ package discovery
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
@@ -73,10 +76,12 @@ func (l *loop) joinError(e *entry) error {
 	prefix := "/" + l.d.cfg.Overlay + "/"
 	for _, p := range protocols {
 		if strings.HasPrefix(string(p), prefix) {
-			return wire.Errorf(wire.Unsupported, "connected, but the node is only a client of overlay %q", l.d.cfg.Overlay)
+			return wire.Errorf(wire.Unsupported, "connected, but the node is only a client of overlay %q", l.d.cfg.Overlay).
+				WithNext("join through a node that serves the overlay: at this one, set role to server if others can reach it")
 		}
 	}
-	return wire.Errorf(wire.Unsupported, "connected, but the node is not in overlay %q", l.d.cfg.Overlay)
+	return wire.Errorf(wire.Unsupported, "connected, but the node is not in overlay %q", l.d.cfg.Overlay).
+		WithNext("give both nodes the same overlay: setting overlay, flag --overlay")
 }
 
 // attemptError picks from a DialError what one address failed with.
@@ -92,6 +97,31 @@ func attemptError(err error, addr ma.Multiaddr) error {
 	return err
 }
 
+// advised adds what to do where err does not say it itself.
+func advised(err error) error {
+	if wire.NextOf(err) != "" && !errors.As(err, new(*reach.DialError)) {
+		return err
+	}
+	return wire.Errorf(wire.CodeOf(err), "%w", err).WithNext("%s", adviceFor(err))
+}
+
+func adviceFor(err error) string {
+	var dial *net.OpError
+	switch {
+	case errors.As(err, new(sec.ErrPeerIDMismatch)):
+		return "its key has changed, or the address is another's now: take its new ticket (panpipe ticket, there)"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "see that the node runs there, and on this port; trying goes on"
+	case wire.CodeOf(err) == wire.Timeout:
+		return "see that the machine is on, and that its firewall and router let this port through; trying goes on"
+	case errors.As(err, new(*net.DNSError)):
+		return "correct the name, or see that this machine can resolve it"
+	case wire.CodeOf(err) == wire.Unreachable && !errors.As(err, new(*reach.DialError)) && (!errors.As(err, &dial) || dial.Op != "dial"):
+		return "what answers there does not speak libp2p as a node does: correct the port and the transport of the address"
+	}
+	return "check that the node there runs and that its port is open; trying goes on"
+}
+
 // notReady says what keeps a node from joining.
 func notReady(s State) error {
 	addrs := make([]string, 0, len(s.JoinErrors))
@@ -104,6 +134,9 @@ func notReady(s State) error {
 	}
 	slices.Sort(addrs)
 	a := addrs[0]
+	if next := wire.NextOf(s.JoinErrors[a]); next != "" {
+		return wire.Errorf(wire.NotReady, "not joined: %s: %w", a, s.JoinErrors[a]).WithNext("%s", next)
+	}
 	return wire.Errorf(wire.NotReady, "not joined: %s: %w", a, s.JoinErrors[a]).
 		WithNext("check that the node behind the --join address runs and can be reached; trying goes on")
 }

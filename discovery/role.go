@@ -161,7 +161,7 @@ func (l *loop) joinErrors() map[string]error {
 			continue
 		}
 		for i, a := range full {
-			out[a.String()] = attemptError(err, e.Addrs[i])
+			out[a.String()] = advised(attemptError(err, e.Addrs[i]))
 		}
 	}
 	return out

@@ -39,7 +39,7 @@ func (n *Node) Examine(ctx context.Context) []doctor.Finding {
 
 // Standing tells where the node stands. It costs little.
 func (n *Node) Standing() doctor.Standing {
-	return doctor.Standing{NAT: n.nat(), Relays: relaysIn(n.host.Addrs()), Circuits: len(n.circuits())}
+	return doctor.Standing{NAT: n.nat(), MapPorts: n.mapper != nil, Relays: relaysIn(n.host.Addrs()), Circuits: len(n.circuits())}
 }
 
 // nat is what is known of the router.
@@ -68,7 +68,7 @@ func (n *Node) facts() doctor.Node {
 		f.Addrs = append(f.Addrs, a.String())
 	}
 	for _, at := range slices.Sorted(maps.Keys(state.JoinErrors)) {
-		f.Joins = append(f.Joins, doctor.JoinFailure{Addr: at, Error: state.JoinErrors[at].Error()})
+		f.Joins = append(f.Joins, doctor.JoinFailure{Addr: at, Error: state.JoinErrors[at].Error(), Next: wire.NextOf(state.JoinErrors[at])})
 	}
 	for _, l := range n.pipes.Listeners() {
 		s := l.Status()

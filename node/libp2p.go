@@ -17,6 +17,7 @@ import (
 	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -40,6 +41,7 @@ type hostParts struct {
 	relays   autorelay.PeerSource // candidates, when this node needs a relay
 	refusals *refusals            // told what the limits refuse
 	punches  *reach.Punches       // how hole punches fail
+	causes   *reach.Causes        // told what dials fail of
 	mapper   func(*portMapper)    // takes what maps ports, if the node does
 }
 
@@ -108,6 +110,10 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err er
 	h, err = libp2p.New(opts...)
 	if err != nil {
 		return nil, nil, wire.Errorf(wire.Internal, "libp2p host: %w", err)
+	}
+	owned = []io.Closer{h}
+	if err := parts.causes.Watch(h, swarm.NewMetricsTracer(swarm.WithRegisterer(parts.reg))); err != nil {
+		return nil, nil, wire.Errorf(wire.Internal, "watch what dials fail of: %w", err)
 	}
 	return h, gate, nil
 }

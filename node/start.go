@@ -58,10 +58,10 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
-	punches := new(reach.Punches)
+	punches, causes := new(reach.Punches), new(reach.Causes)
 	n.onClose(punches.Close) // after the host
 	h, gate, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg, refusals: n.refusals, punches: punches,
+		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -80,7 +80,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.startReach(punches); err != nil {
+	if err := n.startReach(punches, causes); err != nil {
 		return err
 	}
 	if err := listen(h, n.cfg); err != nil {
@@ -123,8 +123,8 @@ func (n *Node) openState(ctx context.Context) (crypto.PrivKey, error) {
 	return key, nil
 }
 
-func (n *Node) startReach(punches *reach.Punches) (err error) {
-	n.reach, err = reach.New(reach.Config{Host: n.host, Gater: n.gate, Punches: punches, Log: n.log("reach")})
+func (n *Node) startReach(punches *reach.Punches, causes *reach.Causes) (err error) {
+	n.reach, err = reach.New(reach.Config{Host: n.host, Gater: n.gate, Punches: punches, Causes: causes, Log: n.log("reach")})
 	if err != nil {
 		return err
 	}

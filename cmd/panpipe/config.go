@@ -14,7 +14,7 @@ import (
 )
 
 func newConfig(a *app) *cobra.Command {
-	return group("config", "See the configuration", newConfigShow(a), newConfigPath(a))
+	return group("config", "See the configuration", newConfigShow(a), newConfigKeys(a), newConfigPath(a))
 }
 
 func newConfigShow(a *app) *cobra.Command {
@@ -40,6 +40,33 @@ func newConfigShow(a *app) *cobra.Command {
 	f.BoolVar(&running, "running", false, "ask the node that runs now")
 	configFlag(cmd, &file)
 	return cmd
+}
+
+func newConfigKeys(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "keys", Short: "List every key: what it does, its default and its variable",
+		Long: "Lists every key of the configuration with its type, default, environment variable and\n" +
+			"what it does. It reads no configuration, and works where that is wrong.",
+		Args: takes(),
+		RunE: does(func(*cobra.Command, []string) error {
+			type key struct {
+				Key         string `json:"key"`
+				Type        string `json:"type"`
+				Default     string `json:"default"`
+				Environment string `json:"environment"`
+				Says        string `json:"says"`
+			}
+			var list struct {
+				Keys []key `json:"keys"`
+			}
+			rows := [][]string{{"KEY", "TYPE", "DEFAULT", "ENVIRONMENT", "WHAT IT DOES"}}
+			for _, k := range config.Keys() {
+				list.Keys = append(list.Keys, key{k.Name, k.Type, k.Default, k.Env, k.Doc})
+				rows = append(rows, []string{k.Name, k.Type, orDash(k.Default), k.Env, k.Doc})
+			}
+			return a.print(list, func(w io.Writer) { table(w, rows) })
+		}),
+	}
 }
 
 // configFlag is the flag that names another file than the profile's.

@@ -18,11 +18,11 @@ func newExplain(a *app) *cobra.Command {
 		Use:   "explain PIPE|PEER",
 		Short: "Find and dial a pipe or a peer, and tell how each step went",
 		Long: "Resolves a pipe afresh, dials it, and tells what was found, from whom, how old\n" +
-			"it is, which endpoints it names, and how each dial went. Of a peer (a peer ID or\n" +
-			"peer:ID) it tells who it is, how it is connected, which addresses are known and\n" +
-			"where they came from, how each dial went, and what stands in the way on this\n" +
-			"side; --transport and --path go with a peer too. Exits with the code of what is\n" +
-			"wrong.",
+			"it is, which endpoints it names, and how each dial went. Of a peer (a peer ID,\n" +
+			"peer:ID, or an address that ends in /p2p/ID) it tells who it is, how it\n" +
+			"is connected, which addresses are known and where they came from, how each dial\n" +
+			"went, and what stands in the way on this side; --transport and --path go with a\n" +
+			"peer too. Exits with the code of what is wrong.",
 		Args: takes("PIPE or PEER"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()

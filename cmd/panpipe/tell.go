@@ -101,6 +101,9 @@ func routerText(n api.NAT) string {
 	case n.Router:
 		return "forwards nothing"
 	}
+	if !n.Asked {
+		return "not asked"
+	}
 	return "none has answered"
 }
 

@@ -196,7 +196,6 @@ func (a *app) announce(n *node.Node, srv *control.Server) error {
 	for _, address := range srv.Addrs() {
 		listening.API = append(listening.API, apiURL(address))
 	}
-	ticket := upEvent{Event: "ticket", Ticket: n.Ticket().String()}
 	err := a.print(listening, func(w io.Writer) {
 		fmt.Fprintf(w, "node %s in overlay %s\n", listening.Peer, listening.Overlay)
 		for _, address := range listening.Addresses {
@@ -209,6 +208,11 @@ func (a *app) announce(n *node.Node, srv *control.Server) error {
 	if err != nil {
 		return err
 	}
+	invitation := n.Ticket()
+	if len(invitation.Peers) == 0 {
+		return nil // nobody could join with it
+	}
+	ticket := upEvent{Event: "ticket", Ticket: invitation.String()}
 	return a.print(ticket, func(w io.Writer) { fmt.Fprintln(w, ticket.Ticket) })
 }
 

@@ -75,7 +75,8 @@ func TestScreenIsDrawnOverTheOneBefore(t *testing.T) {
 func TestTheRouterIsToldInWords(t *testing.T) {
 	mapped := []string{"24.20.1.1:4001"}
 	for want, nat := range map[string]api.NAT{
-		"none has answered":                           {},
+		"not asked":                                   {},
+		"none has answered":                           {Asked: true},
 		"forwards nothing":                            {Router: true},
 		"forwards 24.20.1.1:4001":                     {Router: true, Mapped: mapped},
 		"forwards nothing, behind another NAT":        {Router: true, Double: true},

@@ -168,7 +168,7 @@ func unknownKey(origin, key string) error {
 	if n := nearest(key, names); n != "" {
 		return err.WithNext("did you mean %q?", n)
 	}
-	return err.WithNext("panpipe config show lists all keys")
+	return err.WithNext("panpipe config keys lists all keys")
 }
 
 // Settings lists every key with its value and origin, in the order of Keys.
@@ -237,7 +237,7 @@ func unknownEnv(name string, names []string) error {
 	if n := nearest(name, names); n != "" {
 		return err.WithNext("did you mean %s?", n)
 	}
-	return err.WithNext("unset it; panpipe config show lists all keys")
+	return err.WithNext("unset it; panpipe config keys lists all keys")
 }
 
 // mapProvider hands a map to koanf.

@@ -89,7 +89,7 @@ func TestUnknownKeysAreRefusedWithTheNearest(t *testing.T) {
 		{"without its table", `serve = true`, nil, nil, `unknown key "serve"`, `"relay.serve"`},
 		{"environment", "", []string{"PANPIPE_MAX_CONNECTION=5"}, nil, "PANPIPE_MAX_CONNECTION", "PANPIPE_MAX_CONNECTIONS?"},
 		{"flag", "", nil, map[string]any{"port-mapping": false}, `flag: unknown key "port-mapping"`, `"port_mapping"`},
-		{"far from all", `qqqqqq = 1`, nil, nil, "qqqqqq", "config show"},
+		{"far from all", `qqqqqq = 1`, nil, nil, "qqqqqq", "config keys"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := load(t, c.file, c.env, c.flags)

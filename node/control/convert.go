@@ -58,7 +58,7 @@ func apiBinding(f pipe.Found) api.Binding {
 
 func apiExplanation(e pipe.Explanation) api.Explanation {
 	answer := api.Explanation{
-		Kind: api.KindPipe, Pipe: e.Pipe, Name: e.Name, Type: e.Type, Found: e.Found, Connected: e.Connected, State: string(e.State), Path: e.Path,
+		Kind: api.KindPipe, Pipe: e.Pipe, Name: e.Name, Type: e.Type, Found: e.Found, Connected: e.Connected, Accepted: e.Accepted, State: string(e.State), Path: e.Path,
 		Asked: e.Asked, TookMS: milliseconds(e.Took), Records: []api.Binding{}, Dials: []api.DialAttempt{},
 	}
 	for _, r := range e.Records {

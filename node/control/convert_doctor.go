@@ -15,7 +15,7 @@ import (
 func apiPeerExplanation(id peer.ID, f doctor.PeerFacts, v doctor.PeerVerdict) api.Explanation {
 	who := identity.PeerPrincipal(id).String()
 	e := api.Explanation{
-		Kind: api.KindPeer, Found: len(f.Addrs) > 0 || len(f.Paths) > 0, Connected: v.Connected, Asked: f.Asked,
+		Kind: api.KindPeer, Found: len(f.Addrs) > 0 || len(f.Paths) > 0, Connected: v.Connected, Accepted: v.Connected, Asked: f.Asked,
 		TookMS: milliseconds(f.Took), Records: []api.Binding{}, Dials: []api.DialAttempt{},
 		Peer: &api.PeerExplanation{
 			ID: f.ID, Principal: who, Self: f.Self, Summary: v.Summary, Identified: f.Identified, Agent: f.Agent,

@@ -2,11 +2,13 @@ package control
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/doctor"
@@ -48,10 +50,17 @@ func (s *Server) explain(r *http.Request, q api.DialQuery, _ none) (api.Explanat
 	return s.explainPipe(r, o)
 }
 
-// peerRef reads a reference that is a peer's: a peer ID, or a principal. What
-// begins like a principal and is none is wire.BadRequest.
+// peerRef reads a reference that is a peer's: a peer ID, a principal, or an
+// address that ends in one. What
+// begins like a principal or an address and is none is wire.BadRequest.
 func peerRef(ref string) (id peer.ID, ok bool, err error) {
 	ref = strings.TrimSpace(ref)
+	if strings.HasPrefix(ref, "/") {
+		if id, err = addrPeer(ref); err != nil {
+			return "", false, err
+		}
+		return id, true, nil
+	}
 	who, err := identity.ParsePrincipal(ref)
 	named := slices.ContainsFunc([]identity.Kind{identity.KindPeer, identity.KindAccount}, func(k identity.Kind) bool {
 		return strings.HasPrefix(ref, k.String()+":")
@@ -69,9 +78,26 @@ func peerRef(ref string) (id peer.ID, ok bool, err error) {
 	return id, true, nil
 }
 
+// addrPeer is the peer at whose ID a multiaddr ends.
+func addrPeer(text string) (peer.ID, error) {
+	a, err := ma.NewMultiaddr(text)
+	if err == nil {
+		if _, id := peer.SplitAddr(a); id != "" {
+			return id, nil
+		}
+		err = errors.New("it does not end in /p2p and a peer ID")
+	}
+	return "", wire.Errorf(wire.BadRequest, "not the address of a peer: %w", err).
+		WithNext("name a peer ID, an address that ends in /p2p/ID, or a pipe")
+}
+
 // explainPipe resolves and dials.
 func (s *Server) explainPipe(r *http.Request, o pipe.DialOptions) (api.Explanation, error) {
 	id, _, err := s.lookup(r)
+	if wire.CodeOf(err) == wire.Unknown {
+		return api.Explanation{}, wire.Errorf(wire.Unknown, "%w, nor a peer", err).
+			WithNext("name a pipe (panpipe pipe ls), a peer ID or peer:ID (panpipe peers), or an address that ends in /p2p/ID")
+	}
 	if err != nil {
 		return api.Explanation{}, err
 	}

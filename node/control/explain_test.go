@@ -13,7 +13,7 @@ const somePeer = "12D3KooWGWvQpCTnVjYhCeTpyJ9SU2jKQTBYBPFwqpZtsHFRWkqA"
 
 func TestPeersAreExplainedByIDAndPrincipal(t *testing.T) {
 	_, _, c := serve(t)
-	for _, ref := range []string{somePeer, "peer:" + somePeer, " " + somePeer + " "} {
+	for _, ref := range []string{somePeer, "peer:" + somePeer, "/ip4/127.0.0.1/tcp/1/p2p/" + somePeer, " " + somePeer + " "} {
 		e, err := c.Explain(t.Context(), ref, api.DialQuery{Transport: "tcp", Path: "direct-only"})
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/doctor"
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // Handlers of the routes that only tell about the node.
@@ -49,6 +50,7 @@ func (s *Server) withStanding(st *api.Status) {
 	if s.cfg.Doctor != nil {
 		at := s.cfg.Doctor.Standing()
 		st.NAT, st.Relays, st.Circuits = apiNAT(at.NAT), some(at.Relays), at.Circuits
+		st.NAT.Asked = at.MapPorts
 	}
 }
 
@@ -123,6 +125,10 @@ func (s *Server) id(*http.Request, none, none) (api.Identity, error) {
 
 func (s *Server) ticket(*http.Request, none, none) (api.Ticket, error) {
 	t := s.cfg.Node.Ticket()
+	if len(t.Peers) == 0 {
+		return api.Ticket{}, wire.Errorf(wire.NotReady, "no ticket: this node has no address that others could dial, and knows no other server").
+			WithNext("let it listen (setting listen), or take the ticket of another node; panpipe doctor tells more")
+	}
 	answer := api.Ticket{Ticket: t.String(), Overlay: t.Overlay, Addresses: []string{}}
 	for _, p := range t.Peers {
 		for _, a := range p.Addrs {

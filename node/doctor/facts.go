@@ -115,7 +115,10 @@ type Refusal struct {
 }
 
 // JoinFailure is why an address to join through does not work.
-type JoinFailure struct{ Addr, Error string }
+type JoinFailure struct {
+	Addr, Error string
+	Next        string // what to do about it; empty: what helps with most
+}
 
 // Table is the routing table.
 type Table struct {
@@ -148,6 +151,7 @@ type Foreign struct {
 // Standing is where a node stands in the network, in short.
 type Standing struct {
 	NAT      NAT
+	MapPorts bool     // a router is asked for ports
 	Relays   []string // through which it can be reached
 	Circuits int      // open connections that go over relays
 }

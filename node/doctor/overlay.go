@@ -68,8 +68,11 @@ func joins(n Node) []Finding {
 	}
 	var all []Finding
 	for _, j := range n.Joins {
-		all = append(all, one(Join, severity, "joining through "+j.Addr+" does not work", j.Error,
-			"check that the node there runs and that its port is open; trying goes on")...)
+		next := j.Next
+		if next == "" {
+			next = "check that the node there runs and that its port is open; trying goes on"
+		}
+		all = append(all, one(Join, severity, "joining through "+j.Addr+" does not work", j.Error, next)...)
 	}
 	return all
 }

@@ -145,7 +145,18 @@ func (p *Path) how() string {
 	if !p.Direct {
 		over = " over a relay"
 	}
-	return fmt.Sprintf("%s, %s round trip", over, p.RTT.Round(100*time.Microsecond))
+	if p.RTT == 0 {
+		return over + ", no answer to a ping"
+	}
+	return fmt.Sprintf("%s, %s round trip", over, roundTrip(p.RTT))
+}
+
+// roundTrip rounds a time that is not 0 to one that is not 0 either.
+func roundTrip(rtt time.Duration) time.Duration {
+	if rtt < time.Millisecond {
+		return max(rtt.Round(time.Microsecond), time.Microsecond)
+	}
+	return rtt.Round(100 * time.Microsecond)
 }
 
 // relayedOnly is the case of a peer that a relay alone leads to.
@@ -210,9 +221,15 @@ func (f PeerFacts) onlyLocal() bool {
 // maxPlain caps Plain, in bytes.
 const maxPlain = 128
 
+// ellipsis ends a text that was clipped.
+const ellipsis = "…"
+
 // Plain makes a text that a peer has sent short and safe to print.
 func Plain(text string) string {
-	text = strings.ToValidUTF8(text[:min(len(text), maxPlain)], "")
+	if len(text) > maxPlain {
+		text = text[:maxPlain-len(ellipsis)] + ellipsis
+	}
+	text = strings.ToValidUTF8(text, "")
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return -1

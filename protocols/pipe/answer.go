@@ -245,7 +245,7 @@ func reasonOf(err error) string {
 // clip makes words from a peer short and safe to print.
 func clip(s string) string {
 	if len(s) > MaxReason {
-		s = s[:MaxReason]
+		s = strings.ToValidUTF8(s[:MaxReason-len("…")], "") + "…"
 	}
 	s = strings.ToValidUTF8(s, "")
 	return strings.Map(func(r rune) rune {

@@ -28,6 +28,10 @@ func (s *Service) Create(ctx context.Context, name string, o CreateOptions) (Pip
 		Transports: slices.Compact(slices.Sorted(slices.Values(o.Transports))),
 		DialPolicy: o.DialPolicy, Reliable: !o.Unreliable,
 	}
+	if a.Type == TypePropagate {
+		return Pipe{}, wire.Errorf(wire.Unsupported, "propagate pipes are not in this version").
+			WithNext("create a unicast or a secure pipe")
+	}
 	setZero(&a.Type, TypeUnicast)
 	setZero(&a.Binders, Exclusive)
 	setZero(&a.DialPolicy, DialOpen)
@@ -58,10 +62,18 @@ func checkAlias(name string) error {
 	if _, err := ParseID(name); err == nil || strings.HasPrefix(name, uriPrefix) {
 		return wire.Errorf(wire.BadRequest, "name %q looks like a pipe ID", name).WithNext("choose another name")
 	}
+	if _, err := identity.ParsePrincipal(name); err == nil || likePrincipal(name) {
+		return wire.Errorf(wire.BadRequest, "name %.80q looks like a peer", name).WithNext("choose another name")
+	}
 	if len(name) > maxAlias || !plainText(name) || strings.TrimSpace(name) != name {
 		return wire.Errorf(wire.BadRequest, "name %.80q: expected at most %d bytes without control characters or space around", name, maxAlias)
 	}
 	return nil
+}
+
+// likePrincipal reports that text begins as a principal does.
+func likePrincipal(text string) bool {
+	return strings.HasPrefix(text, identity.KindPeer.String()+":") || strings.HasPrefix(text, identity.KindAccount.String()+":")
 }
 
 // Pipes lists the pipes that this node keeps.
@@ -81,7 +93,7 @@ func (s *Service) Lookup(ctx context.Context, ref string) (ID, *Advertisement, e
 		if strings.HasPrefix(ref, uriPrefix) || strings.HasPrefix(ref, "bafkrei") {
 			return ID{}, nil, err
 		}
-		return ID{}, nil, wire.Errorf(wire.Unknown, "no pipe is named %.80q here, and it is not a pipe ID", ref).
+		return ID{}, nil, wire.Errorf(wire.Unknown, "no pipe is named %q here, and it is not a pipe ID", shortened(ref)).
 			WithNext("see the names: panpipe pipe ls")
 	}
 	p, err := s.cfg.Store.PipeByID(ctx, id)
@@ -92,6 +104,15 @@ func (s *Service) Lookup(ctx context.Context, ref string) (ID, *Advertisement, e
 		return id, nil, nil
 	}
 	return ID{}, nil, err
+}
+
+// shortened clips a text that is told back to whoever gave it.
+func shortened(text string) string {
+	const most = 80
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
 }
 
 // Remove forgets a pipe. Nobody can bind it as owner any more unless the

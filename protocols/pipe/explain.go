@@ -23,7 +23,8 @@ type Explanation struct {
 	Took       time.Duration      `json:"took_ns"`
 	Records    []ExplainedRecord  `json:"records"`
 	Dials      []ExplainedAttempt `json:"dials"`
-	Connected  bool               `json:"connected"` // a binder accepted the probe
+	Connected  bool               `json:"connected"` // a connection of the pipe is open: State says the same
+	Accepted   bool               `json:"accepted"`  // a binder accepted the probe
 	State      State              `json:"state"`
 	Path       string             `json:"path,omitempty"`       // direct or relay: of the open connection, else of the probe
 	Suggestion string             `json:"suggestion,omitempty"` // what to do next
@@ -74,11 +75,11 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 		var c *call
 		if c, err = d.established(ctx); err == nil {
 			c.carrier.Close()
-			e.Connected, e.Path = true, pathWord(c.carrier.direct)
+			e.Accepted, e.Path = true, pathWord(c.carrier.direct)
 		}
 	}
 	open, direct := s.connected(id)
-	if open {
+	if e.Connected = open; open {
 		e.Path = pathWord(direct)
 	}
 	e.State = stateOf(e.Found, open, err)

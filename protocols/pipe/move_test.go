@@ -208,7 +208,7 @@ func TestExplainTellsRecordEndpointsAndEachDial(t *testing.T) {
 	l := n[0].listen(t, id, ListenOptions{})
 	echo(l)
 	e := n[1].Explain(within(t), id, DialOptions{})
-	if !e.Found || !e.Connected || e.Code != "ok" || e.Name != "tune" || len(e.Records) != 1 || len(e.Dials) == 0 {
+	if !e.Found || !e.Accepted || e.Code != "ok" || e.Name != "tune" || len(e.Records) != 1 || len(e.Dials) == 0 {
 		t.Fatalf("explanation %+v", e)
 	}
 	if r := e.Records[0]; r.Binder != n[0].principal().String() || len(r.Endpoints) == 0 || r.From == "" {
@@ -216,7 +216,7 @@ func TestExplainTellsRecordEndpointsAndEachDial(t *testing.T) {
 	}
 	n[0].crash()
 	e = n[1].Explain(within(t), id, DialOptions{})
-	if !e.Found || e.Connected || e.Suggestion == "" || len(e.Dials) == 0 || e.Dials[0].Error == "" {
+	if !e.Found || e.Accepted || e.Suggestion == "" || len(e.Dials) == 0 || e.Dials[0].Error == "" {
 		t.Errorf("explanation of a dead binder %+v", e)
 	}
 	e = n[1].Explain(within(t), n[1].create(t, CreateOptions{}), DialOptions{})

@@ -17,7 +17,7 @@ func TestExplainHandsNothingToWhoAccepts(t *testing.T) {
 			id := n[0].create(t, CreateOptions{Type: kind})
 			l := n[0].listen(t, id, ListenOptions{})
 			for _, from := range []*node{n[1], n[0]} { // over a path, and within the node
-				if e := from.Explain(within(t), id, DialOptions{}); !e.Connected || e.Code != "ok" {
+				if e := from.Explain(within(t), id, DialOptions{}); !e.Accepted || e.Code != "ok" {
 					t.Fatalf("explanation %+v", e)
 				}
 			}
@@ -35,11 +35,11 @@ func TestProbeIsJudgedAsAnyDialer(t *testing.T) {
 	_, n := loopback(t, 3)
 	id := n[0].create(t, CreateOptions{DialPolicy: DialListed})
 	n[0].listen(t, id, ListenOptions{Allow: []identity.Principal{n[1].principal()}})
-	if e := n[1].Explain(within(t), id, DialOptions{}); !e.Connected {
+	if e := n[1].Explain(within(t), id, DialOptions{}); !e.Accepted {
 		t.Errorf("the listed: %+v", e)
 	}
 	e := n[2].Explain(within(t), id, DialOptions{})
-	if e.Connected || e.Code != "forbidden" {
+	if e.Accepted || e.Code != "forbidden" {
 		t.Errorf("a stranger: %+v", e)
 	}
 	for _, want := range []string{id.String(), n[2].principal().String()} {
@@ -61,11 +61,11 @@ func TestExplainCountsTheNodesItAskedAndNamesWhoServes(t *testing.T) {
 	}
 	n[0].listen(t, id, ListenOptions{})
 	// What this node holds itself does not spare the question.
-	if e = n[1].Explain(within(t), id, DialOptions{}); e.Asked == 0 || !e.Connected {
+	if e = n[1].Explain(within(t), id, DialOptions{}); e.Asked == 0 || !e.Accepted {
 		t.Errorf("explanation %+v", e)
 	}
 	e = n[1].Explain(within(t), id, DialOptions{Binders: []peer.ID{n[2].id()}})
-	if e.Connected || e.Code != "unbound" || !strings.Contains(e.Error, n[2].id().String()) ||
+	if e.Accepted || e.Code != "unbound" || !strings.Contains(e.Error, n[2].id().String()) ||
 		!strings.Contains(e.Error, n[0].principal().String()) {
 		t.Errorf("explanation of another binder %+v", e)
 	}
@@ -94,5 +94,17 @@ func TestLostConnectionDoesNotTellTheListenerToDial(t *testing.T) {
 	wantCode(t, err, wire.Gone)
 	if next := wire.NextOf(err); next != "" {
 		t.Errorf("advice to who listens: %q", next)
+	}
+}
+
+func TestWhatCannotBeServedOrIsNoNameIsNotCreated(t *testing.T) {
+	_, n := loopback(t, 1, "/ip4/127.0.0.1/tcp/0")
+	if _, err := n[0].Create(within(t), "p", CreateOptions{Type: TypePropagate}); wire.CodeOf(err) != wire.Unsupported || wire.NextOf(err) == "" {
+		t.Errorf("a propagate pipe: %v", err)
+	}
+	for _, name := range []string{n[0].id().String(), n[0].principal().String(), "peer:x", "acct:x"} {
+		if _, err := n[0].Create(within(t), name, CreateOptions{}); wire.CodeOf(err) != wire.BadRequest {
+			t.Errorf("name %q: %v", name, err)
+		}
 	}
 }

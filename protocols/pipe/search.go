@@ -327,7 +327,7 @@ func servedByOthers(id ID, wanted []peer.ID, all []Found) error {
 
 func unbound(id ID, asked int) error {
 	return wire.Errorf(wire.Unbound, "nobody serves pipe %s (%d nodes asked)", id, asked).
-		WithNext("start the binder: panpipe pipe listen %s", id)
+		WithNext("on the host that serves it: panpipe pipe listen %s; check the ID", id)
 }
 
 func notOffered(id ID, t reach.Transport, live []Found) error {

@@ -39,10 +39,15 @@ func (r *Reach) swarmDial(ctx context.Context, w Want) (network.Conn, []Attempt)
 	}
 	start := time.Now()
 	dialing, stop := r.unlessDirect(ctx, w.Peer)
+	dialing, settled := r.unlessSlow(dialing, w.Peer, known, start)
 	conn, err := r.sw.DialPeer(dialing, w.Peer)
+	gaveUp := settled()
 	stop()
 	if paths := r.Paths(w.Peer); err != nil && ctx.Err() == nil && len(paths) > 0 && paths[0].Direct() {
 		conn, err = paths[0].conn, nil
+	}
+	if err != nil && gaveUp && errors.Is(err, context.Canceled) {
+		err = errGivenUp()
 	}
 	if err != nil {
 		return nil, r.swarmAttempts(w.Peer, err, known, start)
@@ -68,6 +73,23 @@ func (r *Reach) unlessDirect(ctx context.Context, p peer.ID) (dialing context.Co
 	}
 }
 
+// unlessSlow is a context that ends when none but slow ones of addrs are left;
+// settled tells whether it did.
+func (r *Reach) unlessSlow(ctx context.Context, p peer.ID, addrs []ma.Multiaddr, start time.Time) (dialing context.Context, settled func() bool) {
+	dialing, cancel := context.WithCancel(ctx)
+	gaveUp := false
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		gaveUp = r.cfg.Causes.slowLeft(dialing, p, addrs, start)
+		cancel()
+	})
+	return dialing, func() bool {
+		cancel()
+		watching.Wait()
+		return gaveUp
+	}
+}
+
 // backedOff returns failed attempts when every address failed a moment ago,
 // since the swarm dials regardless when told to dial directly.
 func (r *Reach) backedOff(w Want, known []ma.Multiaddr) []Attempt {
@@ -82,8 +104,8 @@ func (r *Reach) backedOff(w Want, known []ma.Multiaddr) []Attempt {
 }
 
 // swarmAttempts reads attempts out of the swarm's error. Where the swarm says
-// nothing of single addresses, as when time ran out, each one that was known
-// shares the common cause.
+// nothing of single addresses, as when time ran out, each one has the cause that
+// was heard of it meanwhile; those left share the common one.
 func (r *Reach) swarmAttempts(p peer.ID, err error, known []ma.Multiaddr, start time.Time) []Attempt {
 	var attempts []Attempt
 	note := func(a ma.Multiaddr, err error) {
@@ -104,6 +126,12 @@ func (r *Reach) swarmAttempts(p peer.ID, err error, known []ma.Multiaddr, start 
 	}
 	if len(attempts) == 0 && !errors.Is(err, swarm.ErrNoAddresses) {
 		for _, a := range known {
+			if h, ok := r.cfg.Causes.since(p, a, start); ok {
+				attempts = append(attempts, Attempt{
+					Addr: a, Transport: TransportOf(a), Started: start, Took: h.when.Sub(start), Err: cause(h.why),
+				})
+				continue
+			}
 			note(a, err)
 		}
 	}

@@ -45,6 +45,10 @@ type Config struct {
 	// errors can name the cause; nil for none.
 	Punches *Punches
 
+	// Causes watches the host, so that each address that failed has its own
+	// cause when a dial ends by its deadline; nil for none.
+	Causes *Causes
+
 	// DialTimeout bounds the dialling of one Path call besides its context; 0
 	// is DefaultDialTimeout.
 	DialTimeout time.Duration
@@ -57,6 +61,9 @@ func (c *Config) normalize() {
 	}
 	if c.Punches == nil {
 		c.Punches = new(Punches)
+	}
+	if c.Causes == nil {
+		c.Causes = new(Causes)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

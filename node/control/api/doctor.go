@@ -28,6 +28,9 @@ type Finding struct {
 type NAT struct {
 	// Router says that a router that forwards ports on request has answered.
 	Router bool `json:"router"`
+	// Asked says that the node asks a router to forward ports; else none can
+	// have answered.
+	Asked bool `json:"asked"`
 	// Mapped are the addresses that the router says it forwards, as IP:port.
 	Mapped []string `json:"mapped"`
 	// Public are the node's addresses as others see them.

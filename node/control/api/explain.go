@@ -16,8 +16,12 @@ type Explanation struct {
 	Type string `json:"type,omitempty"`
 	// Found says that a record was found, or an address of the peer.
 	Found bool `json:"found"`
-	// Connected says that a binder accepted the probe, or that the peer answers.
+	// Connected says that a connection of the pipe is open at this node, or one
+	// to the peer: State is connected then, and only then.
 	Connected bool `json:"connected"`
+	// Accepted says that a binder accepted the probe, with which nothing was
+	// opened, or the same as Connected of a peer.
+	Accepted bool `json:"accepted"`
 	// State is unbound (no live record was found), announced (one was),
 	// reachable (a binder answered the probe) or connected (a connection of the
 	// pipe is open at this node). Of a peer: unbound (no address is known),
