@@ -85,11 +85,26 @@ func (cs *Causes) since(p peer.ID, a ma.Multiaddr, then time.Time) (heard, bool)
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	h, ok := cs.last[string(a.Bytes())]
+	if plain := plainer(a); !ok && plain != nil {
+		h, ok = cs.last[string(plain.Bytes())]
+	}
 	var mismatch sec.ErrPeerIDMismatch
 	if !ok || h.when.Before(then) || errors.As(h.why, &mismatch) && mismatch.Expected != p {
 		return heard{}, false
 	}
 	return h, true
+}
+
+// plainer is the address on the same port that the swarm dials in the place of
+// a, where it has both; nil if there is none of the kind.
+func plainer(a ma.Multiaddr) ma.Multiaddr {
+	switch t := TransportOf(a); {
+	case (t == WS || t == WSS) && len(a) > 2:
+		return a[:2]
+	case t == WebTransport && len(a) > 3:
+		return a[:3]
+	}
+	return nil
 }
 
 // next is closed at the next failure of any dial.

@@ -20,6 +20,7 @@ func TestOnlySlowAddressesAreLeft(t *testing.T) {
 		{"nothing has failed", nil, []ma.Multiaddr{near}, false},
 		{"WebRTC and near QUIC are left", []ma.Multiaddr{tcp}, []ma.Multiaddr{near, rtc}, true},
 		{"TCP is left", []ma.Multiaddr{near}, []ma.Multiaddr{tcp}, false},
+		{"WebSocket is left out, being on the port of TCP", []ma.Multiaddr{tcp}, []ma.Multiaddr{tcp.Encapsulate(ma.StringCast("/ws")), near}, true},
 		{"public QUIC is left, which may not have begun", []ma.Multiaddr{tcp}, []ma.Multiaddr{far}, false},
 	} {
 		var cs Causes
