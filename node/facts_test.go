@@ -85,7 +85,7 @@ func TestPeersOfAnotherOverlayAreFound(t *testing.T) {
 	cfg.Overlay = "elsewhere"
 	b := start(t, cfg)
 	ctx := within(t, 10*time.Second)
-	known, err := a.Host().EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted))
+	known, err := a.Host().EventBus().Subscribe([]any{new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,13 @@ func TestPeersOfAnotherOverlayAreFound(t *testing.T) {
 	if err := b.Host().Connect(ctx, peer.AddrInfo{ID: a.ID(), Addrs: a.Addrs()}); err != nil {
 		t.Fatal(err)
 	}
-	<-known.Out()
+	for len(a.foreign()) == 0 { // it may tell its protocols one by one
+		select {
+		case <-known.Out():
+		case <-ctx.Done():
+			t.Fatal("the other node's overlay is not seen")
+		}
+	}
 	if f := with(t, a.Examine(ctx), doctor.OtherOverlay); !strings.Contains(f.Summary, `"elsewhere"`) {
 		t.Errorf("%+v", f)
 	}

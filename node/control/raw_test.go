@@ -344,6 +344,7 @@ func TestTheEndOfAReplacedListenLeavesTheNextOneAlone(t *testing.T) {
 	}
 	bound := n.listener(<-n.bound)
 	close(bound.replaced)
+	<-old.Replaced()
 	bound.Close()
 	_, err = old.Accept()
 	wantCode(t, err, wire.Replaced, "another binder")
