@@ -344,10 +344,14 @@ func TestTheEndOfAReplacedListenLeavesTheNextOneAlone(t *testing.T) {
 	}
 	bound := n.listener(<-n.bound)
 	close(bound.replaced)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := old.Accept()
+		failed <- err
+	}()
 	<-old.Replaced()
 	bound.Close()
-	_, err = old.Accept()
-	wantCode(t, err, wire.Replaced, "another binder")
+	wantCode(t, <-failed, wire.Replaced, "another binder")
 	live, err := c.Listen(t.Context(), "x", api.ListenRequest{})
 	if err != nil {
 		t.Fatal(err)
