@@ -121,7 +121,7 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 		c.carrier.drop()
 		d.note(err)
 		if d.later(current, c.to); current.Err() == nil {
-			d.anew(c)
+			d.anew(c, err)
 		}
 	}
 	done()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -173,8 +174,10 @@ func (d *dialing) later(tried context.Context, f candidate) {
 
 // anew puts a candidate that was lost with the path to it in front, once: the
 // path may have been dead for long, and the binder is well.
-func (d *dialing) anew(c *call) {
-	if path := c.carrier.path; !c.to.again && !path.IsZero() && !path.Live() {
+func (d *dialing) anew(c *call, err error) {
+	var gone *network.ConnError // the stream may hear of it before the path does
+	path := c.carrier.path
+	if !c.to.again && !path.IsZero() && (!path.Live() || errors.As(err, &gone)) {
 		c.to.again = true
 		d.queue = append([]candidate{c.to}, d.queue...)
 	}
