@@ -91,21 +91,11 @@ func (n *Node) hear(e pipe.Event) {
 func relaysIn(addrs []ma.Multiaddr) []string {
 	var relays []string
 	for _, a := range addrs {
-		if id := relayOf(a); id != "" && !slices.Contains(relays, id.String()) {
+		if id := reach.RelayOf(a); id != "" && !slices.Contains(relays, id.String()) {
 			relays = append(relays, id.String())
 		}
 	}
 	return relays
-}
-
-// relayOf is the relay of a circuit address, empty for another.
-func relayOf(a ma.Multiaddr) peer.ID {
-	before, after := ma.SplitFunc(a, func(c ma.Component) bool { return c.Protocol().Code == ma.P_CIRCUIT })
-	if len(after) == 0 {
-		return ""
-	}
-	_, id := peer.SplitAddr(before)
-	return id
 }
 
 // circuits are the connections that go over relays.
@@ -127,7 +117,7 @@ func circuitOf(p reach.Path) *doctor.Circuit {
 	if p.Direct() {
 		return nil
 	}
-	found := doctor.Circuit{Peer: p.Peer().String(), Relay: relayOf(p.Remote()).String()}
+	found := doctor.Circuit{Peer: p.Peer().String(), Relay: reach.RelayOf(p.Remote()).String()}
 	if a, limited := p.Allowance(); limited {
 		found.MaxTime, found.LeftTime = a.Duration, a.TimeLeft()
 		found.MaxData, found.LeftData = a.Data, a.DataLeft()

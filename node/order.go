@@ -42,7 +42,7 @@ func inTurn(relayed []ma.Multiaddr) []ma.Multiaddr {
 	nth := make(map[peer.ID]int) // how many of a relay's addresses come before
 	turn := make(map[string]int, len(relayed))
 	for _, a := range relayed {
-		relay := relayOf(a)
+		relay := reach.RelayOf(a)
 		turn[string(a.Bytes())] = nth[relay]
 		nth[relay]++
 	}

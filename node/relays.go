@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -34,7 +35,7 @@ func (n *Node) watchRelays(ctx context.Context) error {
 		case e := <-sub.Out():
 			clear(relays)
 			for _, a := range e.(event.EvtAutoRelayAddrsUpdated).RelayAddrs {
-				relays[relayOf(a)] = struct{}{}
+				relays[reach.RelayOf(a)] = struct{}{}
 			}
 		case <-timer.C:
 		}

@@ -51,7 +51,7 @@ func allowance(c network.Conn, m *meter) (Allowance, bool) {
 		return Allowance{}, false
 	}
 	a := Allowance{
-		Relay: relayOf(c.RemoteMultiaddr()), Duration: max(0, duration), Data: int64(min(data, 1<<62)),
+		Relay: RelayOf(c.RemoteMultiaddr()), Duration: max(0, duration), Data: int64(min(data, 1<<62)),
 		Elapsed: time.Since(stat.Opened),
 	}
 	if m != nil {
@@ -60,16 +60,13 @@ func allowance(c network.Conn, m *meter) (Allowance, bool) {
 	return a, true
 }
 
-// relayOf is the relay in a relayed address; empty if it is none.
-func relayOf(a ma.Multiaddr) peer.ID {
+// RelayOf is the relay in a relayed address; empty if it is none.
+func RelayOf(a ma.Multiaddr) peer.ID {
 	before, circuit := ma.SplitFunc(a, func(c ma.Component) bool { return c.Code() == ma.P_CIRCUIT })
 	if len(circuit) == 0 {
 		return ""
 	}
-	id, err := peer.IDFromP2PAddr(before)
-	if err != nil {
-		return ""
-	}
+	_, id := peer.SplitAddr(before)
 	return id
 }
 

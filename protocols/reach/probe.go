@@ -61,7 +61,7 @@ func (r *Reach) doubtRelays(attempts []Attempt) {
 // doubtRelay puts the paths to the relay of a relayed address in doubt: one
 // that is dead would swallow the next dial through it too.
 func (r *Reach) doubtRelay(circuit ma.Multiaddr) {
-	relay := relayOf(circuit)
+	relay := RelayOf(circuit)
 	if relay == "" {
 		return
 	}
