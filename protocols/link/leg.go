@@ -1,0 +1,29 @@
+package link
+
+import "time"
+
+// leg is a link's attachment to a carrier, for a while, as the machine sees it.
+//
+//	opener:    asking ── RESUMED ──▶ current ──▶ draining ──▶ released
+//	              └───── REFUSED ──▶ released
+//	answerer:  current ──▶ draining ──▶ released
+//
+// Data is sent on the current leg alone. A draining leg still brings what the
+// far side sent before it changed too.
+type leg struct {
+	gen     uint64
+	opener  bool
+	planned bool // the leg before it was well when this one was asked for
+	tell    kind // opening frame still to be sent; 0 for none
+	asking  bool // opened by this end and not answered
+	out     uint64 // where the far side expects this end's next DATA; noOffset unless told
+	in      uint64 // where the far side's next DATA stands; noOffset unless told
+	until   uint64 // draining: needed for bytes before this offset; noOffset unless told
+	rewinds int    // by the far side
+	finSeen bool
+	refused refusal // with tell: kindRefused
+	carrier any     // what carries it; the machine does not look
+	born    time.Time
+}
+
+func newLeg(carrier any) *leg { return &leg{carrier: carrier, out: noOffset, in: noOffset, until: noOffset} }

@@ -1,0 +1,299 @@
+package link
+
+import (
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// machine is one end of a link: all that is decided, without a lock, a clock
+// or a carrier. Its caller brings what happens and the time, and carries out
+// the effects.
+//
+//	          open, accept
+//	               │
+//	               ▼    leg lost                  grace over
+//	        ┌─▶ attached ──────────▶ detached ─────────────────▶ over (gone)
+//	        │      │  ◀──────────────  │  ▲
+//	        │      │      resumed      │  │
+//	        │      │ freeze            │ freeze
+//	   thaw │      ▼                   ▼  │ thaw
+//	        └─── frozen ───────────────┴──┘
+//	               │ exported
+//	               ▼
+//	          over (moved)
+//
+//	attached, both streams have ended ─▶ over (closed)
+//	anywhere, RESET sent or received  ─▶ over (the code of the reset)
+type machine struct {
+	// Fixed.
+	id      ID
+	service string
+	dialer  bool // this end opened the link
+	larger  bool // this node's peer ID is the larger: it wins a tie
+	grace   time.Duration
+	token   []byte // authorises this node for its end, if it was imported
+
+	// Both streams.
+	in  inbound
+	out outbound
+
+	// Who is at which end.
+	epoch    uint64 // of this end: how often it has moved
+	farEpoch uint64
+
+	// Legs.
+	gen      uint64 // the highest that was agreed on or refused
+	cur      *leg   // what is sent goes here; nil while detached
+	ask      *leg   // a planned leg that is not answered
+	old      []*leg // draining, newest last
+	heard    bool   // the far side has answered the OPEN
+	lostAt   time.Time
+	lostWhy  error
+	gapSince time.Time
+	lastWord time.Time // a frame of the far side, or the opening
+
+	// What is owed to the far side.
+	ackNow   bool // at once
+	ackLater bool // within ackDelay
+	stopDue  bool
+	rewind   bool
+	told     marks // last sent
+
+	frozen    bool
+	over      error     // why the link has ended; nil while it lives
+	overAt    time.Time // set by the caller at effects.over
+	resetBy   reset     // told to the far side with over, if code is not OK
+	endSent   bool      // so on this leg
+	farOver   bool      // the far side has said that it is over, or need not be told
+	hint      []byte    // where the far end has moved, as it says
+
+	budget budget
+	most   uint64 // window and replay grow to this, in bytes
+	fx     effects
+}
+
+// effects is what a call asks of its caller.
+type effects struct {
+	readable bool    // a reader may go on
+	writable bool    // a writer may go on
+	ready    [2]*leg // have something to send
+	released []*leg  // are not needed any more
+	redial   bool    // a leg is needed, and this end is to make it
+	ackLater bool    // owed(…) is to be called within ackDelay
+	over     bool    // the link has ended
+}
+
+// budget is the memory that a node's links may use beyond what each has from
+// the start, in bytes.
+type budget interface {
+	reserve(n uint64) bool
+	release(n uint64)
+}
+
+// ackDelay is how long an acknowledgement waits for company.
+const ackDelay = 20 * time.Millisecond
+
+// gapTime is how long bytes beyond a gap wait for those before them, which
+// are on another leg, before they are asked for again.
+const gapTime = time.Second
+
+// maxRewinds is how often the far side may ask for bytes again on one leg.
+const maxRewinds = 16
+
+// take returns the effects since the last take.
+func (m *machine) take() effects {
+	fx := m.fx
+	m.fx = effects{}
+	return fx
+}
+
+func (m *machine) ready(l *leg) {
+	switch {
+	case l == nil || m.fx.ready[0] == l || m.fx.ready[1] == l:
+	case m.fx.ready[0] == nil:
+		m.fx.ready[0] = l
+	default:
+		m.fx.ready[1] = l
+	}
+}
+
+func (m *machine) release(l *leg) {
+	if l != nil {
+		m.fx.released = append(m.fx.released, l)
+	}
+}
+
+// write takes bytes of the application, as many as there is room for; 0 means
+// that it must wait.
+func (m *machine) write(b []byte) (int, error) {
+	switch {
+	case m.over != nil:
+		return 0, m.over
+	case m.out.fin:
+		return 0, errEnded
+	case m.out.stopped:
+		return 0, errFarClosed
+	case m.frozen:
+		return 0, nil
+	}
+	if len(b) > m.out.room() {
+		m.keepMore()
+	}
+	n := m.out.write(b)
+	if n > 0 {
+		m.ready(m.cur)
+	}
+	return n, nil
+}
+
+// read gives the application bytes; 0, nil means that it must wait, io.EOF
+// comes as eof.
+func (m *machine) read(b []byte) (n int, eof bool, err error) {
+	if m.frozen {
+		return 0, false, nil
+	}
+	n, eof = m.in.read(b)
+	if n == 0 && !eof && m.over != nil {
+		return 0, false, m.over
+	}
+	if m.over != nil {
+		return n, eof, nil
+	}
+	m.widen()
+	if m.in.grant() || (eof && m.told.safe != m.in.safe()) {
+		m.ackNow = true
+		m.ready(m.cur)
+	} else if n > 0 {
+		m.oweLater()
+	}
+	return n, eof, nil
+}
+
+// closeWrite ends what this side sends.
+func (m *machine) closeWrite() error {
+	if m.over != nil {
+		return m.over
+	}
+	if !m.out.fin {
+		m.out.fin = true
+		m.ready(m.cur)
+		m.settle()
+	}
+	return nil
+}
+
+// stop ends what this side receives: what has come and will come is dropped.
+func (m *machine) stop() {
+	if m.over != nil || m.in.stopped {
+		m.in.free()
+		return
+	}
+	ended := m.in.ended()
+	m.in.stop()
+	if !ended {
+		m.stopDue = true
+		m.ready(m.cur)
+	} else {
+		m.oweLater()
+	}
+	m.settle()
+}
+
+// abort resets the link: both sides see an error, and what was written may be
+// lost.
+func (m *machine) abort(code wire.Code, reason string) {
+	if m.over == nil {
+		m.resetBy = reset{code: code, reason: reason}
+		m.end(wire.Errorf(code, "the link was reset: %s", reason))
+	}
+}
+
+// end ends the link. What the far side must hear goes out on the leg there is.
+func (m *machine) end(err error) {
+	if m.over != nil {
+		return
+	}
+	m.over = err
+	m.fx.over, m.fx.readable, m.fx.writable = true, true, true
+	m.out.q.free()
+	if !m.closedWell() {
+		m.in.free()
+	}
+	m.budget.release(m.in.window + m.out.keep)
+	for _, l := range m.old {
+		m.release(l)
+	}
+	m.old = nil
+	m.release(m.ask)
+	m.ask = nil
+	switch {
+	case m.mustTell():
+		m.ready(m.cur)
+		m.fx.redial = m.needsLeg()
+	default:
+		m.release(m.cur)
+		m.cur = nil
+	}
+}
+
+func (m *machine) closedWell() bool { return m.over == errComplete }
+
+// settle ends the link when both streams are over.
+func (m *machine) settle() {
+	if m.over == nil && m.out.done() && (m.in.ended() || m.in.stopped) {
+		m.ackNow = true
+		m.end(errComplete)
+	}
+}
+
+// oweLater owes the far side an acknowledgement, soon.
+func (m *machine) oweLater() {
+	if !m.ackLater && m.told != m.marks() {
+		m.ackLater, m.fx.ackLater = true, true
+	}
+}
+
+// owed says that the time of an acknowledgement has come.
+func (m *machine) owed() {
+	if m.ackLater {
+		m.ackLater, m.ackNow = false, true
+		m.ready(m.cur)
+	}
+}
+
+// widen doubles the window of a far side that uses it up while the application
+// keeps pace.
+func (m *machine) widen() {
+	in := &m.in
+	if used := in.credit - min(in.credit, in.q.end); used < in.window/2 && in.window < m.most && uint64(in.q.len()) < in.window/2 {
+		if more := min(in.window, m.most-in.window); m.budget.reserve(more) {
+			in.window += more
+		}
+	}
+}
+
+// keepMore doubles what is kept for replay if that is all that holds the
+// application back.
+func (m *machine) keepMore() {
+	out := &m.out
+	if out.q.off+out.keep < out.credit && out.keep < m.most {
+		if more := min(out.keep, m.most-out.keep); m.budget.reserve(more) {
+			out.keep += more
+		}
+	}
+}
+
+// marks is what this end would acknowledge now. Credit that was given is never
+// withdrawn.
+func (m *machine) marks() marks {
+	return marks{received: m.in.received(), safe: m.in.safe(), credit: max(m.in.credit, min(m.in.q.off+m.in.window, maxOffset))}
+}
+
+// needsLeg reports that this end is to make a leg.
+func (m *machine) needsLeg() bool {
+	return m.cur == nil && m.ask == nil && m.dialer && !m.frozen && (m.over == nil || m.mustTell())
+}
+
+// mustTell reports that the far side does not know yet that the link is over.
+func (m *machine) mustTell() bool { return m.over != nil && !m.farOver }

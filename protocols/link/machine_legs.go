@@ -1,0 +1,345 @@
+package link
+
+import (
+	"slices"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// attach begins a leg that this end has opened: the opening frame goes first.
+// Planned says that the leg before it, if there is one, is well.
+func (m *machine) attach(l *leg, planned bool, now time.Time) {
+	m.release(m.ask)
+	m.ask = nil
+	l.opener, l.asking, l.born = true, true, now
+	l.gen = m.gen + 1
+	l.planned = planned && m.cur != nil && m.heard
+	l.tell = kindResume
+	if !m.heard && m.dialer {
+		l.tell = kindOpen
+	}
+	m.ready(l)
+	if l.planned {
+		m.ask = l
+		return
+	}
+	m.fence()
+	m.cur, m.endSent = l, false
+	l.in = noOffset
+	if m.over == nil {
+		_ = m.out.rewind(m.out.received) // within what is kept: received is never below safe
+	}
+	l.out = m.out.next
+}
+
+// fence ends every leg there is: what still comes on them does not count.
+func (m *machine) fence() {
+	m.release(m.cur)
+	for _, l := range m.old {
+		m.release(l)
+	}
+	m.cur, m.old = nil, nil
+	m.release(m.ask)
+	m.ask = nil
+}
+
+// drain keeps a leg for what the far side had sent on it before the change:
+// all before offset until.
+func (m *machine) drain(l *leg, until uint64) {
+	if l == nil {
+		return
+	}
+	l.until = until
+	m.old = append(m.old, l)
+	m.drained()
+}
+
+// drained releases the old legs that are not needed any more.
+func (m *machine) drained() {
+	if len(m.old) == 0 {
+		return
+	}
+	m.old = slices.DeleteFunc(m.old, func(l *leg) bool {
+		if l.until > m.in.q.end {
+			return false
+		}
+		m.release(l)
+		return true
+	})
+}
+
+// left says that the far side uses a leg no more. With its last frames told,
+// the end of the link is known to both.
+func (m *machine) left(l *leg, now time.Time) {
+	if l == m.cur && m.over != nil && m.endSent {
+		m.farOver = true
+		m.release(l)
+		m.cur = nil
+		return
+	}
+	m.lost(l, errLeft, now)
+}
+
+// lost says that a leg's carrier has gone.
+func (m *machine) lost(l *leg, why error, now time.Time) {
+	switch {
+	case l == m.ask:
+		m.ask = nil
+		if m.cur == nil {
+			m.detach(why, now)
+		}
+	case l == m.cur:
+		m.cur = nil
+		m.detach(why, now)
+	default:
+		m.old = slices.DeleteFunc(m.old, func(o *leg) bool { return o == l })
+		m.missing(now)
+	}
+}
+
+// detach notes since when there is no leg.
+func (m *machine) detach(why error, now time.Time) {
+	m.endSent = false
+	if m.ask != nil || (m.over != nil && !m.mustTell()) {
+		return // it is being replaced, or not needed
+	}
+	m.lostAt, m.lostWhy = now, why
+	m.fx.redial = m.needsLeg()
+}
+
+// missing asks for bytes before a gap once no leg can bring them any more.
+func (m *machine) missing(now time.Time) {
+	switch {
+	case !m.in.gap() || m.cur == nil || m.over != nil:
+		m.gapSince = time.Time{}
+	case len(m.old) == 0:
+		m.gapSince = time.Time{}
+		m.rewind = true
+		m.ready(m.cur)
+	case m.gapSince.IsZero():
+		m.gapSince = now
+	}
+}
+
+// deadline is when tick is to be called next; zero for never.
+func (m *machine) deadline() time.Time {
+	switch {
+	case m.over != nil:
+		if m.mustTell() && !m.overAt.IsZero() {
+			return m.overAt.Add(m.grace)
+		}
+	case m.cur == nil && m.ask == nil && !m.lostAt.IsZero():
+		return m.lostAt.Add(m.grace)
+	case !m.gapSince.IsZero():
+		return m.gapSince.Add(gapTime)
+	}
+	return time.Time{}
+}
+
+// tick does what the time asks for.
+func (m *machine) tick(now time.Time) {
+	d := m.deadline()
+	if d.IsZero() || now.Before(d) {
+		return
+	}
+	switch {
+	case m.over != nil: // the far side has had its time to hear of it
+		m.farOver = true
+		m.release(m.cur)
+		m.cur = nil
+		return
+	case m.cur == nil:
+		m.farOver = true
+		m.end(wire.Errorf(wire.Gone, "the link was lost and not taken up again within %s: %w", m.grace, m.lostWhy))
+		return
+	}
+	for _, l := range m.old {
+		m.release(l)
+	}
+	m.old = nil
+	m.missing(now)
+}
+
+// claim is what a RESUME amounts to.
+type claim int
+
+const (
+	claimRefused   claim = iota
+	claimPlain           // by the node known for the far end
+	claimAuthorise       // by another node, whose token is to be judged
+)
+
+// judge says what becomes of a RESUME that came from the node known for the far
+// end, or from another.
+func (m *machine) judge(r resume, known bool) (claim, refusal) {
+	refuse := func(code wire.Code) (claim, refusal) { return claimRefused, refusal{code: code, gen: m.highest()} }
+	switch {
+	case m.over != nil && !m.mustTell():
+		return refuse(wire.CodeOf(m.over))
+	case r.farEpoch > m.epoch:
+		return refuse(wire.Gone) // it knows of a later life of this end
+	case m.frozen:
+		return refuse(wire.Busy)
+	case r.epoch < m.farEpoch:
+		return refuse(wire.Moved) // an earlier life of the far end
+	case r.epoch == m.farEpoch && !known:
+		return refuse(wire.Forbidden)
+	case r.gen <= m.gen, m.losesTo(r.gen):
+		return refuse(wire.Taken)
+	case r.epoch > m.farEpoch:
+		return claimAuthorise, refusal{}
+	}
+	return claimPlain, refusal{}
+}
+
+// losesTo reports that a RESUME of this generation comes too late: this end has
+// asked for a leg itself, and its question goes first.
+func (m *machine) losesTo(gen uint64) bool {
+	asked := m.ask
+	if asked == nil && m.cur != nil && m.cur.asking {
+		asked = m.cur
+	}
+	return asked != nil && (gen < asked.gen || (gen == asked.gen && m.larger))
+}
+
+// highest is the highest generation that this end knows of.
+func (m *machine) highest() uint64 {
+	h := m.gen
+	for _, l := range []*leg{m.cur, m.ask} {
+		if l != nil {
+			h = max(h, l.gen)
+		}
+	}
+	return h
+}
+
+// resume takes a leg that the far side has opened, after judge. An error ends
+// the link: the far side asks for what cannot be given.
+func (m *machine) resume(l *leg, r resume, now time.Time) error {
+	// Only a leg that was agreed on can be drained: what this end asked for, and
+	// was not answered, the far side has dropped.
+	planned := r.flags&flagPlanned != 0 && m.cur != nil && !m.cur.asking && r.epoch == m.farEpoch && r.gen == m.gen+1
+	if err := m.marked(r); err != nil {
+		return err
+	}
+	before := m.cur
+	if planned {
+		m.cur = nil
+	}
+	for _, o := range m.old { // of two changes in a row the first is over
+		m.release(o)
+	}
+	m.old = nil
+	m.fence()
+	m.gen, m.farEpoch, m.heard = r.gen, r.epoch, true
+	l.gen, l.planned, l.tell, l.born = r.gen, planned, kindResumed, now
+	l.in = cursor(r.from)
+	m.cur = l
+	if planned {
+		m.drain(before, noOffset)
+	} else if m.over == nil {
+		if err := m.out.rewind(r.marks.received); err != nil {
+			return err
+		}
+	}
+	m.endSent = false
+	l.out = m.out.next
+	m.lostAt, m.lostWhy = time.Time{}, nil
+	m.missing(now)
+	m.ready(l)
+	m.settle()
+	return nil
+}
+
+// marked takes what RESUME and RESUMED say of the far side.
+func (m *machine) marked(r resume) error {
+	if err := m.out.acknowledge(r.marks); err != nil {
+		return err
+	}
+	if r.flags&flagStopped != 0 && !m.out.stopped {
+		m.out.stop()
+	}
+	m.fx.writable = true
+	return nil
+}
+
+// resumed takes the answer to this end's OPEN or RESUME.
+func (m *machine) resumed(l *leg, r resume, now time.Time) error {
+	if !l.asking || r.gen != l.gen || (l != m.cur && l != m.ask) {
+		return nil // of a leg that was given up
+	}
+	if r.epoch < m.farEpoch || r.farEpoch > m.epoch {
+		return wire.Errorf(wire.Moved, "the answer is of epochs %d and %d, not %d and %d", r.epoch, r.farEpoch, m.farEpoch, m.epoch)
+	}
+	if err := m.marked(r); err != nil {
+		return err
+	}
+	l.asking, m.heard, m.gen, m.farEpoch = false, true, l.gen, r.epoch
+	l.in = cursor(r.from)
+	m.lostAt, m.lostWhy = time.Time{}, nil
+	if l == m.ask {
+		m.ask = nil
+		before := m.cur
+		m.cur = l
+		if before == nil && m.over == nil { // lost meanwhile, with what was on its way
+			if err := m.out.rewind(max(m.out.received, r.marks.received)); err != nil {
+				return err
+			}
+		}
+		l.out = noOffset // the far side waits for SEEK to know what the old leg still brings
+		m.drain(before, l.in)
+		m.ready(l)
+	} else if m.out.next < m.out.received {
+		m.out.next = min(m.out.received, m.out.q.end)
+	}
+	m.missing(now)
+	m.ready(l)
+	m.settle()
+	return nil
+}
+
+// refusedBy takes the far side's refusal of a leg.
+func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
+	if !l.asking || (l != m.cur && l != m.ask) {
+		return
+	}
+	m.gen = max(m.gen, min(r.gen, maxOffset))
+	if l == m.ask {
+		m.ask = nil
+	} else {
+		m.cur = nil
+	}
+	m.release(l)
+	m.hint = append([]byte(nil), r.hint...)
+	err := wire.Errorf(r.code, "the far side refused to go on with the link: %s", r.code)
+	switch r.code {
+	case wire.Taken, wire.Busy, wire.Moved, wire.Limit, wire.Timeout:
+		if m.cur == nil {
+			if m.lostAt.IsZero() {
+				m.lostAt = now
+			}
+			m.lostWhy = err
+			m.fx.redial = m.needsLeg()
+		}
+	case wire.Closed:
+		m.farOver = true
+		m.out.received = max(m.out.received, m.out.last())
+		if m.in.ended() || m.in.stopped {
+			m.end(errComplete)
+			return
+		}
+		m.end(wire.Errorf(wire.Gone, "the far side has closed the link, and this side has not all of it"))
+	default:
+		m.farOver = true
+		m.end(err)
+	}
+}
+
+// cursor is an offset of resume.from.
+func cursor(from uint64) uint64 {
+	if from == 0 {
+		return noOffset
+	}
+	return from - 1
+}

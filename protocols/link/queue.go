@@ -1,0 +1,156 @@
+package link
+
+// queue holds the bytes of a stream from offset off to offset end. The zero
+// queue is empty and stands at offset 0. An empty queue holds no memory.
+type queue struct {
+	off, end uint64
+	parts    []part // in order, none empty
+	head     int    // parts before it are freed
+	mem      int    // bytes of memory held
+}
+
+// part is the bytes from..to of a chunk; the first stands at offset off.
+type part struct {
+	c        *chunk
+	off      uint64
+	from, to int
+}
+
+func (p *part) len() int { return p.to - p.from }
+
+func (q *queue) len() int { return int(q.end - q.off) }
+
+// startAt makes an empty queue stand at an offset.
+func (q *queue) startAt(off uint64) { q.off, q.end = off, off }
+
+// append copies b to the end.
+func (q *queue) append(b []byte) {
+	if n := len(q.parts); n > q.head {
+		tail := &q.parts[n-1]
+		copied := copy(tail.c.b[tail.to:], b)
+		tail.to += copied
+		q.end += uint64(copied)
+		b = b[copied:]
+	}
+	for len(b) > 0 {
+		c := newChunk(max(len(b), min(q.len(), largestChunk)))
+		n := copy(c.b, b)
+		q.push(c, 0, n)
+		b = b[n:]
+	}
+}
+
+// push puts bytes from..to of c at the end. The queue owns c from now on. Few
+// bytes are copied to where there is room, so that memory stays within a few
+// times what is queued, however small the pieces.
+func (q *queue) push(c *chunk, from, to int) {
+	if n := len(q.parts); from == to || (n > q.head && to-from <= len(q.parts[n-1].c.b)-q.parts[n-1].to) {
+		q.append(c.b[from:to])
+		c.free()
+		return
+	}
+	q.parts = append(q.parts, part{c: c, off: q.end, from: from, to: to})
+	q.end += uint64(to - from)
+	q.mem += len(c.b)
+}
+
+// read moves the first bytes to b.
+func (q *queue) read(b []byte) (n int) {
+	for n < len(b) && q.off < q.end {
+		p := &q.parts[q.head]
+		copied := copy(b[n:], p.c.b[p.from:p.to])
+		n += copied
+		q.skipTo(q.off + uint64(copied))
+	}
+	return n
+}
+
+// skipTo drops what stands before offset off, which is not after end.
+func (q *queue) skipTo(off uint64) {
+	for q.head < len(q.parts) {
+		p := &q.parts[q.head]
+		if partEnd := p.off + uint64(p.len()); partEnd > off {
+			if off > p.off {
+				p.from += int(off - p.off)
+				p.off = off
+			}
+			break
+		}
+		q.mem -= len(p.c.b)
+		p.c.free()
+		*p = part{}
+		q.head++
+	}
+	q.off = max(q.off, off)
+	q.compact()
+}
+
+// compact forgets freed parts, all memory once the queue is empty.
+func (q *queue) compact() {
+	switch {
+	case q.head == len(q.parts):
+		q.head = 0
+		if cap(q.parts) > 8 {
+			q.parts = nil
+		} else {
+			q.parts = q.parts[:0]
+		}
+	case q.head > 32 && q.head > len(q.parts)/2:
+		n := copy(q.parts, q.parts[q.head:])
+		clear(q.parts[n:])
+		q.parts, q.head = q.parts[:n], 0
+	}
+}
+
+// copyAt copies what stands at offset off to b, and returns how much that was.
+func (q *queue) copyAt(off uint64, b []byte) (n int) {
+	for i := q.find(off); i < len(q.parts) && n < len(b); i++ {
+		p := &q.parts[i]
+		at := p.from + int(off+uint64(n)-p.off)
+		n += copy(b[n:], p.c.b[at:p.to])
+	}
+	return n
+}
+
+// find is the index of the part that holds offset off.
+func (q *queue) find(off uint64) int {
+	low, high := q.head, len(q.parts)
+	for low < high {
+		mid := int(uint(low+high) >> 1)
+		if p := &q.parts[mid]; p.off+uint64(p.len()) <= off {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low
+}
+
+// cutTo drops what stands at offset end and beyond.
+func (q *queue) cutTo(end uint64) {
+	for end < q.end {
+		p := &q.parts[len(q.parts)-1]
+		if p.off < end {
+			p.to -= int(q.end - end)
+			q.end = end
+			return
+		}
+		q.end = p.off
+		q.mem -= len(p.c.b)
+		p.c.free()
+		*p = part{}
+		q.parts = q.parts[:len(q.parts)-1]
+	}
+}
+
+// join takes over all of next, which begins where q ends.
+func (q *queue) join(next *queue) {
+	for i := next.head; i < len(next.parts); i++ {
+		p := next.parts[i]
+		q.push(p.c, p.from, p.to)
+	}
+	*next = queue{off: q.end, end: q.end}
+}
+
+// free drops everything.
+func (q *queue) free() { q.skipTo(q.end); q.parts = nil }
