@@ -29,3 +29,12 @@ func clip(s string) string {
 	}
 	return string(out)
 }
+
+// errNoTokens refuses an end that has moved.
+var errNoTokens error = wire.Errorf(wire.Forbidden, "this node takes no link from another device")
+
+// errThawed is why an end has no leg that was to be exported and was not.
+var errThawed error = wire.Errorf(wire.Busy, "the link was about to move, and stays")
+
+// errImported is why an imported end has no leg yet.
+var errImported error = wire.Errorf(wire.Unreachable, "the far side has not been reached from here yet")

@@ -4,11 +4,12 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // kind is the type byte of a frame. Numbers below 16 are the trunk's.
-type kind = byte
+type kind = trunk.Kind
 
 // The frames of a link. Numbers are part of the wire format and never reused.
 const (
@@ -28,7 +29,7 @@ const (
 
 const (
 	maxService = 64   // bytes of a service's name
-	maxToken   = 4096 // bytes of what authorises another node
+	maxToken   = 2048 // bytes of what authorises another node
 	maxHint    = 1024 // bytes of where a link has moved
 	maxReason  = 256  // bytes of why a link was reset
 

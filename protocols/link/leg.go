@@ -13,9 +13,9 @@ import "time"
 type leg struct {
 	gen     uint64
 	opener  bool
-	planned bool // the leg before it was well when this one was asked for
-	tell    kind // opening frame still to be sent; 0 for none
-	asking  bool // opened by this end and not answered
+	planned bool   // the leg before it was well when this one was asked for
+	tell    kind   // opening frame still to be sent; 0 for none
+	asking  bool   // opened by this end and not answered
 	out     uint64 // where the far side expects this end's next DATA; noOffset unless told
 	in      uint64 // where the far side's next DATA stands; noOffset unless told
 	until   uint64 // draining: needed for bytes before this offset; noOffset unless told
@@ -26,4 +26,6 @@ type leg struct {
 	born    time.Time
 }
 
-func newLeg(carrier any) *leg { return &leg{carrier: carrier, out: noOffset, in: noOffset, until: noOffset} }
+func newLeg(carrier any) *leg {
+	return &leg{carrier: carrier, out: noOffset, in: noOffset, until: noOffset}
+}

@@ -30,7 +30,7 @@ type machine struct {
 	id      ID
 	service string
 	dialer  bool // this end opened the link
-	larger  bool // this node's peer ID is the larger: it wins a tie
+	seeks   bool // this end makes legs: the dialer, and an end that has moved
 	grace   time.Duration
 	token   []byte // authorises this node for its end, if it was imported
 
@@ -60,16 +60,19 @@ type machine struct {
 	rewind   bool
 	told     marks // last sent
 
-	frozen    bool
-	over      error     // why the link has ended; nil while it lives
-	overAt    time.Time // set by the caller at effects.over
-	resetBy   reset     // told to the far side with over, if code is not OK
-	endSent   bool      // so on this leg
-	farOver   bool      // the far side has said that it is over, or need not be told
-	hint      []byte    // where the far end has moved, as it says
+	frozen   bool
+	over     error     // why the link has ended; nil while it lives
+	overAt   time.Time // set by the caller at effects.over
+	resetBy  reset     // told to the far side with over, if code is not OK
+	endSent  bool      // so on this leg
+	farOver  bool      // the far side has said that it is over, or need not be told
+	moved    bool      // exported: another node has this end
+	hint     []byte    // where this end has moved; or the far end, as it says
+	refusals int       // of legs, since the last that was taken
 
 	budget budget
 	most   uint64 // window and replay grow to this, in bytes
+	extra  uint64 // part of both that came with an import, not from the budget
 	fx     effects
 }
 
@@ -220,7 +223,7 @@ func (m *machine) end(err error) {
 	if !m.closedWell() {
 		m.in.free()
 	}
-	m.budget.release(m.in.window + m.out.keep)
+	m.budget.release(m.in.window + m.out.keep - 2*firstWindow - m.extra)
 	for _, l := range m.old {
 		m.release(l)
 	}
@@ -292,8 +295,14 @@ func (m *machine) marks() marks {
 
 // needsLeg reports that this end is to make a leg.
 func (m *machine) needsLeg() bool {
-	return m.cur == nil && m.ask == nil && m.dialer && !m.frozen && (m.over == nil || m.mustTell())
+	return m.cur == nil && m.ask == nil && m.seeks && !m.frozen && !m.moved && (m.over == nil || m.mustTell())
 }
 
 // mustTell reports that the far side does not know yet that the link is over.
 func (m *machine) mustTell() bool { return m.over != nil && !m.farOver }
+
+// free gives the memory back.
+func (m *machine) free() {
+	m.in.free()
+	m.out.q.free()
+}

@@ -172,9 +172,12 @@ const (
 
 // judge says what becomes of a RESUME that came from the node known for the far
 // end, or from another.
-func (m *machine) judge(r resume, known bool) (claim, refusal) {
+// Larger says that this node's peer ID is the larger of the two: it wins a tie.
+func (m *machine) judge(r resume, known, larger bool) (claim, refusal) {
 	refuse := func(code wire.Code) (claim, refusal) { return claimRefused, refusal{code: code, gen: m.highest()} }
 	switch {
+	case m.moved:
+		return claimRefused, refusal{code: wire.Moved, gen: m.highest(), hint: m.hint}
 	case m.over != nil && !m.mustTell():
 		return refuse(wire.CodeOf(m.over))
 	case r.farEpoch > m.epoch:
@@ -185,7 +188,9 @@ func (m *machine) judge(r resume, known bool) (claim, refusal) {
 		return refuse(wire.Moved) // an earlier life of the far end
 	case r.epoch == m.farEpoch && !known:
 		return refuse(wire.Forbidden)
-	case r.gen <= m.gen, m.losesTo(r.gen):
+	case r.gen > m.gen+maxGenJump:
+		return refuse(wire.BadRequest)
+	case r.gen <= m.gen, m.losesTo(r.gen, larger):
 		return refuse(wire.Taken)
 	case r.epoch > m.farEpoch:
 		return claimAuthorise, refusal{}
@@ -195,12 +200,12 @@ func (m *machine) judge(r resume, known bool) (claim, refusal) {
 
 // losesTo reports that a RESUME of this generation comes too late: this end has
 // asked for a leg itself, and its question goes first.
-func (m *machine) losesTo(gen uint64) bool {
+func (m *machine) losesTo(gen uint64, larger bool) bool {
 	asked := m.ask
 	if asked == nil && m.cur != nil && m.cur.asking {
 		asked = m.cur
 	}
-	return asked != nil && (gen < asked.gen || (gen == asked.gen && m.larger))
+	return asked != nil && (gen < asked.gen || (gen == asked.gen && larger))
 }
 
 // highest is the highest generation that this end knows of.
@@ -232,7 +237,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	}
 	m.old = nil
 	m.fence()
-	m.gen, m.farEpoch, m.heard = r.gen, r.epoch, true
+	m.gen, m.farEpoch, m.heard, m.refusals = r.gen, r.epoch, true, 0
 	l.gen, l.planned, l.tell, l.born = r.gen, planned, kindResumed, now
 	l.in = cursor(r.from)
 	m.cur = l
@@ -272,6 +277,7 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 	if r.epoch < m.farEpoch || r.farEpoch > m.epoch {
 		return wire.Errorf(wire.Moved, "the answer is of epochs %d and %d, not %d and %d", r.epoch, r.farEpoch, m.farEpoch, m.epoch)
 	}
+	m.refusals = 0
 	if err := m.marked(r); err != nil {
 		return err
 	}
@@ -304,7 +310,8 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 	if !l.asking || (l != m.cur && l != m.ask) {
 		return
 	}
-	m.gen = max(m.gen, min(r.gen, maxOffset))
+	m.gen = max(m.gen, min(r.gen, m.gen+maxGenJump))
+	m.refusals++
 	if l == m.ask {
 		m.ask = nil
 	} else {
@@ -335,6 +342,10 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 		m.end(err)
 	}
 }
+
+// maxGenJump is how far one refusal may raise the generation: a liar cannot use
+// the numbers up.
+const maxGenJump = 1 << 20
 
 // cursor is an offset of resume.from.
 func cursor(from uint64) uint64 {

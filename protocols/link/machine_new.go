@@ -11,7 +11,6 @@ type settings struct {
 	id      ID
 	service string
 	dialer  bool
-	larger  bool
 	grace   time.Duration
 	most    uint64 // window and replay grow to this, in bytes
 	budget  budget
@@ -19,23 +18,11 @@ type settings struct {
 
 func newMachine(s settings) *machine {
 	m := &machine{
-		id: s.id, service: s.service, dialer: s.dialer, larger: s.larger, grace: s.grace,
+		id: s.id, service: s.service, dialer: s.dialer, seeks: s.dialer, grace: s.grace,
 		most: max(s.most, firstWindow), budget: s.budget, in: newInbound(firstWindow),
 	}
 	m.out.keep, m.out.credit = firstWindow, firstWindow
 	return m
-}
-
-// accept makes the machine of the end that was opened to, and its first leg.
-func accept(s settings, o opening, l *leg, now time.Time) (*machine, error) {
-	m := newMachine(s)
-	return m, m.reopen(l, o, now)
-}
-
-// reopen takes an OPEN, the first or one that repeats it because no answer had
-// come.
-func (m *machine) reopen(l *leg, o opening, now time.Time) error {
-	return m.resume(l, o.resume(), now)
 }
 
 // resume is what an OPEN says, in the words of a RESUME.

@@ -84,6 +84,7 @@ type simEnd struct {
 	err              error
 	redialing        bool
 	tickAt           time.Time
+	larger           bool
 	noDial           bool // the far end cannot be reached now
 }
 
@@ -281,7 +282,7 @@ func (e *simEnd) opened(c *simCarrier, f simFrame) {
 			panic(err)
 		}
 	}
-	if c, refused := e.m.judge(r, true); c != claimPlain {
+	if c, refused := e.m.judge(r, true, e.larger); c != claimPlain {
 		e.s.trace("%d refuses %+v: %v", e.at, r, refused.code)
 		e.refuse(l, refused)
 		return
@@ -374,9 +375,9 @@ func newSim(seed uint64, up, down uint64) *sim {
 	id := NewID()
 	for at := range s.ends {
 		set := settings{
-			id: id, service: "test", dialer: at == 0, larger: at == int(seed%2), grace: time.Minute, most: 1 << 20, budget: plentyOfMemory{},
+			id: id, service: "test", dialer: at == 0, grace: time.Minute, most: 1 << 20, budget: plentyOfMemory{},
 		}
-		s.ends[at] = &simEnd{s: s, at: at, m: newMachine(set), readSize: 1 + rng.IntN(20000), closing: true}
+		s.ends[at] = &simEnd{s: s, at: at, m: newMachine(set), readSize: 1 + rng.IntN(20000), closing: true, larger: at == int(seed%2)}
 	}
 	s.ends[0].toWrite, s.ends[1].toRead = up, up
 	s.ends[1].toWrite, s.ends[0].toRead = down, down

@@ -1,0 +1,189 @@
+package link
+
+import (
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/trunk"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// attachment joins a leg of the trunk to a link. It is the leg's owner.
+type attachment struct {
+	l    *Link
+	mleg leg        // guarded by l.mu
+	leg  *trunk.Leg // fixed once the machine knows mleg
+	// Guarded by l.mu.
+	judging bool // the far side's right to it is not settled
+	dead    bool // the trunk has said the last of it
+	record  *Leg
+}
+
+func newAttachment(l *Link) *attachment {
+	a := &attachment{l: l}
+	a.mleg = leg{carrier: a, out: noOffset, in: noOffset, until: noOffset}
+	return a
+}
+
+func (a *attachment) ready(soon bool) {
+	if soon {
+		a.leg.ReadySoon()
+		return
+	}
+	a.leg.Ready()
+}
+
+func (a *attachment) release() {
+	if a.leg != nil {
+		a.leg.Release()
+	}
+}
+
+// Pull is part of trunk.Owner.
+func (a *attachment) Pull(_ *trunk.Leg, out *trunk.Outbox) (more bool) {
+	a.l.mu.Lock()
+	sent := a.l.m.out.next
+	more = a.l.m.pull(&a.mleg, out)
+	if now := a.l.m.out.next; now > sent {
+		a.sentLocked(now - sent)
+	}
+	a.l.unlock(true)
+	return more
+}
+
+// Receive is part of trunk.Owner. What breaks the rules of the link ends the
+// link, not the carrier, which has other links.
+func (a *attachment) Receive(_ *trunk.Leg, k trunk.Kind, in *trunk.Inbox) error {
+	if k != kindData {
+		b, err := in.Small(maxOpening)
+		if err != nil {
+			return err
+		}
+		a.l.mu.Lock()
+		a.controlLocked(k, b)
+		a.l.unlock(true)
+		return nil
+	}
+	n := in.Len()
+	if n <= trunk.MaxSmall {
+		b, err := in.Next(n)
+		if err != nil {
+			return err
+		}
+		a.l.mu.Lock()
+		if off, counts := a.placeLocked(n); counts {
+			a.l.m.in.takeBytes(off, b)
+			a.l.m.arrived(time.Now())
+		}
+		a.l.unlock(true)
+		return nil
+	}
+	// The bytes go straight into memory of the link's own, without its lock.
+	c := newChunk(n)
+	if err := in.Full(c.b[:n]); err != nil {
+		c.free()
+		return err
+	}
+	a.l.mu.Lock()
+	if off, counts := a.placeLocked(n); counts {
+		a.l.m.in.take(off, c, n)
+		a.l.m.arrived(time.Now())
+	} else {
+		c.free()
+	}
+	a.l.unlock(true)
+	return nil
+}
+
+func (a *attachment) controlLocked(k kind, b []byte) {
+	if a.judging {
+		if off, err := parseOffset(b); k == kindSeek && err == nil {
+			a.mleg.in = off
+		}
+		return
+	}
+	if k == kindResumed && a.claimedLocked(b) {
+		return
+	}
+	if err := a.l.m.control(&a.mleg, k, b, time.Now()); err != nil {
+		a.violatedLocked(err)
+	}
+}
+
+// claimedLocked sees to an answer that comes from a later life of the far end,
+// whose right to it is judged first.
+func (a *attachment) claimedLocked(b []byte) bool {
+	r, err := parseResumed(b)
+	m := a.l.m
+	if err != nil || r.epoch <= m.farEpoch || !a.mleg.asking || !m.inUse(&a.mleg) {
+		return false
+	}
+	a.judging, a.mleg.in = true, cursor(r.from)
+	c := a.claim(r)
+	r.token = nil
+	a.l.links.running.Go(func() {
+		a.claimed(c, func(now time.Time) (refusal, bool) {
+			if r.epoch <= m.farEpoch || !a.mleg.asking {
+				return refusal{code: wire.Moved, gen: m.highest()}, false
+			}
+			if err := m.resumed(&a.mleg, r, now); err != nil {
+				a.violatedLocked(err)
+			}
+			return refusal{}, true
+		})
+	})
+	return true
+}
+
+func (a *attachment) placeLocked(n int) (off uint64, counts bool) {
+	if a.judging { // the bytes will be asked for again
+		if a.mleg.in < maxOffset {
+			a.mleg.in += uint64(n)
+		}
+		return 0, false
+	}
+	off, counts, err := a.l.m.place(&a.mleg, n)
+	if err != nil {
+		a.violatedLocked(err)
+	}
+	if counts {
+		a.record.BytesIn += uint64(n)
+	}
+	return off, counts && err == nil
+}
+
+// violatedLocked ends a link whose far side broke its rules.
+func (a *attachment) violatedLocked(err error) {
+	a.l.links.hostile(a.l.far, err)
+	a.l.m.abort(wire.CodeOf(err), err.Error())
+}
+
+// Datagram is part of trunk.Owner.
+func (a *attachment) Datagram(_ *trunk.Leg, b []byte) {
+	a.l.mu.Lock()
+	if a.l.m.inUse(&a.mleg) && a.l.m.over == nil {
+		a.l.data.put(b)
+	}
+	a.l.mu.Unlock()
+}
+
+// Lost is part of trunk.Owner.
+func (a *attachment) Lost(leg *trunk.Leg, cause error) {
+	a.l.mu.Lock()
+	a.dead = true
+	if a.judging {
+		a.l.mu.Unlock()
+		return
+	}
+	now := time.Now()
+	if wire.CodeOf(cause) == wire.Closed {
+		a.l.m.left(&a.mleg, now)
+	} else {
+		a.l.m.lost(&a.mleg, cause, now)
+	}
+	a.endedLocked(cause, now)
+	forget := a.l.m.over != nil && !a.l.m.mustTell()
+	a.l.unlock(true)
+	if forget {
+		a.l.links.forget(a.l)
+	}
+}

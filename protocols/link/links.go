@@ -1,0 +1,328 @@
+package link
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/trunk"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Links is all ends of links at this node. Its methods are safe for concurrent
+// use.
+type Links struct {
+	// Fixed after New.
+	cfg     Config
+	memory  pool
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	acks    ackQueue
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	ends     map[ID]*Link // until both sides know that they are over
+	perPeer  map[peer.ID]int
+	services map[string]func(*Link)
+	redials  map[Route]*redialing
+}
+
+// New prepares Links. Nothing runs before the first link.
+func New(cfg Config) *Links {
+	cfg.normalize()
+	h := &Links{
+		cfg: cfg, ends: make(map[ID]*Link), perPeer: make(map[peer.ID]int),
+		services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
+	}
+	h.memory.size = int64(cfg.Memory)
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.acks.links = h
+	return h
+}
+
+// Close resets every link and waits for what runs. The trunk is to be closed
+// after.
+func (h *Links) Close() error {
+	h.mu.Lock()
+	h.closed = true
+	all := make([]*Link, 0, len(h.ends))
+	for _, l := range h.ends {
+		all = append(all, l)
+	}
+	h.mu.Unlock()
+	for _, l := range all {
+		l.Reset(wire.Gone, "the node shuts down")
+	}
+	h.cancel()
+	h.running.Wait()
+	h.acks.stop()
+	for _, l := range all {
+		l.retire()
+	}
+	return nil
+}
+
+// Options is what Open may be told.
+type Options struct {
+	Service string        // what is opened, at most 64 bytes
+	Route   Route         // where the far end is found again; its Peer is the path's
+	Grace   time.Duration // how long the link waits for a leg; 0 is Config.Grace
+}
+
+// Open opens a link to the far end of a path. It costs no round trip: what is
+// written flies with it. Whether the far side takes it shows at the first Read.
+//
+// Errors: Limit for this node's own limits, Closed after Close, and those of
+// the trunk.
+func (h *Links) Open(ctx context.Context, p reach.Path, o Options) (*Link, error) {
+	if len(o.Service) > maxService {
+		return nil, wire.Errorf(wire.BadRequest, "the name of a service has %d bytes, at most %d are allowed", len(o.Service), maxService)
+	}
+	o.Route.Peer = p.Peer()
+	setDefault(&o.Grace, h.cfg.Grace)
+	l := h.newLink(newMachine(h.settings(NewID(), o.Service, true, o.Grace)), p.Peer(), o.Route)
+	if err := h.add(l); err != nil {
+		return nil, err
+	}
+	if err := l.attach(ctx, p, attachOptions{why: WhyOpened}); err != nil {
+		l.Reset(wire.CodeOf(err), "no leg could be had")
+		h.forget(l)
+		return nil, err
+	}
+	return l, nil
+}
+
+func (h *Links) settings(id ID, service string, dialer bool, grace time.Duration) settings {
+	return settings{
+		id: id, service: service, dialer: dialer, grace: grace, most: h.cfg.Window, budget: &h.memory,
+	}
+}
+
+// Handle has f serve the links that peers open to a service, each on a
+// goroutine of its own. A nil f ends that.
+func (h *Links) Handle(service string, f func(*Link)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f == nil {
+		delete(h.services, service)
+		return
+	}
+	h.services[service] = f
+}
+
+// add counts a link in.
+func (h *Links) add(l *Link) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closed:
+		return wire.Errorf(wire.Closed, "the node is shutting down")
+	case len(h.ends) >= h.cfg.Links:
+		return wire.LimitError("links", int64(h.cfg.Links), "limits.links")
+	case h.perPeer[l.far] >= h.cfg.LinksPerPeer:
+		return wire.LimitError("links with one peer", int64(h.cfg.LinksPerPeer), "limits.links_per_peer")
+	}
+	h.ends[l.id], l.counted = l, l.far
+	h.count(l.far, 1)
+	return nil
+}
+
+// forget takes a link off the books that both sides know to be over.
+func (h *Links) forget(l *Link) {
+	l.retire()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ends[l.id] != l {
+		return
+	}
+	delete(h.ends, l.id)
+	h.count(l.counted, -1)
+}
+
+// count counts links of a peer.
+func (h *Links) count(p peer.ID, by int) {
+	if h.perPeer[p] += by; h.perPeer[p] == 0 {
+		delete(h.perPeer, p)
+	}
+}
+
+// retire stops the link's timer.
+func (l *Link) retire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+}
+
+// over forgets a link that has ended, unless the far side is still to be told.
+func (h *Links) over(l *Link) {
+	l.mu.Lock()
+	forget := !l.m.mustTell()
+	l.mu.Unlock()
+	if forget {
+		h.forget(l)
+	}
+}
+
+// find returns an end of a link.
+func (h *Links) find(id ID) *Link {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ends[id]
+}
+
+func (h *Links) hostile(p peer.ID, err error) { h.cfg.Hostile(p, err) }
+
+// attachOptions says how a link gets another leg.
+type attachOptions struct {
+	why     string
+	planned bool // the leg before it is well
+	own     bool // a carrier of its own
+}
+
+// attach gives the link a leg on a path.
+func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error {
+	a := newAttachment(l)
+	leg, err := l.links.cfg.Trunks.Attach(ctx, p, a, o.own)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if a.dead || (l.m.over != nil && !l.m.mustTell()) {
+		l.mu.Unlock()
+		leg.Release()
+		return wire.Errorf(wire.Unreachable, "the leg was lost at once")
+	}
+	a.leg = leg
+	now := time.Now()
+	a.beganLocked(o.why, now)
+	l.m.attach(&a.mleg, o.planned, now)
+	l.unlock(false)
+	return nil
+}
+
+// Accept takes what peers open on the trunk. It is to be the trunk's Accept.
+func (h *Links) Accept(leg *trunk.Leg, k trunk.Kind, in *trunk.Inbox) (trunk.Owner, error) {
+	b, err := in.Small(maxOpening)
+	if err != nil {
+		return nil, err
+	}
+	switch k {
+	case kindOpen:
+		o, err := parseOpening(b)
+		if err != nil {
+			return nil, err
+		}
+		return h.opened(leg, o), nil
+	case kindResume:
+		r, err := parseResume(b)
+		if err != nil {
+			return nil, err
+		}
+		return h.resumed(leg, r), nil
+	}
+	return nil, wire.Errorf(wire.BadRequest, "a leg begins with frame %d", k)
+}
+
+// opened takes an OPEN, which may repeat one that has been taken.
+func (h *Links) opened(leg *trunk.Leg, o opening) trunk.Owner {
+	if l := h.find(o.id); l != nil {
+		if l.m.dialer {
+			return refuse(leg, refusal{code: wire.Taken})
+		}
+		return h.takeUp(l, leg, o.resume())
+	}
+	h.mu.Lock()
+	serve := h.services[o.service]
+	h.mu.Unlock()
+	if serve == nil {
+		return refuse(leg, refusal{code: wire.Unsupported})
+	}
+	grace := min(time.Duration(min(o.grace, uint64(h.cfg.MaxGrace/time.Millisecond)))*time.Millisecond, h.cfg.MaxGrace)
+	l := h.newLink(newMachine(h.settings(o.id, o.service, false, grace)), leg.Peer(), Route{Peer: leg.Peer()})
+	if err := h.add(l); err != nil {
+		return refuse(leg, refusal{code: wire.CodeOf(err)})
+	}
+	a := h.takeUp(l, leg, o.resume())
+	if a != nil {
+		h.running.Go(func() { serve(l) })
+	}
+	return a
+}
+
+// resumed takes a RESUME.
+func (h *Links) resumed(leg *trunk.Leg, r resume) trunk.Owner {
+	l := h.find(r.id)
+	if l == nil {
+		return refuse(leg, refusal{code: wire.Gone})
+	}
+	return h.takeUp(l, leg, r)
+}
+
+// takeUp judges who wants to go on with a link, and gives it the leg.
+func (h *Links) takeUp(l *Link, leg *trunk.Leg, r resume) trunk.Owner {
+	l.mu.Lock()
+	verdict, no := l.m.judge(r, leg.Peer() == l.far, h.cfg.Self > leg.Peer())
+	switch verdict {
+	case claimRefused:
+		l.mu.Unlock()
+		return refuse(leg, no)
+	case claimAuthorise:
+		a := newAttachment(l)
+		a.leg, a.judging, a.mleg.in = leg, true, cursor(r.from)
+		c := a.claim(r)
+		l.mu.Unlock()
+		r.token = nil
+		h.running.Go(func() {
+			a.claimed(c, func(time.Time) (refusal, bool) {
+				if verdict, no := l.m.judge(r, false, h.cfg.Self > c.To); verdict != claimAuthorise {
+					return no, false
+				}
+				a.takenUpLocked(r)
+				return refusal{}, true
+			})
+		})
+		return a
+	}
+	a := newAttachment(l)
+	a.leg = leg
+	a.takenUpLocked(r)
+	l.unlock(true)
+	return a
+}
+
+// takenUpLocked gives the link a leg that the far side has opened.
+func (a *attachment) takenUpLocked(r resume) {
+	now := time.Now()
+	why := WhyFar
+	if a.l.history.count == 0 {
+		why = WhyOpened
+	}
+	a.beganLocked(why, now)
+	if err := a.l.m.resume(&a.mleg, r, now); err != nil {
+		a.violatedLocked(err)
+	}
+}
+
+// refuse answers an opening with no.
+func refuse(leg *trunk.Leg, r refusal) trunk.Owner {
+	leg.Refuse(kindRefused, r.append(nil))
+	return nil
+}
+
+// moved counts a link at the peer that has its far end now.
+func (h *Links) moved(l *Link, to peer.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ends[l.id] == l {
+		h.count(l.counted, -1)
+		h.count(to, 1)
+		l.counted = to
+	}
+}

@@ -1,0 +1,139 @@
+package link
+
+import (
+	"context"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Frozen is an end that is about to move to another node. It does nothing until
+// Thaw or Moved, and its time of grace stands still; the far side is told to
+// come again.
+type Frozen struct {
+	l *Link
+	s state
+}
+
+// Freeze stops the end at one cut and gives its state. Calls wait meanwhile.
+// Its error is why the link has ended, or Busy if it is frozen already.
+func (l *Link) Freeze() (*Frozen, error) {
+	l.mu.Lock()
+	defer l.unlock(false)
+	switch {
+	case l.m.over != nil:
+		return nil, l.m.over
+	case l.m.frozen:
+		return nil, wire.Errorf(wire.Busy, "the link is being moved already")
+	}
+	l.m.freeze()
+	return &Frozen{l, l.m.export(l.links.cfg.Self, l.far)}, nil
+}
+
+// State is what Import takes: at most what was received and not read, what was
+// written and not safe, and about 300 bytes. It holds the application's data in
+// clear.
+func (f *Frozen) State() []byte { return f.s.append(nil) }
+
+// Thaw lets the end go on here: nobody else will.
+func (f *Frozen) Thaw() {
+	f.l.mu.Lock()
+	f.l.m.thaw(time.Now())
+	f.l.unlock(false)
+}
+
+// Moved ends the end here: another node has it. Whoever still asks this one
+// gets hint, at most 1 KiB, whose meaning is Config.Follow's.
+func (f *Frozen) Moved(hint []byte) {
+	f.l.mu.Lock()
+	f.l.m.exported(append([]byte(nil), hint[:min(len(hint), maxHint)]...))
+	f.l.unlock(false)
+}
+
+// ImportOptions is what Import may be told.
+type ImportOptions struct {
+	Route Route  // where the far end is found
+	Token []byte // shows the far side that this node may have the end, at most 2 KiB
+}
+
+// Import goes on with an end that another node exported: the link is as it was
+// there, and the far side, once it has judged the token, sees no more than a
+// change of legs. It does not wait for that.
+//
+// Errors: BadRequest for what is no exported end, Limit for one beyond this
+// node's means, Taken if this node has that link already.
+func (h *Links) Import(exported []byte, o ImportOptions) (*Link, error) {
+	s, err := parseState(exported, h.cfg.Window)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(o.Token) > maxToken:
+		return nil, wire.Errorf(wire.TooLarge, "a token of %d bytes, at most %d are allowed", len(o.Token), maxToken)
+	case h.find(s.id) != nil:
+		return nil, wire.Errorf(wire.Taken, "this node has an end of that link already")
+	}
+	if o.Route.Peer == "" {
+		o.Route.Peer = s.far
+	}
+	grace := min(time.Duration(min(s.grace, uint64(h.cfg.MaxGrace/time.Millisecond)))*time.Millisecond, h.cfg.MaxGrace)
+	m := restore(s, h.settings(s.id, s.service, s.has(stateDialer), grace), append([]byte(nil), o.Token...))
+	l := h.newLink(m, s.far, o.Route)
+	if err := h.add(l); err != nil {
+		m.free()
+		return nil, err
+	}
+	l.mu.Lock()
+	l.m.detach(errImported, time.Now())
+	l.unlock(false)
+	return l, nil
+}
+
+// claimed has the right of a far end to go on from another node judged, and
+// then gives it the leg: to the first that may, since the epoch is compared
+// again when the answer is there. What comes on the leg meanwhile is asked for
+// again.
+func (a *attachment) claimed(c Claim, then func(now time.Time) (refusal, bool)) {
+	err := a.l.links.cfg.Authorise(a.l.links.ctx, c)
+	l := a.l
+	l.mu.Lock()
+	if a.dead || !a.judging {
+		l.mu.Unlock()
+		return
+	}
+	a.judging = false
+	at := a.mleg.in
+	no, taken := refusal{code: wire.CodeOf(err), gen: l.m.highest()}, false
+	if err == nil {
+		no, taken = then(time.Now())
+	}
+	if !taken {
+		l.unlock(false)
+		a.leg.Refuse(kindRefused, no.append(nil))
+		l.links.hostile(c.To, wire.Errorf(no.code, "a claim to link %s was refused", l.id))
+		return
+	}
+	l.far, l.route.Peer = c.To, c.To
+	a.mleg.in = at
+	l.m.rewind = true
+	l.unlock(false)
+	l.links.moved(l, c.To)
+}
+
+// claim is what a RESUME or RESUMED of a later epoch amounts to.
+func (a *attachment) claim(r resume) Claim {
+	return Claim{
+		Link: a.l.id, Service: a.l.service, From: a.l.far, To: a.leg.Peer(), Epoch: r.epoch, Token: append([]byte(nil), r.token...),
+	}
+}
+
+// follow goes after a far end that has moved.
+func (h *Links) follow(ctx context.Context, l *Link) (reach.Path, error) {
+	l.mu.Lock()
+	r, hint := l.route, l.m.hint
+	l.mu.Unlock()
+	if h.cfg.Follow == nil || len(hint) == 0 {
+		return reach.Path{}, wire.Errorf(wire.Moved, "the far end has moved, and did not say where")
+	}
+	return h.cfg.Follow(ctx, r, hint)
+}

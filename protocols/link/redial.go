@@ -1,0 +1,189 @@
+package link
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
+)
+
+const (
+	redialTime  = 10 * time.Second       // of one attempt at most
+	redialFirst = 100 * time.Millisecond // the pause after the first attempt, doubled after each
+	redialMost  = 5 * time.Second
+)
+
+// redialing finds a path for all links of one route that have none.
+type redialing struct {
+	waiting map[*Link]struct{}
+	wake    chan struct{} // something has changed: try now
+}
+
+// redial has a link taken up again.
+func (h *Links) redial(l *Link) {
+	l.mu.Lock()
+	r := l.route
+	l.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d := h.redials[r]; d != nil {
+		d.waiting[l] = struct{}{}
+		return
+	}
+	if h.ctx.Err() != nil {
+		return
+	}
+	d := &redialing{waiting: map[*Link]struct{}{l: {}}, wake: make(chan struct{}, 1)}
+	h.redials[r] = d
+	h.running.Go(func() { h.runRedial(r, d) })
+}
+
+// runRedial goes on until no link of the route waits.
+func (h *Links) runRedial(r Route, d *redialing) {
+	pause := redialFirst
+	for {
+		all := h.orphans(r, d)
+		if all == nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(h.ctx, redialTime)
+		path, err := h.path(ctx, r, all)
+		if err == nil {
+			err = h.adopt(ctx, d, path)
+		}
+		cancel()
+		if err == nil && !refused(all) {
+			pause = redialFirst
+			continue
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+			pause = min(2*pause, redialMost)
+		case <-d.wake:
+			pause = redialFirst
+		case <-h.ctx.Done():
+			return
+		}
+	}
+}
+
+// path finds a path for links that wait: where they were, or where the far end
+// of the first has gone.
+func (h *Links) path(ctx context.Context, r Route, all []*Link) (reach.Path, error) {
+	for _, l := range all {
+		if p, err := h.follow(ctx, l); err == nil {
+			return p, nil
+		}
+	}
+	return h.cfg.Redial(ctx, r)
+}
+
+// refused reports that all these were refused a leg of late: the far side asked
+// for time.
+func refused(all []*Link) bool {
+	for _, l := range all {
+		l.mu.Lock()
+		n := l.m.refusals
+		l.mu.Unlock()
+		if n == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// orphans lists the links that wait; with none left the route is done.
+func (h *Links) orphans(r Route, d *redialing) (all []*Link) {
+	h.mu.Lock()
+	for l := range d.waiting {
+		all = append(all, l)
+	}
+	h.mu.Unlock()
+	for i := len(all) - 1; i >= 0; i-- {
+		l := all[i]
+		l.mu.Lock()
+		needs := l.m.needsLeg()
+		l.mu.Unlock()
+		if !needs {
+			h.mu.Lock()
+			delete(d.waiting, l)
+			h.mu.Unlock()
+			all[i] = all[len(all)-1]
+			all = all[:len(all)-1]
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(d.waiting) == 0 {
+		delete(h.redials, r)
+		return nil
+	}
+	return all
+}
+
+// adopt gives every link that waits a leg on the path.
+func (h *Links) adopt(ctx context.Context, d *redialing, p reach.Path) (err error) {
+	h.mu.Lock()
+	all := make([]*Link, 0, len(d.waiting))
+	for l := range d.waiting {
+		all = append(all, l)
+	}
+	clear(d.waiting)
+	h.mu.Unlock()
+	for _, l := range all {
+		l.mu.Lock()
+		needs := l.m.needsLeg()
+		l.mu.Unlock()
+		if !needs {
+			continue
+		}
+		if failed := l.attach(ctx, p, attachOptions{why: WhyLost}); failed != nil {
+			err = failed
+			h.mu.Lock()
+			d.waiting[l] = struct{}{}
+			h.mu.Unlock()
+		}
+	}
+	return err
+}
+
+// Retry has every link that waits for a path try at once: the network has
+// changed.
+func (h *Links) Retry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range h.redials {
+		select {
+		case d.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Offer moves the links to the path's peer that are on a worse one, without a
+// pause. Allowed says which links may use it; nil for all.
+func (h *Links) Offer(ctx context.Context, p reach.Path, allowed func(*Link) bool) {
+	h.mu.Lock()
+	var all []*Link
+	for _, l := range h.ends {
+		all = append(all, l)
+	}
+	h.mu.Unlock()
+	for _, l := range all {
+		if l.worse(p) && (allowed == nil || allowed(l)) {
+			_ = l.attach(ctx, p, attachOptions{why: WhyBetter, planned: true}) // it stays where it is
+		}
+	}
+}
+
+// worse reports that the link would gain by moving to p.
+func (l *Link) worse(p reach.Path) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.m
+	if l.far != p.Peer() || m.over != nil || m.cur == nil || m.ask != nil || m.cur.asking || m.frozen {
+		return false
+	}
+	return p.Direct() && !m.cur.carrier.(*attachment).leg.Path().Direct()
+}
