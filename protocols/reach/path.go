@@ -22,6 +22,9 @@ type Path struct {
 	reach *Reach
 }
 
+// PathOf is a connection of this host as a Path, as for a stream that came in.
+func (r *Reach) PathOf(c network.Conn) Path { return Path{c, r} }
+
 // IsZero reports whether p is no path at all.
 func (p Path) IsZero() bool { return p.conn == nil }
 
