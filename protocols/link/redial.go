@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -41,10 +42,9 @@ func (h *Links) redial(l *Link) {
 
 // runRedial goes on until no link of the route waits.
 func (h *Links) runRedial(r Route, d *redialing) {
-	pause := redialFirst
-	for {
+	for failures := 0; ; {
 		all := h.orphans(r, d)
-		if all == nil {
+		if all == nil || !h.pause(d, max(failures, refusals(all))) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(h.ctx, redialTime)
@@ -53,19 +53,26 @@ func (h *Links) runRedial(r Route, d *redialing) {
 			err = h.adopt(ctx, d, path)
 		}
 		cancel()
-		if err == nil && !refused(all) {
-			pause = redialFirst
-			continue
-		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-			pause = min(2*pause, redialMost)
-		case <-d.wake:
-			pause = redialFirst
-		case <-h.ctx.Done():
-			return
+		if failures++; err == nil {
+			failures = 0
 		}
 	}
+}
+
+// pause waits before the next attempt, the longer the more have failed; it is
+// false at the end of everything.
+func (h *Links) pause(d *redialing, failures int) bool {
+	if failures == 0 {
+		return h.ctx.Err() == nil
+	}
+	most := min(redialFirst<<min(failures-1, 10), redialMost)
+	select {
+	case <-time.After(most/2 + rand.N(most/2)):
+	case <-d.wake:
+	case <-h.ctx.Done():
+		return false
+	}
+	return true
 }
 
 // path finds a path for links that wait: where they were, or where the far end
@@ -79,18 +86,16 @@ func (h *Links) path(ctx context.Context, r Route, all []*Link) (reach.Path, err
 	return h.cfg.Redial(ctx, r)
 }
 
-// refused reports that all these were refused a leg of late: the far side asked
-// for time.
-func refused(all []*Link) bool {
+// refusals is how often the far side refused a leg of late: the least of all
+// these links.
+func refusals(all []*Link) int {
+	least := math.MaxInt
 	for _, l := range all {
 		l.mu.Lock()
-		n := l.m.refusals
+		least = min(least, l.m.refusals)
 		l.mu.Unlock()
-		if n == 0 {
-			return false
-		}
 	}
-	return true
+	return least
 }
 
 // orphans lists the links that wait; with none left the route is done.
