@@ -127,6 +127,12 @@
 // relay counts encryption and framing too), its streams fail with wire.Limit,
 // and name relay and limit.
 //
+// # The end
+//
+// First those who use paths end, then [Gate.Close] has every further dial of the
+// host refused, [Reach.Close] ends and joins what reach does, the host is closed,
+// and [Reach.Join] joins what only that could end.
+//
 // # How a second connection enters the swarm
 //
 // The swarm dials a peer once and answers further dials with the connection it

@@ -108,7 +108,8 @@ type Reach struct {
 	adopter *adopter
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	running sync.WaitGroup // flights and their dials
+	running sync.WaitGroup // all that Close joins: calls of Path, flights and their dials, probes
+	lasting sync.WaitGroup // dials through relays, which Join joins
 	holds   atomic.Uint64  // so far; numbers them
 
 	watches watches
@@ -160,9 +161,9 @@ func New(cfg Config) (*Reach, error) {
 	return r, nil
 }
 
-// Close ends every dial and the private listener, and waits for both. Paths
-// stay with the host. It is to be called before the host is closed, and may be
-// called again.
+// Close ends every dial and the private listener, and waits for both, calls of
+// Path included. Paths stay with the host. It is to be called before the host is
+// closed, and may be called again.
 func (r *Reach) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -177,6 +178,25 @@ func (r *Reach) Close() error {
 	return nil
 }
 
+// Join waits for what only the end of the host ends: dials through relays, and
+// holes punched anew. Close the Reach before, and the host.
+func (r *Reach) Join() {
+	r.lasting.Wait()
+	r.cfg.Punches.running.Wait()
+}
+
+// enter counts a call that Close waits for, until running.Done. It is false once
+// the Reach is closed.
+func (r *Reach) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.running.Add(1)
+	return true
+}
+
 // Path gives a live path as wanted: the best that exists, else a new one. The
 // attempts say what was tried, in order; the last one without Err, if any, is
 // the path. The error is a *DialError when dialling failed; BadRequest or
@@ -188,6 +208,10 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	if p, ok := r.existing(w); ok {
 		return r.given(w, p), []Attempt{reused(p)}, nil
 	}
+	if !r.enter() {
+		return Path{}, nil, errClosed()
+	}
+	defer r.running.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
