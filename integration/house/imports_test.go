@@ -28,6 +28,7 @@ var allowed = []rule{
 	{"protocols/identity", []string{"protocols/wire"}},
 	{"protocols/wire", nil},
 	{"protocols/reach", []string{"protocols/identity", "protocols/wire"}},
+	{"protocols/reach/netwatch", nil},
 	{"protocols/pipe/pb", nil},
 	{"protocols/pipe", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/pipe/pb"}},
 	{"protocols", nil},
