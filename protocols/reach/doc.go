@@ -107,8 +107,8 @@
 // Neither the swarm nor its transports notice silence in less than half a
 // minute, and the swarm goes on handing out the connection. Whoever got no
 // answer says so to [Reach.Doubt], which sends libp2p's ping on that very
-// connection; without an answer within 5 s the connection is closed, for
-// everybody. Any answer is life, and so is the acknowledgement of a packet on a
+// connection; repeated every second; without an answer within 4 s the connection is
+// closed, for everybody. Any answer is life, and so is the acknowledgement of a packet on a
 // QUIC connection whose streams are stalled. Reach doubts by itself:
 //
 //   - a stream whose protocol the far side's host has not answered to within a

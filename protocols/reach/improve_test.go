@@ -3,6 +3,8 @@ package reach_test
 import (
 	"testing"
 	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
 func TestImproveBeginsAgainWithAnotherRelayedPath(t *testing.T) {
@@ -20,7 +22,7 @@ func TestImproveBeginsAgainWithAnotherRelayedPath(t *testing.T) {
 		}
 		w.dropping(nil)
 		begun := time.Now()
-		for p := range w.a.Watch(t.Context(), w.b.ID()) {
+		for p := range w.a.Watch(t.Context(), reach.Want{Peer: w.b.ID()}) {
 			if p.Direct() {
 				break
 			}

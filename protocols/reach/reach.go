@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -110,11 +109,14 @@ type Reach struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup // all that Close joins: calls of Path, flights and their dials, probes
 	lasting sync.WaitGroup // dials through relays, which Join joins
-	holds   atomic.Uint64  // so far; numbers them
 
-	watches watches
-	meters  meters
-	news    network.Notifiee // has the swarm tell the watches
+	keeps        keeps
+	watches      watches
+	disturbances disturbances
+	improveDials chan struct{} // semaphore
+
+	meters meters
+	news   network.Notifiee // has the swarm tell the watches
 
 	punchers event.Subscription // tells who takes part in hole punching
 
@@ -122,7 +124,9 @@ type Reach struct {
 	closed    bool
 	flights   map[flightKey]*flight
 	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
-	improving map[peer.ID]bool
+	improving map[peer.ID]chan struct{}      // to have the next try at once
+	era       context.Context                // ends with the next Disturbance
+	endEra    context.CancelFunc
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
@@ -146,16 +150,22 @@ func New(cfg Config) (*Reach, error) {
 	}
 	r := &Reach{
 		cfg: cfg, sw: sw, adopter: a,
-		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]bool),
+		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]chan struct{}),
+		improveDials: make(chan struct{}, maxImproveDials),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.era, r.endEra = context.WithCancel(context.Background())
 	if r.punchers, err = watchPunchers(cfg.Host); err != nil {
 		return nil, wire.Errorf(wire.Internal, "watch who punches holes: %w", err)
 	}
 	r.running.Go(func() { r.repunch(r.punchers) })
 	r.news = &network.NotifyBundle{
-		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.tell(c.RemotePeer()) },
+		ConnectedF: func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()); r.tend(c.RemotePeer()) },
+		DisconnectedF: func(_ network.Network, c network.Conn) {
+			r.meters.drop(c)
+			r.tell(c.RemotePeer())
+			r.tend(c.RemotePeer())
+		},
 	}
 	sw.Notify(r.news)
 	return r, nil
@@ -171,6 +181,7 @@ func (r *Reach) Close() error {
 	r.cancel()
 	r.sw.StopNotify(r.news)
 	r.watches.close()
+	r.disturbances.close()
 	_ = r.punchers.Close()
 	r.sw.ListenClose(r.adopter.addr)
 	_ = r.adopter.Close() // the swarm did, unless it was closed before
@@ -217,7 +228,7 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	defer context.AfterFunc(r.ctx, cancel)()
 	start := time.Now()
 	w = r.tellGate(ctx, w)
-	conn, attempts, ended := r.obtain(ctx, w)
+	conn, attempts, ended := r.obtainHere(ctx, w)
 	r.doubtRelays(attempts)
 	if conn == nil {
 		if r.ctx.Err() != nil {
