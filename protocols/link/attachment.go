@@ -104,8 +104,12 @@ func (a *attachment) controlLocked(k kind, b []byte) {
 	if k == kindResumed && a.claimedLocked(b) {
 		return
 	}
-	if err := a.l.m.control(&a.mleg, k, b, time.Now()); err != nil {
+	now := time.Now()
+	if err := a.l.m.control(&a.mleg, k, b, now); err != nil {
 		a.violatedLocked(err)
+	}
+	if k == kindResumed && !a.mleg.asking {
+		a.heardLocked(now)
 	}
 }
 
@@ -180,6 +184,7 @@ func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 	} else {
 		a.l.m.lost(&a.mleg, cause, now)
 	}
+	a.unansweredLocked(cause)
 	a.endedLocked(cause, now)
 	forget := a.l.m.over != nil && !a.l.m.mustTell()
 	a.l.unlock(true)

@@ -71,6 +71,13 @@ type Options struct {
 	Service string        // what is opened, at most 64 bytes
 	Route   Route         // where the far end is found again; its Peer is the path's
 	Grace   time.Duration // how long the link waits for a leg; 0 is Config.Grace
+
+	// Prompt ends the link when its first leg is lost before the far side has
+	// answered: its opener has other ways, and decides itself.
+	Prompt bool
+
+	// Only is as Link.Only; nil for all paths.
+	Only func(reach.Path) bool
 }
 
 // Open opens a link to the far end of a path. It costs no round trip: what is
@@ -85,6 +92,7 @@ func (h *Links) Open(ctx context.Context, p reach.Path, o Options) (*Link, error
 	o.Route.Peer = p.Peer()
 	setDefault(&o.Grace, h.cfg.Grace)
 	l := h.newLink(newMachine(h.settings(NewID(), o.Service, true, o.Grace)), p.Peer(), o.Route)
+	l.prompt, l.only = o.Prompt, o.Only
 	if err := h.add(l); err != nil {
 		return nil, err
 	}
@@ -268,6 +276,10 @@ func (h *Links) resumed(leg *trunk.Leg, r resume) trunk.Owner {
 // takeUp judges who wants to go on with a link, and gives it the leg.
 func (h *Links) takeUp(l *Link, leg *trunk.Leg, r resume) trunk.Owner {
 	l.mu.Lock()
+	if !l.fitsLocked(leg.Path()) {
+		l.mu.Unlock()
+		return refuse(leg, refusal{code: wire.Unsupported})
+	}
 	verdict, no := l.m.judge(r, leg.Peer() == l.far, h.cfg.Self > leg.Peer())
 	switch verdict {
 	case claimRefused:
