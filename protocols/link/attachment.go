@@ -179,6 +179,9 @@ func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 		return
 	}
 	now := time.Now()
+	if a.mleg.asking {
+		a.l.m.refusals++ // whoever tries again at once would do so without end
+	}
 	if wire.CodeOf(cause) == wire.Closed {
 		a.l.m.left(&a.mleg, now)
 	} else {
@@ -191,4 +194,5 @@ func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 	if forget {
 		a.l.links.forget(a.l)
 	}
+	a.l.links.stir()
 }

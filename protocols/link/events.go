@@ -25,6 +25,14 @@ func (l *Link) Waiting() time.Time {
 	return l.history.began
 }
 
+// Route is where the far end is found, as its opener said; of a link that the
+// far side has opened it has the Peer alone.
+func (l *Link) Route() Route {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.route
+}
+
 // SetGrace changes how long this end waits for a leg; the far side's own time
 // stays as it is.
 func (l *Link) SetGrace(d time.Duration) {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Links struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	acks    ackQueue
+	parted  chan struct{} // of capacity one: a link has ended, or lost its leg
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -37,6 +39,7 @@ func New(cfg Config) *Links {
 	h := &Links{
 		cfg: cfg, ends: make(map[ID]*Link), perPeer: make(map[peer.ID]int),
 		services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
+		parted: make(chan struct{}, 1),
 	}
 	h.memory.size = int64(cfg.Memory)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -44,8 +47,12 @@ func New(cfg Config) *Links {
 	return h
 }
 
-// Close resets every link and waits for what runs. The trunk is to be closed
-// after.
+// partTime is how long Close waits for the far sides to have the last word.
+const partTime = time.Second
+
+// Close resets every link and waits for what runs. What was closed before has a
+// moment to be delivered, and every far side that can be reached to hear of the
+// end. The trunk is to be closed after.
 func (h *Links) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -54,9 +61,12 @@ func (h *Links) Close() error {
 		all = append(all, l)
 	}
 	h.mu.Unlock()
+	late := time.After(partTime)
+	h.part(all, late)
 	for _, l := range all {
 		l.Reset(wire.Gone, "the node shuts down")
 	}
+	h.part(all, late)
 	h.cancel()
 	h.running.Wait()
 	h.acks.stop()
@@ -64,6 +74,32 @@ func (h *Links) Close() error {
 		l.retire()
 	}
 	return nil
+}
+
+// part waits until nothing is on its way of links that are closed.
+func (h *Links) part(all []*Link, late <-chan time.Time) {
+	for slices.ContainsFunc(all, (*Link).parting) {
+		select {
+		case <-h.parted:
+		case <-late:
+			return
+		}
+	}
+}
+
+// parting reports that the link's last words are on their way.
+func (l *Link) parting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed && l.m.cur != nil && (l.m.over == nil || l.m.mustTell())
+}
+
+// stir has part look again.
+func (h *Links) stir() {
+	select {
+	case h.parted <- struct{}{}:
+	default:
+	}
 }
 
 // Options is what Open may be told.
@@ -142,6 +178,7 @@ func (h *Links) add(l *Link) error {
 // forget takes a link off the books that both sides know to be over.
 func (h *Links) forget(l *Link) {
 	l.retire()
+	defer h.stir()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ends[l.id] != l {
@@ -176,6 +213,7 @@ func (h *Links) over(l *Link) {
 	if forget {
 		h.forget(l)
 	}
+	h.stir()
 }
 
 // find returns an end of a link.

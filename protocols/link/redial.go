@@ -4,7 +4,10 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
 )
@@ -153,12 +156,15 @@ func (h *Links) adopt(ctx context.Context, d *redialing, p reach.Path) (err erro
 	return err
 }
 
-// Retry has every link that waits for a path try at once: the network has
-// changed.
-func (h *Links) Retry() {
+// Retry has every link that waits for a path to one of these peers, or to any if
+// none is named, try at once: the network has changed.
+func (h *Links) Retry(peers ...peer.ID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, d := range h.redials {
+	for r, d := range h.redials {
+		if len(peers) > 0 && !slices.Contains(peers, r.Peer) {
+			continue
+		}
 		select {
 		case d.wake <- struct{}{}:
 		default:
