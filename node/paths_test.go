@@ -183,7 +183,7 @@ func TestRelayedPipeGivesWayToADirectPath(t *testing.T) {
 			t.Fatalf("%v", err)
 		}
 		defer first.Close()
-		for path := range p.dialer.Reach().Watch(ctx, p.binder.ID()) {
+		for path := range p.dialer.Reach().Watch(ctx, reach.Want{Peer: p.binder.ID(), AllowRelay: true}) {
 			if path.Direct() {
 				break
 			}

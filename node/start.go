@@ -59,7 +59,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	punches, causes := new(reach.Punches), new(reach.Causes)
-	n.onClose(punches.Close) // after the host
+	n.onClose(n.joinReach) // after the host
 	h, gate, err := newHost(n.cfg, hostParts{
 		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes,
 		relays: relaySource(func(count int) []peer.AddrInfo {
@@ -129,6 +129,15 @@ func (n *Node) startReach(punches *reach.Punches, causes *reach.Causes) (err err
 		return err
 	}
 	n.onClose(n.reach.Close)
+	n.onClose(n.gate.Close) // after those who have something to say to others at the end
+	return nil
+}
+
+// joinReach waits for what of reach ends with the host.
+func (n *Node) joinReach() error {
+	if n.reach != nil {
+		n.reach.Join()
+	}
 	return nil
 }
 

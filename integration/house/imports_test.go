@@ -29,6 +29,7 @@ var allowed = []rule{
 	{"protocols/wire", nil},
 	{"protocols/reach", []string{"protocols/identity", "protocols/wire"}},
 	{"protocols/trunk", []string{"protocols/identity", "protocols/wire", "protocols/reach"}},
+	{"protocols/reach/netwatch", nil},
 	{"protocols/pipe/pb", nil},
 	{"protocols/pipe", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/pipe/pb"}},
 	{"protocols", nil},

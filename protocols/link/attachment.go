@@ -104,8 +104,12 @@ func (a *attachment) controlLocked(k kind, b []byte) {
 	if k == kindResumed && a.claimedLocked(b) {
 		return
 	}
-	if err := a.l.m.control(&a.mleg, k, b, time.Now()); err != nil {
+	now := time.Now()
+	if err := a.l.m.control(&a.mleg, k, b, now); err != nil {
 		a.violatedLocked(err)
+	}
+	if k == kindResumed && !a.mleg.asking {
+		a.heardLocked(now)
 	}
 }
 
@@ -175,15 +179,20 @@ func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 		return
 	}
 	now := time.Now()
+	if a.mleg.asking {
+		a.l.m.refusals++ // whoever tries again at once would do so without end
+	}
 	if wire.CodeOf(cause) == wire.Closed {
 		a.l.m.left(&a.mleg, now)
 	} else {
 		a.l.m.lost(&a.mleg, cause, now)
 	}
+	a.unansweredLocked(cause)
 	a.endedLocked(cause, now)
 	forget := a.l.m.over != nil && !a.l.m.mustTell()
 	a.l.unlock(true)
 	if forget {
 		a.l.links.forget(a.l)
 	}
+	a.l.links.stir()
 }

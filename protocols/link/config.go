@@ -59,6 +59,10 @@ type Config struct {
 	Links        int           // links at a time; 0 is DefaultLinks
 	LinksPerPeer int           // of one peer; 0 is DefaultLinksPerPeer
 
+	// Trace hears of the legs of all links; nil for nobody. It must not block,
+	// nor call a Link.
+	Trace func(Event)
+
 	// Hostile hears of peers that break the rules; nil for nobody.
 	Hostile func(p peer.ID, err error)
 }
@@ -69,6 +73,9 @@ func (c *Config) normalize() {
 	}
 	if c.Hostile == nil {
 		c.Hostile = func(peer.ID, error) {}
+	}
+	if c.Trace == nil {
+		c.Trace = func(Event) {}
 	}
 	setDefault(&c.Grace, DefaultGrace)
 	setDefault(&c.MaxGrace, DefaultMaxGrace)

@@ -30,6 +30,7 @@ type Leg struct {
 	Own       bool         // the carrier has no other links
 	Began     time.Time
 	Why       string    // why it began
+	Heard     time.Time // when the far side's first word came; zero before
 	Ended     time.Time // zero while in use
 	End       error     // why it ended
 	BytesIn   uint64    // of data, repeats included
@@ -40,6 +41,7 @@ type Leg struct {
 
 // history is the legs of a link, newest last. Guarded by the link's lock.
 type history struct {
+	events  []Event // not yet told
 	legs    []*Leg
 	count   int
 	began   time.Time // of the pause that goes on; zero for none
@@ -68,6 +70,22 @@ func (a *attachment) beganLocked(why string, now time.Time) {
 	}
 	h.legs = append(h.legs, a.record)
 	h.count++
+	if !a.leg.Outgoing() {
+		a.heardLocked(now)
+	}
+}
+
+// heardLocked notes the far side's first word: a pause is over.
+func (a *attachment) heardLocked(now time.Time) {
+	if a.record == nil || !a.record.Heard.IsZero() || a.l.m.over != nil {
+		return
+	}
+	h := &a.l.history
+	a.record.Heard = now
+	if !h.began.IsZero() {
+		a.record.Pause, h.began = now.Sub(h.began), time.Time{}
+	}
+	h.events = append(h.events, Event{Link: a.l, Leg: *a.record})
 }
 
 // endedLocked notes the end of a leg.
@@ -76,9 +94,23 @@ func (a *attachment) endedLocked(why error, now time.Time) {
 		return
 	}
 	a.record.Ended, a.record.End = now, why
-	if h := &a.l.history; a.l.m.cur == nil && h.began.IsZero() && a.l.m.over == nil {
+	h := &a.l.history
+	if a.l.m.cur == nil && h.began.IsZero() && a.l.m.over == nil {
 		h.began = now
 	}
+	h.events = append(h.events, Event{Link: a.l, Leg: *a.record})
+}
+
+// releasedLocked notes the end of a leg that this end needs no more.
+func (a *attachment) releasedLocked() {
+	why := errReplaced
+	switch m := a.l.m; {
+	case m.over != nil:
+		why = m.over
+	case a.mleg.asking && m.lostWhy != nil:
+		why = m.lostWhy // it was refused
+	}
+	a.endedLocked(why, time.Now())
 }
 
 // sentLocked counts data that has gone onto the leg.
@@ -93,4 +125,4 @@ func (a *attachment) sentLocked(n uint64) {
 }
 
 // errReplaced is why a leg ends that another has taken over from.
-var errReplaced error = wire.Errorf(wire.Closed, "another leg took over")
+var errReplaced error = wire.Errorf(wire.Replaced, "another leg took over")

@@ -37,6 +37,9 @@ type Link struct {
 	done             chan struct{} // closed at the end; nil until somebody asks
 	data             datagrams
 	history          history
+	only             func(reach.Path) bool // paths that it may use; nil for all
+	prompt           bool                  // it does not outlive its first leg unless the far side has answered
+	offered          reach.Path            // a better one, that came at a bad time
 }
 
 // deadline is when a call fails; its timer wakes those who wait.
@@ -67,8 +70,17 @@ func (l *Link) unlock(soon bool) {
 	if fx.over {
 		l.overLocked()
 	}
+	for _, r := range fx.released {
+		r.carrier.(*attachment).releasedLocked()
+	}
 	l.armLocked()
+	events := l.history.events
+	l.history.events = nil
+	better := l.betterLocked()
 	l.mu.Unlock()
+	for _, e := range events {
+		l.links.cfg.Trace(e)
+	}
 	if fx.readable {
 		l.readers.Broadcast()
 	}
@@ -88,6 +100,9 @@ func (l *Link) unlock(soon bool) {
 	}
 	if fx.redial {
 		l.links.redial(l)
+	}
+	if !better.IsZero() {
+		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
 	}
 	if fx.over {
 		l.links.over(l)

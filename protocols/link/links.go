@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Links struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	acks    ackQueue
+	parted  chan struct{} // of capacity one: a link has ended, or lost its leg
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -37,6 +39,7 @@ func New(cfg Config) *Links {
 	h := &Links{
 		cfg: cfg, ends: make(map[ID]*Link), perPeer: make(map[peer.ID]int),
 		services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
+		parted: make(chan struct{}, 1),
 	}
 	h.memory.size = int64(cfg.Memory)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -44,8 +47,12 @@ func New(cfg Config) *Links {
 	return h
 }
 
-// Close resets every link and waits for what runs. The trunk is to be closed
-// after.
+// partTime is how long Close waits for the far sides to have the last word.
+const partTime = time.Second
+
+// Close resets every link and waits for what runs. What was closed before has a
+// moment to be delivered, and every far side that can be reached to hear of the
+// end. The trunk is to be closed after.
 func (h *Links) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -54,9 +61,12 @@ func (h *Links) Close() error {
 		all = append(all, l)
 	}
 	h.mu.Unlock()
+	late := time.After(partTime)
+	h.part(all, late)
 	for _, l := range all {
 		l.Reset(wire.Gone, "the node shuts down")
 	}
+	h.part(all, late)
 	h.cancel()
 	h.running.Wait()
 	h.acks.stop()
@@ -66,11 +76,44 @@ func (h *Links) Close() error {
 	return nil
 }
 
+// part waits until nothing is on its way of links that are closed.
+func (h *Links) part(all []*Link, late <-chan time.Time) {
+	for slices.ContainsFunc(all, (*Link).parting) {
+		select {
+		case <-h.parted:
+		case <-late:
+			return
+		}
+	}
+}
+
+// parting reports that the link's last words are on their way.
+func (l *Link) parting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed && l.m.cur != nil && (l.m.over == nil || l.m.mustTell())
+}
+
+// stir has part look again.
+func (h *Links) stir() {
+	select {
+	case h.parted <- struct{}{}:
+	default:
+	}
+}
+
 // Options is what Open may be told.
 type Options struct {
 	Service string        // what is opened, at most 64 bytes
 	Route   Route         // where the far end is found again; its Peer is the path's
 	Grace   time.Duration // how long the link waits for a leg; 0 is Config.Grace
+
+	// Prompt ends the link when its first leg is lost before the far side has
+	// answered: its opener has other ways, and decides itself.
+	Prompt bool
+
+	// Only is as Link.Only; nil for all paths.
+	Only func(reach.Path) bool
 }
 
 // Open opens a link to the far end of a path. It costs no round trip: what is
@@ -85,6 +128,7 @@ func (h *Links) Open(ctx context.Context, p reach.Path, o Options) (*Link, error
 	o.Route.Peer = p.Peer()
 	setDefault(&o.Grace, h.cfg.Grace)
 	l := h.newLink(newMachine(h.settings(NewID(), o.Service, true, o.Grace)), p.Peer(), o.Route)
+	l.prompt, l.only = o.Prompt, o.Only
 	if err := h.add(l); err != nil {
 		return nil, err
 	}
@@ -134,6 +178,7 @@ func (h *Links) add(l *Link) error {
 // forget takes a link off the books that both sides know to be over.
 func (h *Links) forget(l *Link) {
 	l.retire()
+	defer h.stir()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ends[l.id] != l {
@@ -168,6 +213,7 @@ func (h *Links) over(l *Link) {
 	if forget {
 		h.forget(l)
 	}
+	h.stir()
 }
 
 // find returns an end of a link.
@@ -268,6 +314,10 @@ func (h *Links) resumed(leg *trunk.Leg, r resume) trunk.Owner {
 // takeUp judges who wants to go on with a link, and gives it the leg.
 func (h *Links) takeUp(l *Link, leg *trunk.Leg, r resume) trunk.Owner {
 	l.mu.Lock()
+	if !l.fitsLocked(leg.Path()) {
+		l.mu.Unlock()
+		return refuse(leg, refusal{code: wire.Unsupported})
+	}
 	verdict, no := l.m.judge(r, leg.Peer() == l.far, h.cfg.Self > leg.Peer())
 	switch verdict {
 	case claimRefused:

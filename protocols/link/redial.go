@@ -4,7 +4,10 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
 )
@@ -153,12 +156,15 @@ func (h *Links) adopt(ctx context.Context, d *redialing, p reach.Path) (err erro
 	return err
 }
 
-// Retry has every link that waits for a path try at once: the network has
-// changed.
-func (h *Links) Retry() {
+// Retry has every link that waits for a path to one of these peers, or to any if
+// none is named, try at once: the network has changed.
+func (h *Links) Retry(peers ...peer.ID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, d := range h.redials {
+	for r, d := range h.redials {
+		if len(peers) > 0 && !slices.Contains(peers, r.Peer) {
+			continue
+		}
 		select {
 		case d.wake <- struct{}{}:
 		default:
@@ -166,9 +172,9 @@ func (h *Links) Retry() {
 	}
 }
 
-// Offer moves the links to the path's peer that are on a worse one, without a
-// pause. Allowed says which links may use it; nil for all.
-func (h *Links) Offer(ctx context.Context, p reach.Path, allowed func(*Link) bool) {
+// Offer moves the links to the path's peer that are on a worse one, and may use
+// this one, without a pause. Those that change legs just now follow after.
+func (h *Links) Offer(ctx context.Context, p reach.Path) {
 	h.mu.Lock()
 	var all []*Link
 	for _, l := range h.ends {
@@ -176,19 +182,33 @@ func (h *Links) Offer(ctx context.Context, p reach.Path, allowed func(*Link) boo
 	}
 	h.mu.Unlock()
 	for _, l := range all {
-		if l.worse(p) && (allowed == nil || allowed(l)) {
-			_ = l.attach(ctx, p, attachOptions{why: WhyBetter, planned: true}) // it stays where it is
+		l.mu.Lock()
+		if l.far == p.Peer() && l.m.over == nil && l.fitsLocked(p) {
+			l.offered = p
+		}
+		better := l.betterLocked()
+		l.mu.Unlock()
+		if !better.IsZero() {
+			l.improve(ctx, better)
 		}
 	}
 }
 
-// worse reports that the link would gain by moving to p.
-func (l *Link) worse(p reach.Path) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// improve moves the link to a better path.
+func (l *Link) improve(ctx context.Context, p reach.Path) {
+	_ = l.attach(ctx, p, attachOptions{why: WhyBetter, planned: true}) // else it stays where it is
+}
+
+// betterLocked is the path that was offered, once: as soon as the link can tell
+// whether it would gain by it, and if it would. Else it is zero.
+func (l *Link) betterLocked() (p reach.Path) {
 	m := l.m
-	if l.far != p.Peer() || m.over != nil || m.cur == nil || m.ask != nil || m.cur.asking || m.frozen {
-		return false
+	if l.offered.IsZero() || m.over != nil || m.cur == nil || m.ask != nil || m.cur.asking || m.frozen {
+		return p
 	}
-	return p.Direct() && !m.cur.carrier.(*attachment).leg.Path().Direct()
+	if l.offered.Direct() && !m.cur.carrier.(*attachment).leg.Path().Direct() {
+		p = l.offered
+	}
+	l.offered = reach.Path{}
+	return p
 }

@@ -107,8 +107,8 @@
 // Neither the swarm nor its transports notice silence in less than half a
 // minute, and the swarm goes on handing out the connection. Whoever got no
 // answer says so to [Reach.Doubt], which sends libp2p's ping on that very
-// connection; without an answer within 5 s the connection is closed, for
-// everybody. Any answer is life, and so is the acknowledgement of a packet on a
+// connection; repeated every second; without an answer within 4 s the connection is
+// closed, for everybody. Any answer is life, and so is the acknowledgement of a packet on a
 // QUIC connection whose streams are stalled. Reach doubts by itself:
 //
 //   - a stream whose protocol the far side's host has not answered to within a
@@ -126,6 +126,12 @@
 // such a path ends at a limit (within 3 s, or within a tenth of the bytes: the
 // relay counts encryption and framing too), its streams fail with wire.Limit,
 // and name relay and limit.
+//
+// # The end
+//
+// First those who use paths end, then [Gate.Close] has every further dial of the
+// host refused, [Reach.Close] ends and joins what reach does, the host is closed,
+// and [Reach.Join] joins what only that could end.
 //
 // # How a second connection enters the swarm
 //

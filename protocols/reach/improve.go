@@ -7,48 +7,98 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// maxImproving caps the peers to which a better path is sought at a time.
-const maxImproving = 64
+const (
+	// maxImproving caps the peers to which a better path is sought at a time.
+	maxImproving = 1024
+
+	// maxImproveDials caps how many of these are dialled at a time.
+	maxImproveDials = 16
+)
 
 // Improve seeks a direct path to p beside a relayed one, in the background and
 // for as long as there is a relayed one: hole punching has its time, then the
-// addresses known are dialled at growing intervals. What is opened next takes
-// the direct path, and Watch tells of it. Path does this by itself where it
-// gives a relayed path that was not required. One peer is seen to once at a
-// time; beyond 64 peers nothing is done.
+// addresses known are dialled at growing intervals, which begin again with
+// another relayed path, and after a Disturbance. What is opened next takes the
+// direct path, and Watch tells of it. Path does this by itself where it gives a
+// relayed path that was not required, and Keep wherever there is one. One peer is
+// seen to once at a time; beyond 1024 peers nothing is done.
 func (r *Reach) Improve(p peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.improving[p] || len(r.improving) >= maxImproving {
+	if r.closed || r.improving[p] != nil || len(r.improving) >= maxImproving {
 		return
 	}
-	r.improving[p] = true
-	r.running.Go(func() {
-		r.improve(p)
-		r.mu.Lock()
-		delete(r.improving, p)
-		r.mu.Unlock()
-	})
+	wake := make(chan struct{}, 1)
+	r.improving[p] = wake
+	r.running.Go(func() { r.improve(p, wake) })
 }
 
-func (r *Reach) improve(p peer.ID) {
-	watch := r.watch(p, Path.Direct)
+func (r *Reach) improve(p peer.ID, wake <-chan struct{}) {
+	watch := r.watch(p, func(Path) bool { return true })
 	defer r.watches.drop(p, watch)
-	for try := 0; ; try++ {
+	for try := 0; !r.improved(p); {
 		pause := time.NewTimer(improvePause(try, r.punches()))
 		select {
-		case <-watch.news: // the direct path, or the end
-			pause.Stop()
-			return
+		case <-watch.news: // another path, or the end; if it is relayed, holes are punched anew
+			try = 0
+		case <-watch.lost:
+			try = 0
+		case <-wake: // this node's place has changed; holes are punched anew, or the next try is now
+			try = 0
+			if r.punch(p); !r.tookRelayed(p) {
+				r.dialDirect(p)
+				try++
+			}
 		case <-pause.C:
+			r.dialDirect(p)
+			try++
 		}
-		if len(r.Paths(p)) == 0 {
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.DialTimeout)
-		_, _ = r.viaSwarm(ctx, Want{Peer: p}) // the watch tells of success, the next try comes else
-		cancel()
+		pause.Stop()
 	}
+}
+
+// dialDirect dials the direct addresses of p that are known, or are those of
+// whoever keeps p. The watches tell of success, the next try comes else.
+func (r *Reach) dialDirect(p peer.ID) {
+	here, cancel := r.here(r.ctx)
+	defer cancel()
+	select {
+	case r.improveDials <- struct{}{}:
+		defer func() { <-r.improveDials }()
+	case <-here.Done():
+		return
+	}
+	ctx, stop := context.WithTimeout(here, r.cfg.DialTimeout)
+	defer stop()
+	w := Want{Peer: p}
+	if of, ok := r.keeps.want(p); ok {
+		w.Addrs, w.Unproven, w.Seen = of.Addrs, of.Unproven, of.Seen
+	}
+	_, _ = r.viaSwarm(ctx, r.tellGate(ctx, w))
+}
+
+// wakeImprovers has every better path sought at once.
+func (r *Reach) wakeImprovers() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, wake := range r.improving {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// improved reports that there is nothing to improve any more: a direct path is
+// there, or none. Improve may begin again then.
+func (r *Reach) improved(p peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if paths := r.Paths(p); !r.closed && len(paths) > 0 && !paths[0].Direct() {
+		return false
+	}
+	delete(r.improving, p)
+	return true
 }
 
 // improvePause is how long to wait before a try, counted from zero. A dial

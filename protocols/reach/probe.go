@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -16,16 +17,25 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// probeTime is how long a path in doubt has to show that it lives.
-const probeTime = 5 * time.Second
+const (
+	// probeTime is how long a path in doubt has to show that it lives. Whoever
+	// doubts within a second of the first byte that is not acknowledged has it
+	// judged within 5 s.
+	probeTime = 4 * time.Second
 
-// nudgeTime is how long a probe waits for room for one more stream.
-const nudgeTime = 100 * time.Millisecond
+	// againTime is how often a ping is repeated meanwhile. A transport repeats
+	// what was lost at intervals that double, up to the length of an outage;
+	// what is new it sends at once.
+	againTime = time.Second
+
+	// nudgeTime is how long a probe waits for room for one more stream.
+	nudgeTime = 100 * time.Millisecond
+)
 
 // Doubt says that somebody got no answer on p. The path is probed, once at a
 // time, by libp2p's ping on that very connection; if it turns out dead, its
 // connection is closed, so that the swarm and everybody else drop it. The
-// channel is closed when p is judged, after 5 s at the latest; p.Live tells the
+// channel is closed when p is judged, after 4 s at the latest; p.Live tells the
 // outcome. Whatever the far side answers, and be it a refusal, is life.
 func (r *Reach) Doubt(p Path) <-chan struct{} {
 	r.mu.Lock()
@@ -88,7 +98,8 @@ func (r *Reach) probe(p Path) {
 	_ = p.conn.Close()
 }
 
-// ping has the far side send 32 bytes back.
+// ping has the far side send 32 bytes back, and asks for more of them until it
+// does.
 func (p Path) ping(ctx context.Context) error {
 	s, err := p.open(ctx, ping.ID)
 	if wire.CodeOf(err) == wire.Timeout {
@@ -108,6 +119,7 @@ func (p Path) ping(ctx context.Context) error {
 	if _, err := s.Write(sent); err != nil {
 		return orEnded(ctx, err)
 	}
+	defer insist(s, sent)()
 	if _, err := io.ReadFull(s, back); err != nil {
 		return orEnded(ctx, err)
 	}
@@ -115,6 +127,29 @@ func (p Path) ping(ctx context.Context) error {
 		return wire.Errorf(wire.BadRequest, "%s answered a ping with something else", p.Peer())
 	}
 	return nil
+}
+
+// insist writes b to s again and again. stop ends that, and s.
+func insist(s network.Stream, b []byte) (stop func()) {
+	enough := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		again := time.NewTicker(againTime)
+		defer again.Stop()
+		for {
+			select {
+			case <-enough:
+				return
+			case <-again.C:
+				_, _ = s.Write(b) // the answer counts
+			}
+		}
+	})
+	return func() {
+		close(enough)
+		_ = s.Reset()
+		writing.Wait()
+	}
 }
 
 // orEnded is why ctx ended if it did: the stream was reset then.

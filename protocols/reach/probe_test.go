@@ -24,7 +24,7 @@ func TestDeadPathIsClosedWithinFiveSecondsAndReplaced(t *testing.T) {
 			t.Error("one path is probed twice at a time")
 		}
 		<-first
-		if took := time.Since(start); old.Live() || took != 5*time.Second {
+		if took := time.Since(start); old.Live() || took != 4*time.Second {
 			t.Errorf("silent path: live %v after %v", old.Live(), took)
 		}
 		if len(a.Paths(b.ID())) != 0 || a.Network().Connectedness(b.ID()) == network.Connected {
@@ -119,4 +119,49 @@ func TestSlowApplicationDoesNotPutThePathInDoubt(t *testing.T) {
 			t.Errorf("%v, live %v", err, p.Live())
 		}
 	})
+}
+
+// TestSilenceIsNoticedWithinFiveSeconds is what whoever sends relies on: it
+// doubts half a second, or three round trips, after the oldest byte that is
+// not acknowledged, and a second after it at the latest.
+func TestSilenceIsNoticedWithinFiveSeconds(t *testing.T) {
+	for doubted, want := range map[time.Duration]time.Duration{
+		500 * time.Millisecond: 4500 * time.Millisecond,
+		time.Second:            5 * time.Second,
+	} {
+		inVirtualTime(t, func(t *testing.T, c *cable) {
+			a, b := c.node(t, "1.0.0.1", reach.Config{}), c.node(t, "1.0.0.2", reach.Config{})
+			p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.Addrs()})
+			s := open(t, p)
+			say(t, s, "hello")
+			c.dropping(between("1.0.0.1", "1.0.0.2"))
+			start := time.Now()
+			if _, err := s.Write([]byte("nobody hears this")); err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(doubted, func() { a.Doubt(p) })
+			_, err := s.Read(make([]byte, 1)) // has its own deadline of 20 s
+			if took := time.Since(start); took != want || wire.CodeOf(err) != wire.Unreachable {
+				t.Errorf("doubted after %v: %v after %v, want %v", doubted, err, took, want)
+			}
+		})
+	}
+}
+
+func TestShortOutageDoesNotKillAPath(t *testing.T) {
+	for _, outage := range []time.Duration{rtt, 500 * time.Millisecond, 1500 * time.Millisecond, 2900 * time.Millisecond} {
+		inVirtualTime(t, func(t *testing.T, c *cable) {
+			a, b := c.node(t, "1.0.0.1", reach.Config{}), c.node(t, "1.0.0.2", reach.Config{})
+			p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.Addrs()})
+			time.Sleep(time.Second)
+			c.dropping(between("1.0.0.1", "1.0.0.2"))
+			time.AfterFunc(outage, func() { c.dropping(nil) })
+			start := time.Now()
+			<-a.Doubt(p)
+			// The next ping after the outage is answered.
+			if took := time.Since(start); !p.Live() || took > outage.Truncate(time.Second)+time.Second+2*rtt {
+				t.Errorf("outage of %v: live %v after %v", outage, p.Live(), took)
+			}
+		})
+	}
 }

@@ -80,7 +80,7 @@ func TestRelayedPathComesAtOnceAndADirectOneBesideIt(t *testing.T) {
 		}
 		s := open(t, first)
 		say(t, s, "through the relay")
-		news := w.a.Watch(t.Context(), w.b.ID())
+		news := w.a.Watch(t.Context(), reach.Want{Peer: w.b.ID(), AllowRelay: true})
 		<-news // the relayed one
 		better := <-news
 		if !better.Direct() || time.Since(begun) > reach.PunchTime {
@@ -173,7 +173,7 @@ func TestImproveGoesOnUntilAPathIsDirect(t *testing.T) {
 		want := w.want()
 		want.AllowRelay = true
 		w.a.path(t, want)
-		news := w.a.Watch(t.Context(), w.b.ID())
+		news := w.a.Watch(t.Context(), reach.Want{Peer: w.b.ID(), AllowRelay: true})
 		if p := <-news; p.Direct() {
 			t.Fatal("direct through a wall")
 		}
@@ -193,7 +193,7 @@ func TestRequiredRelayIsDialledByTheSwarm(t *testing.T) {
 		if p.Direct() || w.a.Adopted(p.Conn()) {
 			t.Fatalf("%s, adopted %v", p.Remote(), w.a.Adopted(p.Conn()))
 		}
-		news := w.a.Watch(t.Context(), w.b.ID())
+		news := w.a.Watch(t.Context(), reach.Want{Peer: w.b.ID(), AllowRelay: true})
 		for p := range news { // it is punched like any other
 			if p.Direct() {
 				return

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -108,12 +107,16 @@ type Reach struct {
 	adopter *adopter
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	running sync.WaitGroup // flights and their dials
-	holds   atomic.Uint64  // so far; numbers them
+	running sync.WaitGroup // all that Close joins: calls of Path, flights and their dials, probes
+	lasting sync.WaitGroup // dials through relays, which Join joins
 
-	watches watches
-	meters  meters
-	news    network.Notifiee // has the swarm tell the watches
+	keeps        keeps
+	watches      watches
+	disturbances disturbances
+	improveDials chan struct{} // semaphore
+
+	meters meters
+	news   network.Notifiee // has the swarm tell the watches
 
 	punchers event.Subscription // tells who takes part in hole punching
 
@@ -121,7 +124,9 @@ type Reach struct {
 	closed    bool
 	flights   map[flightKey]*flight
 	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
-	improving map[peer.ID]bool
+	improving map[peer.ID]chan struct{}      // to have the next try at once
+	era       context.Context                // ends with the next Disturbance
+	endEra    context.CancelFunc
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
@@ -145,24 +150,30 @@ func New(cfg Config) (*Reach, error) {
 	}
 	r := &Reach{
 		cfg: cfg, sw: sw, adopter: a,
-		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]bool),
+		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]chan struct{}),
+		improveDials: make(chan struct{}, maxImproveDials),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.era, r.endEra = context.WithCancel(context.Background())
 	if r.punchers, err = watchPunchers(cfg.Host); err != nil {
 		return nil, wire.Errorf(wire.Internal, "watch who punches holes: %w", err)
 	}
 	r.running.Go(func() { r.repunch(r.punchers) })
 	r.news = &network.NotifyBundle{
-		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.tell(c.RemotePeer()) },
+		ConnectedF: func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()); r.tend(c.RemotePeer()) },
+		DisconnectedF: func(_ network.Network, c network.Conn) {
+			r.meters.drop(c)
+			r.tell(c.RemotePeer())
+			r.tend(c.RemotePeer())
+		},
 	}
 	sw.Notify(r.news)
 	return r, nil
 }
 
-// Close ends every dial and the private listener, and waits for both. Paths
-// stay with the host. It is to be called before the host is closed, and may be
-// called again.
+// Close ends every dial and the private listener, and waits for both, calls of
+// Path included. Paths stay with the host. It is to be called before the host is
+// closed, and may be called again.
 func (r *Reach) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -170,11 +181,31 @@ func (r *Reach) Close() error {
 	r.cancel()
 	r.sw.StopNotify(r.news)
 	r.watches.close()
+	r.disturbances.close()
 	_ = r.punchers.Close()
 	r.sw.ListenClose(r.adopter.addr)
 	_ = r.adopter.Close() // the swarm did, unless it was closed before
 	r.running.Wait()
 	return nil
+}
+
+// Join waits for what only the end of the host ends: dials through relays, and
+// holes punched anew. Close the Reach before, and the host.
+func (r *Reach) Join() {
+	r.lasting.Wait()
+	r.cfg.Punches.running.Wait()
+}
+
+// enter counts a call that Close waits for, until running.Done. It is false once
+// the Reach is closed.
+func (r *Reach) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.running.Add(1)
+	return true
 }
 
 // Path gives a live path as wanted: the best that exists, else a new one. The
@@ -188,12 +219,16 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	if p, ok := r.existing(w); ok {
 		return r.given(w, p), []Attempt{reused(p)}, nil
 	}
+	if !r.enter() {
+		return Path{}, nil, errClosed()
+	}
+	defer r.running.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 	start := time.Now()
 	w = r.tellGate(ctx, w)
-	conn, attempts, ended := r.obtain(ctx, w)
+	conn, attempts, ended := r.obtainHere(ctx, w)
 	r.doubtRelays(attempts)
 	if conn == nil {
 		if r.ctx.Err() != nil {

@@ -7,20 +7,26 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Watch tells of better paths to p: at once the best there is, if any, and from
-// then on each that beats the one told before (a direct one beats a relayed
-// one, any beats one that has died). The channel holds the latest alone, so
-// nobody is waited for; it is closed when ctx ends or the Reach is closed. A
-// path may have died by the time it is read.
-func (r *Reach) Watch(ctx context.Context, p peer.ID) <-chan Path {
-	w := r.watch(p, func(Path) bool { return true })
-	context.AfterFunc(ctx, func() { r.watches.drop(p, w) })
-	return w.news
+// Watch tells of better paths that serve w, of which Peer, Transport and
+// AllowRelay count: at once the best there is, if any, and from then on each
+// that beats the one told before (a direct one beats a relayed one, any beats one
+// that has died). So who has a relayed path hears of the first direct one, and
+// who would rather have another transport watches for that one beside. The
+// channel holds the latest alone, so nobody is waited for; it is closed when ctx
+// ends or the Reach is closed. A path may have died by the time it is read.
+//
+// A Watch costs some hundred bytes and no goroutine. What happens to one peer
+// touches the watches of that peer alone; whoever has many links to it shares
+// one.
+func (r *Reach) Watch(ctx context.Context, w Want) <-chan Path {
+	sub := r.watch(w.Peer, func(p Path) bool { return w.admits(p.Transport()) })
+	context.AfterFunc(ctx, func() { r.watches.drop(w.Peer, sub) })
+	return sub.news
 }
 
 // watch begins a subscription to paths that fit. It ends with watches.drop.
 func (r *Reach) watch(p peer.ID, fits func(Path) bool) *watch {
-	w := &watch{fits: fits, news: make(chan Path, 1)}
+	w := &watch{fits: fits, news: make(chan Path, 1), lost: make(chan struct{}, 1)}
 	r.watches.mu.Lock()
 	defer r.watches.mu.Unlock()
 	if r.watches.closed {
@@ -64,11 +70,12 @@ type watches struct {
 type watch struct {
 	fits func(Path) bool // fixed
 	news chan Path       // of capacity one: what was not read is replaced
+	lost chan struct{}   // of capacity one: what was told is dead, and nothing fits in its place
 	told Path            // last
 }
 
 // look puts the first of paths that fits, which are in the order of Paths, into
-// the channel if it beats what was told.
+// the channel if it beats what was told. It tells the loss when none fits.
 func (w *watch) look(paths []Path) {
 	for _, p := range paths {
 		if !w.fits(p) {
@@ -84,6 +91,13 @@ func (w *watch) look(paths []Path) {
 		}
 		w.news <- p
 		return
+	}
+	if !w.told.IsZero() {
+		w.told = Path{}
+		select {
+		case w.lost <- struct{}{}:
+		default:
+		}
 	}
 }
 

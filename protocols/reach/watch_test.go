@@ -11,7 +11,7 @@ import (
 func TestWatchTellsOfBetterPaths(t *testing.T) {
 	a := newNode(t, nil)
 	b, via := relayed(t, reach.QUIC, reach.TCP)
-	news := a.Watch(t.Context(), b.ID())
+	news := a.Watch(t.Context(), reach.Want{Peer: b.ID(), AllowRelay: true})
 	circuit := a.path(t, reach.Want{Peer: b.ID(), Addrs: []ma.Multiaddr{via}, Transport: reach.Relay})
 	if got := <-news; got != circuit {
 		t.Fatalf("told of %v, want the relayed path", got)
@@ -32,7 +32,7 @@ func TestWatchTellsOfBetterPaths(t *testing.T) {
 	if got := <-news; got != second {
 		t.Errorf("told of %v, want what is left", got.Remote())
 	}
-	if got := <-a.Watch(t.Context(), b.ID()); got != second {
+	if got := <-a.Watch(t.Context(), reach.Want{Peer: b.ID(), AllowRelay: true}); got != second {
 		t.Errorf("a new watch was told of %v", got.Remote())
 	}
 }
@@ -41,17 +41,17 @@ func TestWatchEndsWithItsContextAndTheReach(t *testing.T) {
 	a, b := newNode(t, nil), newNode(t, []reach.Transport{reach.QUIC})
 	ctx, cancel := contextFor(t, 0)
 	defer cancel()
-	if _, open := <-a.Watch(ctx, b.ID()); open {
+	if _, open := <-a.Watch(ctx, reach.Want{Peer: b.ID()}); open {
 		t.Error("told something")
 	}
-	waiting := a.Watch(t.Context(), b.ID())
+	waiting := a.Watch(t.Context(), reach.Want{Peer: b.ID(), AllowRelay: true})
 	if err := a.Reach.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, open := <-waiting; open {
 		t.Error("told something")
 	}
-	if _, open := <-a.Watch(t.Context(), b.ID()); open {
+	if _, open := <-a.Watch(t.Context(), reach.Want{Peer: b.ID(), AllowRelay: true}); open {
 		t.Error("a closed Reach watches")
 	}
 }

@@ -1,0 +1,66 @@
+package link
+
+import (
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Event tells that a leg has begun to carry its link, when the far side's first
+// word came on it, or that it has ended, when Leg.Ended is set.
+type Event struct {
+	Link *Link
+	Leg  Leg // as it stood then
+}
+
+// Waiting is since when no leg carries the link; zero while one does, and when
+// the link is over.
+func (l *Link) Waiting() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.m.over != nil {
+		return time.Time{}
+	}
+	return l.history.began
+}
+
+// Route is where the far end is found, as its opener said; of a link that the
+// far side has opened it has the Peer alone.
+func (l *Link) Route() Route {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.route
+}
+
+// SetGrace changes how long this end waits for a leg; the far side's own time
+// stays as it is.
+func (l *Link) SetGrace(d time.Duration) {
+	l.mu.Lock()
+	l.m.grace = d
+	l.unlock(false)
+}
+
+// Only has the link use the paths that fit alone, whichever side offers them.
+// The leg there is stays. fit must not block, nor call the Link.
+func (l *Link) Only(fit func(reach.Path) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.only = fit
+}
+
+// fitsLocked reports that the link may use a path.
+func (l *Link) fitsLocked(p reach.Path) bool { return l.only == nil || l.only(p) }
+
+// unansweredLocked ends a link that has lost its leg before the far side has
+// answered, if nobody is to wait for that: the far side speaks no links, or the
+// opener has other ways.
+func (a *attachment) unansweredLocked(cause error) {
+	m := a.l.m
+	code := wire.CodeOf(cause)
+	if m.heard || m.over != nil || !m.dialer || m.cur != nil || (code != wire.Unsupported && !a.l.prompt) {
+		return
+	}
+	m.farOver = true
+	m.end(wire.Errorf(code, "the path was lost before the far side had answered: %w", cause))
+}
