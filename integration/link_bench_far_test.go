@@ -25,7 +25,7 @@ type tester = testing.TB
 const (
 	sink   = "bench/sink"   // takes all, then answers with the number of bytes in 8 bytes
 	echo   = "bench/echo"   // says what it hears
-	once   = "bench/once"   // answers one byte with one byte and ends
+	once   = "bench/once"   // answers one byte with one byte and ends when the near side has
 	hold   = "bench/hold"   // answers one byte with one byte and keeps the stream
 	wake   = "bench/wake"   // says one byte on each stream that is held, then ends
 	source = "bench/source" // sends until the near side says it is done
@@ -141,9 +141,11 @@ func serveEcho(s stream) {
 func serveOnce(s stream) {
 	defer s.Close()
 	var b [1]byte
-	if _, err := io.ReadFull(s, b[:]); err == nil {
-		_, _ = s.Write(b[:]) // its lack is noticed
+	if _, err := io.ReadFull(s, b[:]); err != nil {
+		return
 	}
+	_, _ = s.Write(b[:]) // its lack is noticed
+	_, _ = drain(s)      // over QUIC, closing before the end is a refusal of it
 }
 
 func serveSource(s stream) {
