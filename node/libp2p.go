@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"slices"
 	"time"
 
@@ -30,6 +29,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/panpipe-net/panpipe/node/muxer"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -90,7 +90,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err er
 			libp2p.PrometheusRegisterer(parts.reg),
 			libp2p.Security(libp2ptls.ID, libp2ptls.New),
 			libp2p.Security(noise.ID, noise.New),
-			libp2p.Muxer(yamux.ID, newYamux()),
+			libp2p.Muxer(yamux.ID, muxer.New()),
 			libp2p.ShareTCPListener(),
 			libp2p.WithDialTimeout(dialTimeout),
 		},
@@ -147,18 +147,6 @@ func transportOptions(names []string) []libp2p.Option {
 		opts = append(opts, libp2p.DisableRelay())
 	}
 	return opts
-}
-
-// newYamux configures the muxer of TCP and WebSocket. Its windows stop growing
-// near twice their first size (go-yamux#136), so that size decides: 1 MiB
-// gives about 300 Mbit/s on one stream at 50 ms.
-func newYamux() *yamux.Transport {
-	c := *yamux.DefaultTransport.Config()
-	c.InitialStreamWindowSize = 1 << 20
-	c.MaxStreamWindowSize = 16 << 20
-	c.MaxIncomingStreams = math.MaxUint32 // the resource manager counts streams
-	c.LogOutput = io.Discard
-	return (*yamux.Transport)(&c)
 }
 
 // natOptions find out how the node is reached. AutoNAT v1 is given a fixed
