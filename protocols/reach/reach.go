@@ -124,8 +124,8 @@ type Reach struct {
 	closed    bool
 	flights   map[flightKey]*flight
 	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
-	improving map[peer.ID]chan struct{}      // to have the next try at once
-	era       context.Context                // ends with the next Disturbance
+	improving map[peer.ID]*improver
+	era       context.Context // ends with the next Disturbance
 	endEra    context.CancelFunc
 }
 
@@ -150,7 +150,7 @@ func New(cfg Config) (*Reach, error) {
 	}
 	r := &Reach{
 		cfg: cfg, sw: sw, adopter: a,
-		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]chan struct{}),
+		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]*improver),
 		improveDials: make(chan struct{}, maxImproveDials),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
