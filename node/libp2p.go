@@ -43,6 +43,7 @@ type hostParts struct {
 	punches  *reach.Punches       // how hole punches fail
 	causes   *reach.Causes        // told what dials fail of
 	mapper   func(*portMapper)    // takes what maps ports, if the node does
+	place    *place               // puts right what the host knows of this machine's addresses
 }
 
 // dialTimeout ends one dial before reach gives up on the peer, so that the
@@ -98,7 +99,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err er
 		natOptions(cfg, parts),
 		relayOptions(cfg, parts.relays),
 		cfg.Libp2p,
-		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error {
+		[]libp2p.Option{parts.place.option, hideAdopted, func(c *libp2p.Config) error {
 			gate = reach.NewGate(c.ConnectionGater)
 			c.ConnectionGater = gate
 			if c.DialRanker == nil {

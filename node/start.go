@@ -61,7 +61,7 @@ func (n *Node) start(ctx context.Context) error {
 	punches, causes := new(reach.Punches), new(reach.Causes)
 	n.onClose(n.joinReach) // after the host
 	h, gate, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes,
+		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes, place: &n.place,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -94,6 +94,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.startPipes(ctx, key, changed); err != nil {
 		return err
 	}
+	n.startNetwatch(ctx)
 	if err := ctx.Err(); err != nil {
 		return wire.Errorf(wire.CodeOf(err), "start of the node: %w", err)
 	}
