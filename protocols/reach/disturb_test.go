@@ -2,10 +2,14 @@ package reach_test
 
 import (
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/test"
 	ma "github.com/multiformats/go-multiaddr"
 
@@ -120,11 +124,47 @@ func TestDisturbedEndsWithItsContextAndTheReach(t *testing.T) {
 	}
 }
 
-func TestGoneAddressesCloseStreamTransports(t *testing.T) {
+// TestDisturbanceHasTheHostLookAtItsAddresses gives a host an address when it
+// looks again, which by itself it does every 5 s.
+func TestDisturbanceHasTheHostLookAtItsAddresses(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, c *cable) {
+		var moved atomic.Bool
+		other := ma.StringCast("/ip4/2.0.0.1/udp/8000/quic-v1")
+		a := c.node(t, "1.0.0.1", reach.Config{}, func(cfg *libp2p.Config) error {
+			cfg.AddrsFactory = func(addrs []ma.Multiaddr) []ma.Multiaddr {
+				if moved.Load() {
+					addrs = []ma.Multiaddr{other}
+				}
+				return reach.HideAdopted(addrs)
+			}
+			return nil
+		})
+		sub, err := a.EventBus().Subscribe(new(event.EvtLocalAddressesUpdated))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Close()
+		time.Sleep(time.Second)
+		for len(sub.Out()) > 0 {
+			<-sub.Out()
+		}
+		moved.Store(true)
+		start, listening := time.Now(), len(a.Network().ListenAddresses())
+		a.Disturb(reach.Disturbance{Changed: true})
+		<-sub.Out()
+		if took := time.Since(start); took != 0 || !slices.ContainsFunc(a.Host.Addrs(), other.Equal) {
+			t.Errorf("after %v the host is at %s", took, a.Host.Addrs())
+		}
+		if got := len(a.Network().ListenAddresses()); got != listening {
+			t.Errorf("%d listeners, want %d", got, listening)
+		}
+	})
+}
+
+func TestLoopbackIsNeverGone(t *testing.T) {
 	for _, tr := range []reach.Transport{reach.TCP, reach.WS, reach.QUIC} {
 		a, b := newNode(t, nil), newNode(t, []reach.Transport{tr})
 		p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.on(tr), Transport: tr})
-		// Loopback is not lost, whatever is said; other addresses no test has.
 		a.Disturb(reach.Disturbance{Changed: true, Gone: []netip.Addr{netip.MustParseAddr("127.0.0.1")}})
 		if !p.Live() {
 			t.Errorf("%s: closed", tr)
