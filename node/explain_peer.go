@@ -24,6 +24,7 @@ import (
 const (
 	locateTime   = 5 * time.Second // to ask the overlay for a peer's addresses
 	identifyTime = 2 * time.Second // for a new peer to tell what it speaks
+	pingTime     = 3 * time.Second // for two pings on a path
 
 	maxExplainedPaths = 8
 	maxExplainedAddrs = 32
@@ -159,9 +160,14 @@ func (n *Node) pathFacts(ctx context.Context, paths []reach.Path) []doctor.Path 
 			Inbound: n.inbound(p), Age: time.Since(p.Conn().Stat().Opened), Circuit: circuitOf(p),
 		}
 		pings.Go(func() {
-			rtt, err := ping(ctx, p)
+			ctx, cancel := context.WithTimeout(ctx, pingTime)
+			defer cancel()
+			rtt, err := p.Ping(ctx, 2)
 			if all[i].RTT = rtt; err != nil {
 				all[i].Fault = err.Error()
+			}
+			if wire.CodeOf(err) == wire.Timeout {
+				n.reach.Doubt(p)
 			}
 		})
 	}
