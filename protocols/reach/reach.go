@@ -123,6 +123,7 @@ type Reach struct {
 	flights   map[flightKey]*flight
 	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
 	improving map[peer.ID]bool
+	lent      map[network.Conn]lent // relayed ones
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
@@ -147,6 +148,7 @@ func New(cfg Config) (*Reach, error) {
 	r := &Reach{
 		cfg: cfg, sw: sw, adopter: a,
 		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]bool),
+		lent: make(map[network.Conn]lent),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if r.punchers, err = watchPunchers(cfg.Host); err != nil {
@@ -155,7 +157,7 @@ func New(cfg Config) (*Reach, error) {
 	r.running.Go(func() { r.repunch(r.punchers) })
 	r.news = &network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.tell(c.RemotePeer()) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.giveBack(c); r.tell(c.RemotePeer()) },
 	}
 	sw.Notify(r.news)
 	return r, nil
@@ -205,7 +207,7 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	if err := r.check(w); err != nil {
 		return Path{}, nil, err
 	}
-	if p, ok := r.existing(w); ok {
+	if p, ok := r.take(w); ok {
 		return r.given(w, p), []Attempt{reused(p)}, nil
 	}
 	if !r.enter() {
@@ -227,16 +229,6 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	}
 	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
 	return r.given(w, Path{conn, r}), attempts, nil
-}
-
-// existing is the best live path that serves w.
-func (r *Reach) existing(w Want) (Path, bool) {
-	for _, p := range r.Paths(w.Peer) {
-		if w.admits(p.Transport()) && (p.Direct() || !w.PreferDirect || p.age() >= PreferTime) {
-			return p, true
-		}
-	}
-	return Path{}, false
 }
 
 // Paths lists the live paths to p, best first: direct before relayed, then the
