@@ -192,7 +192,7 @@ func relayedOnly(f PeerFacts, p *Path) PeerVerdict {
 	}
 	v.Summary += f.Punching.words()
 	switch {
-	case f.Here.NAT.Double:
+	case f.Here.NAT.Double && f.Here.Reachability != public:
 		v.Next = "for a direct path: this side is behind two NATs; forward a UDP port on both, or have the other side be reachable"
 	case f.Here.Reachability == private:
 		v.Next = "for a direct path: both sides seem to be behind NATs that hole punching has not crossed; forward a UDP port to one of them (UPnP, NAT-PMP or by hand)"
