@@ -94,8 +94,9 @@
 // punched. If the far side turns out not to take part, its addresses are
 // dialled once more instead. A relayed connection whose hole punching has come
 // to nothing and that carries no stream is closed by the next want for a direct
-// path, so that another one brings another try. [Punches] gives errors their
-// cause.
+// path, so that another one brings another try; not within half a second of
+// being given to somebody, who may be about to open one. [Punches] gives errors
+// their cause.
 //
 // [Reach.Improve] seeks a direct path for as long as there is only a relayed one:
 // after hole punching had its time, the direct addresses are dialled again after
