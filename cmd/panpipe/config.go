@@ -52,7 +52,7 @@ func newConfigKeys(a *app) *cobra.Command {
 			type key struct {
 				Key         string `json:"key"`
 				Type        string `json:"type"`
-				Default     string `json:"default"`
+				Default     any    `json:"default"`
 				Environment string `json:"environment"`
 				Says        string `json:"says"`
 			}
@@ -61,7 +61,7 @@ func newConfigKeys(a *app) *cobra.Command {
 			}
 			rows := [][]string{{"KEY", "TYPE", "DEFAULT", "ENVIRONMENT", "WHAT IT DOES"}}
 			for _, k := range config.Keys() {
-				list.Keys = append(list.Keys, key{k.Name, k.Type, k.Default, k.Env, k.Doc})
+				list.Keys = append(list.Keys, key{k.Name, k.Type, k.Value, k.Env, k.Doc})
 				rows = append(rows, []string{k.Name, k.Type, orDash(k.Default), k.Env, k.Doc})
 			}
 			return a.print(list, func(w io.Writer) { table(w, rows) })
@@ -92,7 +92,7 @@ func (a *app) settings(ctx context.Context, file string, running bool) ([]api.Se
 func apiSettings(c *config.Config) []api.Setting {
 	var all []api.Setting
 	for _, s := range c.Settings() {
-		all = append(all, api.Setting{Key: s.Key, Value: s.Value, Origin: s.Origin})
+		all = append(all, api.Setting{Key: s.Key, Value: s.Value, Text: s.Text, Origin: s.Origin})
 	}
 	return all
 }
@@ -100,7 +100,7 @@ func apiSettings(c *config.Config) []api.Setting {
 func printSettings(w io.Writer, settings []api.Setting, origin bool) {
 	var rows [][]string
 	for _, s := range settings {
-		row := []string{s.Key, orDash(s.Value)}
+		row := []string{s.Key, orDash(s.Text)}
 		if origin {
 			row = append(row, s.Origin)
 		}

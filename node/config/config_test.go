@@ -212,9 +212,25 @@ func TestKeysAreDescribedWithDefaultsThatParse(t *testing.T) {
 		}
 		c := mustLoad(t, "", []string{k.Env + "=" + k.Default}, nil)
 		for _, s := range c.Settings() {
-			if s.Key == k.Name && s.Value != k.Default {
-				t.Errorf("%s: default %q came back as %q", k.Name, k.Default, s.Value)
+			if s.Key == k.Name && (s.Text != k.Default || !reflect.DeepEqual(s.Value, k.Value)) {
+				t.Errorf("%s: default %q, %v came back as %q, %v", k.Name, k.Default, k.Value, s.Text, s.Value)
 			}
+		}
+	}
+}
+
+func TestSettingsHaveJSONTypes(t *testing.T) {
+	c := mustLoad(t, "[log.levels]\ndiscovery = \"debug\"\n", nil, nil)
+	got := map[string]any{}
+	for _, s := range c.Settings() {
+		got[s.Key] = s.Value
+	}
+	for key, want := range map[string]any{
+		"overlay": "panpipe", "mdns": true, "max_connections": 100, "relay.max_data": int64(16 << 30), "relay.max_duration": "24h0m0s",
+		"join": []string{}, "log.level": "info", "log.levels": map[string]string{"discovery": "debug"},
+	} {
+		if !reflect.DeepEqual(got[key], want) {
+			t.Errorf("%s is %#v, want %#v", key, got[key], want)
 		}
 	}
 }
