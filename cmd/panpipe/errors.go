@@ -82,7 +82,16 @@ func (a *app) report(err error) {
 		return
 	}
 	fmt.Fprintf(a.err, "%s %s (%s)\n", a.bold(a.err, "panpipe:"), err, wire.CodeOf(err))
+	dials := api.ProblemOf(err).Dials
+	if a.verbose > 0 {
+		for _, d := range dials {
+			printDial(a.err, d)
+		}
+	}
 	if next := wire.NextOf(err); next != "" {
 		fmt.Fprintf(a.err, "  next: %s\n", next)
+	}
+	if len(dials) > 1 && a.verbose == 0 {
+		fmt.Fprintln(a.err, "  -v tells of each address")
 	}
 }

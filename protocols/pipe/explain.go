@@ -50,8 +50,9 @@ type ExplainedAttempt struct {
 	Transport string        `json:"transport,omitempty"`
 	Reused    bool          `json:"reused,omitempty"` // an existing connection
 	Punch     bool          `json:"punch,omitempty"`  // hole punching rather than a dial
+	Beaten    bool          `json:"beaten,omitempty"` // given up when another address had answered
 	Took      time.Duration `json:"took_ns"`
-	Error     string        `json:"error,omitempty"` // empty when it worked
+	Error     string        `json:"error,omitempty"` // empty when it worked, or was beaten
 }
 
 // explainTime is how long an explanation waits for more records before it dials
@@ -87,7 +88,7 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	}
 	e.State = stateOf(e.Found, open, err)
 	e.Asked = asked + d.search.count()
-	e.dialled(d.attempts)
+	e.Dials = explained(d.attempts)
 	return e.end(err, d)
 }
 
@@ -160,22 +161,25 @@ func (e *Explanation) describe(all []Found) {
 	}
 }
 
-func (e *Explanation) dialled(attempts []Attempt) {
+// explained tells of each attempt.
+func explained(attempts []Attempt) []ExplainedAttempt {
+	all := []ExplainedAttempt{}
 	for _, a := range attempts {
 		d := ExplainedAttempt{
-			Binder: a.Binder.String(), Transport: string(a.Transport), Reused: a.Reused, Punch: a.Punch, Took: a.Took,
+			Binder: a.Binder.String(), Transport: string(a.Transport), Reused: a.Reused, Punch: a.Punch, Beaten: a.Beaten(), Took: a.Took,
 		}
 		if a.Addr != nil {
 			d.Endpoint = a.Addr.String()
 		}
-		if a.Err != nil {
+		if a.Err != nil && !d.Beaten {
 			d.Error = a.Err.Error()
 			if next := wire.NextOf(a.Err); next != "" {
 				d.Error += "; " + next
 			}
 		}
-		e.Dials = append(e.Dials, d)
+		all = append(all, d)
 	}
+	return all
 }
 
 // end adds how it ended and what a person can do about it.
