@@ -111,6 +111,9 @@ func Load(o Options) (*Config, error) {
 		c.apply(env, func(key string) string { return "env " + envName(key) }),
 		c.apply(o.Flags, func(string) string { return "flag" }),
 	)
+	if err == nil && c.origins["listen"] != originDefault {
+		err = checkTogether(c.Values)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func TestWrongTypesSayWhatIsWanted(t *testing.T) {
 		`listen = true`:                `listen: want list, got true or false`,
 		"[relay]\nmax_data = \"10GB\"": `relay.max_data: "10GB" is not a size`,
 		"[relay]\nmax_duration = 5":    `relay.max_duration: want duration, got a number`,
-		`role = "king"`:                `role: "king" is none of`,
+		`role = "king"`:                `role: "king" is not server or client`,
 		"[log]\nlevel = \"loud\"":      `log.level: "loud" is not debug`,
 		"[log]\nlevels = 3":            `log.levels: want level, got a number`,
 		`relay = 3`:                    `unknown key "relay"`,
