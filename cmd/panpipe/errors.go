@@ -70,7 +70,7 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitFailed // interrupted: whoever did it knows
 	case !errors.As(err, &failed):
-		err = wire.Errorf(wire.BadRequest, "%s", usageText(err))
+		err = wire.Errorf(wire.BadRequest, "%s", usageText(err)).WithNext("%s", wire.NextOf(err))
 	}
 	if wire.CodeOf(err) == wire.BadRequest && wire.NextOf(err) == "" {
 		err = wire.Errorf(wire.BadRequest, "%w", err).WithNext("see %s --help", cmd.CommandPath())
