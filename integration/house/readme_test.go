@@ -61,7 +61,7 @@ func TestReadmeNamesEveryTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, target := range []string{"build", "demo", "test", "test-full", "fuzz", "bench-overlay", "bench-node"} {
+	for _, target := range []string{"build", "demo", "test", "test-full", "fuzz", "bench-overlay", "bench-node", "bench-link"} {
 		if !strings.Contains(string(makefile), "\n"+target+":") {
 			t.Errorf("the Makefile has no target %s", target)
 		}
