@@ -51,7 +51,7 @@ func (l *Leg) SendDatagram(b []byte) error {
 		c.t.counts.datagramsDropped.Add(1)
 	}
 	c.turns.push(&l.turn)
-	c.kickLocked(true)
+	c.kickLocked()
 	c.mu.Unlock()
 	return nil
 }

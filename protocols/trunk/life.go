@@ -26,6 +26,9 @@ type life struct {
 	pinged   bool      // a PING is unanswered
 	pings    uint64    // sent; the last one's number is its data
 
+	window window
+	most   uint64 // bytes that may be outstanding
+
 	watch *time.Timer // looks after the far side
 	due   time.Time   // when it does
 
@@ -35,7 +38,7 @@ type life struct {
 }
 
 func (f *life) begin(c *carrier) {
-	f.empty = time.Now()
+	f.empty, f.most = time.Now(), leastWindow
 	f.watch = time.AfterFunc(time.Hour, c.look)
 	f.report = time.AfterFunc(time.Hour, c.reportLate)
 	f.reset(c.t.cfg.Limits.Idle)
@@ -56,6 +59,9 @@ func (f *life) reset(d time.Duration) {
 // outstanding is how many bytes are not known to have arrived.
 func (f *life) outstanding() uint64 { return f.written - f.seen }
 
+// full reports that no more frames of legs may be sent for now.
+func (f *life) full() bool { return f.outstanding() >= f.most }
+
 // wrote notes that n bytes of legs are on their way.
 func (f *life) wrote(n int) {
 	if n == 0 {
@@ -70,6 +76,7 @@ func (f *life) wrote(n int) {
 // owe begins a wait for the far side.
 func (f *life) owe() {
 	f.progress = time.Now()
+	f.window.begin(f.progress, f.seen)
 	if f.due.Sub(f.progress) > patience {
 		f.reset(patience)
 	}
@@ -82,13 +89,18 @@ func (f *life) legsCame(c *carrier) {
 	}
 }
 
-// saw takes in a SEEN.
-func (f *life) saw(n uint64) error {
+// saw takes in a SEEN, which makes room. It is called with mu held.
+func (c *carrier) saw(n uint64) error {
+	f := &c.life
 	if n > f.written || n < f.seen {
 		return wire.Errorf(wire.BadRequest, "%d bytes are said to have been read, of %d to %d", n, f.seen, f.written)
 	}
 	if n > f.seen {
 		f.seen, f.progress = n, time.Now()
+		if f.window.saw(f.progress, n) {
+			f.most = f.window.size(c.path.RTT())
+		}
+		c.kickLocked()
 	}
 	return nil
 }
@@ -122,7 +134,7 @@ func (c *carrier) look() {
 		c.life.pings++
 		c.life.pinged, c.due.ping = true, true
 		c.life.owe()
-		c.kickLocked(false)
+		c.kickLocked()
 	case leave:
 		c.goAwayLocked()
 	}
@@ -145,7 +157,7 @@ func (c *carrier) emptyLocked() {
 	case c.due.farGoing:
 		c.goAwayLocked()
 		c.due.half = true
-		c.kickLocked(false)
+		c.kickLocked()
 	case c.due.going:
 		c.life.reset(goAwayTime)
 	case c.own && c.outgoing:
@@ -164,7 +176,7 @@ func (c *carrier) goAwayLocked() {
 	c.due.going, c.due.goAway = true, true
 	c.life.empty = time.Now()
 	c.life.reset(goAwayTime)
-	c.kickLocked(false)
+	c.kickLocked()
 }
 
 // count notes that n bytes of frames of legs were read, and sees that the far
@@ -190,7 +202,7 @@ func (c *carrier) reportNow() {
 		return
 	}
 	c.due.seen = true
-	c.kickLocked(false)
+	c.kickLocked()
 }
 
 // reportLate is what report does.
