@@ -10,7 +10,8 @@ import (
 
 // When SEEN is sent.
 const (
-	seenNow   = 1024 << 10            // unreported bytes that are reported at once
+	seenNow   = 256 << 10             // unreported bytes that are reported at once,
+	seenEvery = 2 * time.Millisecond  // but not more often than this
 	seenAlong = 4 << 10               // that are reported with what is sent anyway
 	seenDelay = 25 * time.Millisecond // after which the rest is
 )
@@ -34,11 +35,13 @@ type life struct {
 
 	reported  atomic.Uint64 // of received, to the far side
 	reporting atomic.Bool   // report is set
+	hurried   bool          // to seenEvery; owned by run
+	last      time.Duration // when bulk was reported last; owned by run
 	report    *time.Timer
 }
 
 func (f *life) begin(c *carrier) {
-	f.empty, f.most = time.Now(), leastWindow
+	f.empty, f.most = time.Now(), firstWindow
 	f.watch = time.AfterFunc(time.Hour, c.look)
 	f.report = time.AfterFunc(time.Hour, c.reportLate)
 	f.reset(c.t.cfg.Limits.Idle)
@@ -97,7 +100,7 @@ func (c *carrier) saw(n uint64) error {
 	}
 	if n > f.seen {
 		f.seen, f.progress = n, time.Now()
-		if f.window.saw(f.progress, n) {
+		if f.window.saw(f.progress, n, c.turns.head != nil) {
 			f.most = f.window.size(c.path.RTT())
 		}
 		c.kickLocked()
@@ -184,13 +187,21 @@ func (c *carrier) goAwayLocked() {
 func (c *carrier) count(n int) {
 	f := &c.life
 	received := c.received.Add(uint64(n))
-	if received-f.reported.Load() >= seenNow {
-		c.reportNow()
+	if received-f.reported.Load() < seenNow {
+		f.hurried = false
+		if !f.reporting.Load() {
+			f.reporting.Store(true)
+			f.report.Reset(seenDelay)
+		}
 		return
 	}
-	if !f.reporting.Load() {
+	if now := time.Duration(c.heard.Load()); now-f.last >= seenEvery {
+		f.last = now
+		c.reportNow()
+	} else if !f.hurried { // the far side may wait for it
+		f.hurried = true
 		f.reporting.Store(true)
-		f.report.Reset(seenDelay)
+		f.report.Reset(seenEvery)
 	}
 }
 

@@ -6,11 +6,12 @@ import "time"
 // the muxer and the sockets below do not queue seconds of bulk before a small
 // frame, or before the ping that shows that a slow path lives.
 const (
+	firstWindow   = 1 << 20
 	leastWindow   = 256 << 10
 	windowTime    = 250 * time.Millisecond // at the rate at which bytes arrive, at least
 	windowRTT     = 4                      // the same, in round trips
 	sampleTime    = 20 * time.Millisecond  // over which the rate is measured, at least
-	rateRemembers = 0.75                   // of a rate, after a sample that is lower
+	rateRemembers = 0.75                   // of a rate, after a busy sample that is lower
 )
 
 // window measures at which rate the far side reads.
@@ -24,13 +25,17 @@ type window struct {
 func (w *window) begin(now time.Time, seen uint64) { w.from, w.at = now, seen }
 
 // saw takes in that the far side has read so much, and reports that a sample
-// is complete.
-func (w *window) saw(now time.Time, seen uint64) bool {
+// is complete. Unless busy, there was too little to send to tell that the path
+// has become slower.
+func (w *window) saw(now time.Time, seen uint64, busy bool) bool {
 	took := now.Sub(w.from)
 	if took < sampleTime {
 		return false
 	}
-	w.rate = max(float64(seen-w.at)/took.Seconds(), w.rate*rateRemembers)
+	if busy {
+		w.rate *= rateRemembers
+	}
+	w.rate = max(w.rate, float64(seen-w.at)/took.Seconds())
 	w.begin(now, seen)
 	return true
 }

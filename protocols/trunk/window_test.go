@@ -28,7 +28,7 @@ func TestWindowFitsThePath(t *testing.T) {
 			took := max(path.rtt, time.Duration(float64(size)/path.rate*1e9)) + seenDelay
 			rate = float64(size) / took.Seconds()
 			now, seen = now.Add(took), seen+size
-			w.saw(now, seen)
+			w.saw(now, seen, true)
 		}
 		if rate < 0.85*path.rate { // of a window a time; sliding it does better
 			t.Errorf("%+v: %.0f bytes a second", path, rate)
@@ -43,15 +43,17 @@ func TestWindowForgetsARate(t *testing.T) {
 	var w window
 	now := time.Unix(0, 0)
 	w.begin(now, 0)
-	if w.saw(now.Add(time.Millisecond), 1000) {
+	if w.saw(now.Add(time.Millisecond), 1000, true) {
 		t.Error("a sample of a millisecond")
 	}
-	w.saw(now.Add(time.Second), 100e6)
+	w.saw(now.Add(time.Second), 100e6, true)
 	was := w.size(0)
+	w.saw(now.Add(time.Minute), 100e6, false)
+	idle := w.size(0)
 	for i := range 20 {
-		w.saw(now.Add(time.Duration(i+2)*time.Second), 100e6)
+		w.saw(now.Add(time.Duration(i+61)*time.Second), 100e6, true)
 	}
-	if w.size(0) != leastWindow || was != 25e6 {
-		t.Errorf("%d, then %d", was, w.size(0))
+	if w.size(0) != leastWindow || was != 25e6 || idle != was {
+		t.Errorf("%d, %d when there was nothing to send, then %d", was, idle, w.size(0))
 	}
 }
