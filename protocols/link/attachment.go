@@ -189,10 +189,6 @@ func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 	}
 	a.unansweredLocked(cause)
 	a.endedLocked(cause, now)
-	forget := a.l.m.over != nil && !a.l.m.mustTell()
 	a.l.unlock(true)
-	if forget {
-		a.l.links.forget(a.l)
-	}
 	a.l.links.stir()
 }

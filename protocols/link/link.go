@@ -35,6 +35,7 @@ type Link struct {
 	timer            *time.Timer
 	timerAt          time.Time
 	done             chan struct{} // closed at the end; nil until somebody asks
+	forgotten        bool          // off the books
 	data             datagrams
 	history          history
 	only             func(reach.Path) bool // paths that it may use; nil for all
@@ -66,6 +67,9 @@ func (h *Links) newLink(m *machine, far peer.ID, r Route) *Link {
 // unlock lets go of the machine and carries out what it asks for. Soon is for
 // calls from within the trunk.
 func (l *Link) unlock(soon bool) {
+	if l.m.fx.round {
+		l.roundLocked()
+	}
 	fx := l.m.take()
 	if fx.over {
 		l.overLocked()
@@ -77,6 +81,8 @@ func (l *Link) unlock(soon bool) {
 	events := l.history.events
 	l.history.events = nil
 	better := l.betterLocked()
+	forget := l.m.over != nil && !l.m.mustTell() && !l.forgotten
+	l.forgotten = l.forgotten || forget
 	l.mu.Unlock()
 	for _, e := range events {
 		l.links.cfg.Trace(e)
@@ -104,9 +110,18 @@ func (l *Link) unlock(soon bool) {
 	if !better.IsZero() {
 		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
 	}
-	if fx.over {
-		l.links.over(l)
+	if forget {
+		l.links.forget(l)
 	}
+}
+
+// roundLocked has the machine judge its window.
+func (l *Link) roundLocked() {
+	var rtt time.Duration
+	if cur := l.m.cur; cur != nil {
+		rtt = cur.carrier.(*attachment).leg.Path().RTT()
+	}
+	l.m.round(time.Now(), rtt)
 }
 
 // overLocked notes that the link has ended.
@@ -139,11 +154,7 @@ func (l *Link) tick() {
 	l.mu.Lock()
 	l.timerAt = time.Time{}
 	l.m.tick(time.Now())
-	forget := l.m.over != nil && !l.m.mustTell()
 	l.unlock(false)
-	if forget {
-		l.links.forget(l)
-	}
 }
 
 // Read reads data. It fails with io.EOF at the far side's CloseWrite or Close,

@@ -205,17 +205,6 @@ func (l *Link) retire() {
 	}
 }
 
-// over forgets a link that has ended, unless the far side is still to be told.
-func (h *Links) over(l *Link) {
-	l.mu.Lock()
-	forget := !l.m.mustTell()
-	l.mu.Unlock()
-	if forget {
-		h.forget(l)
-	}
-	h.stir()
-}
-
 // find returns an end of a link.
 func (h *Links) find(id ID) *Link {
 	h.mu.Lock()
