@@ -23,6 +23,7 @@ type Link struct {
 	id      ID
 	service string
 	counted peer.ID // whose share it takes; guarded by links.mu
+	handled bool    // by a handler that runs; guarded by links.mu
 
 	mu               sync.Mutex // guards what follows
 	m                *machine
@@ -30,8 +31,10 @@ type Link struct {
 	route            Route
 	readers, writers sync.Cond
 	reads, writes    deadline
-	writing          bool // somebody is in Write: others wait
-	closed           bool // by Close
+	writing          bool      // somebody is in Write: others wait
+	closed           bool      // by Close
+	redialled        time.Time // last given a leg by redialling
+	settled          bool      // both sides know that it is over
 	timer            *time.Timer
 	timerAt          time.Time
 	done             chan struct{} // closed at the end; nil until somebody asks
@@ -77,6 +80,8 @@ func (l *Link) unlock(soon bool) {
 	events := l.history.events
 	l.history.events = nil
 	better := l.betterLocked()
+	settled := !l.settled && l.m.over != nil && !l.m.mustTell()
+	l.settled = l.settled || settled
 	l.mu.Unlock()
 	for _, e := range events {
 		l.links.cfg.Trace(e)
@@ -104,8 +109,11 @@ func (l *Link) unlock(soon bool) {
 	if !better.IsZero() {
 		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
 	}
-	if fx.over {
-		l.links.over(l)
+	switch {
+	case settled:
+		l.links.forget(l)
+	case fx.over:
+		l.links.stir()
 	}
 }
 
@@ -139,11 +147,7 @@ func (l *Link) tick() {
 	l.mu.Lock()
 	l.timerAt = time.Time{}
 	l.m.tick(time.Now())
-	forget := l.m.over != nil && !l.m.mustTell()
 	l.unlock(false)
-	if forget {
-		l.links.forget(l)
-	}
 }
 
 // Read reads data. It fails with io.EOF at the far side's CloseWrite or Close,
