@@ -1,4 +1,4 @@
-//go:build figures
+//go:build figures && !links
 
 package integration
 
