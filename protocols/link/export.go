@@ -81,7 +81,9 @@ func (s state) check(most uint64) error {
 	next, end := s.read+uint64(len(s.unread)), s.safe+uint64(len(s.unack))
 	in, out := s.has(stateInFin), s.has(stateOutFinEver)
 	switch {
-	case in && s.fin < next, s.has(stateInEOF) && (!in || s.fin != next || len(s.unread) > 0),
+	case s.epoch == maxOffset, next > s.credit && !s.has(stateInStopped), next > maxOffset, end > maxOffset,
+		s.has(stateInStopped) && len(s.unread) > 0, s.has(stateOutStopped) && len(s.unack) > 0,
+		in && s.fin < next, s.has(stateInEOF) && (!in || s.fin != next || len(s.unread) > 0),
 		s.sent > end, s.received < s.safe, !out && s.received > s.sent, out && s.received > end+1,
 		out && (!s.has(stateOutFin) || s.sent != end):
 		return wire.Errorf(wire.BadRequest, "an exported link that contradicts itself")
@@ -90,6 +92,16 @@ func (s state) check(most uint64) error {
 			WithNext("raise limits.link_window")
 	}
 	return nil
+}
+
+// window and keep are what an end that goes on from here buffers, in bytes.
+func (s state) window() uint64 { return max(firstWindow, s.credit-min(s.credit, s.read)) }
+
+func (s state) keep() uint64 { return max(firstWindow, uint64(len(s.unack))) }
+
+// beyondFirst is the memory that it takes from the budget, in bytes.
+func (s state) beyondFirst() uint64 {
+	return s.window() + s.keep() - 2*firstWindow
 }
 
 func (s state) has(flag uint64) bool { return s.flags&flag != 0 }
@@ -106,6 +118,7 @@ func (m *machine) thaw(now time.Time) {
 	m.frozen = false
 	m.fx.readable, m.fx.writable = true, true
 	if m.over == nil {
+		m.lostAt = time.Time{} // grace stood still
 		m.detach(errThawed, now)
 	}
 }
@@ -151,15 +164,14 @@ func restore(s state, set settings, token []byte) *machine {
 	in.q.startAt(s.read)
 	in.q.append(s.unread)
 	in.credit, in.eof, in.stopped = s.credit, s.has(stateInEOF), s.has(stateInStopped)
-	in.window = max(in.window, s.credit-min(s.credit, s.read))
+	in.window = s.window()
 	if s.has(stateInFin) {
 		in.fin = s.fin
 	}
 	out.q.startAt(s.safe)
 	out.q.append(s.unack)
 	out.received, out.safe, out.sent, out.next, out.credit = s.received, s.safe, s.sent, s.safe, s.farCredit
-	out.keep = max(out.keep, uint64(len(s.unack)))
+	out.keep = s.keep()
 	out.fin, out.finEver, out.stopped = s.has(stateOutFin), s.has(stateOutFinEver), s.has(stateOutStopped)
-	m.extra = m.in.window + m.out.keep - 2*firstWindow
 	return m
 }

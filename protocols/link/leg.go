@@ -20,9 +20,9 @@ type leg struct {
 	in      uint64 // where the far side's next DATA stands; noOffset unless told
 	until   uint64 // draining: needed for bytes before this offset; noOffset unless told
 	rewinds int    // by the far side
-	finSeen bool
-	refused refusal // with tell: kindRefused
-	carrier any     // what carries it; the machine does not look
+	asked   bool   // REWIND was sent on it, and not answered by SEEK
+	strange bool   // opened to a node that is not known for the far end: it gets nothing before its answer
+	carrier any    // what carries it; the machine does not look
 	born    time.Time
 }
 

@@ -23,6 +23,7 @@ type Link struct {
 	id      ID
 	service string
 	counted peer.ID // whose share it takes; guarded by links.mu
+	handled bool    // by a handler that runs; guarded by links.mu
 
 	mu               sync.Mutex // guards what follows
 	m                *machine
@@ -30,12 +31,13 @@ type Link struct {
 	route            Route
 	readers, writers sync.Cond
 	reads, writes    deadline
-	writing          bool // somebody is in Write: others wait
-	closed           bool // by Close
+	writing          bool      // somebody is in Write: others wait
+	closed           bool      // by Close
+	redialled        time.Time // last given a leg by redialling
+	settled          bool      // both sides know that it is over
 	timer            *time.Timer
 	timerAt          time.Time
 	done             chan struct{} // closed at the end; nil until somebody asks
-	forgotten        bool          // off the books
 	data             datagrams
 	history          history
 	only             func(reach.Path) bool // paths that it may use; nil for all
@@ -81,8 +83,8 @@ func (l *Link) unlock(soon bool) {
 	events := l.history.events
 	l.history.events = nil
 	better := l.betterLocked()
-	forget := l.m.over != nil && !l.m.mustTell() && !l.forgotten
-	l.forgotten = l.forgotten || forget
+	settled := !l.settled && l.m.over != nil && !l.m.mustTell()
+	l.settled = l.settled || settled
 	l.mu.Unlock()
 	for _, e := range events {
 		l.links.cfg.Trace(e)
@@ -110,8 +112,11 @@ func (l *Link) unlock(soon bool) {
 	if !better.IsZero() {
 		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
 	}
-	if forget {
+	switch {
+	case settled:
 		l.links.forget(l)
+	case fx.over:
+		l.links.stir()
 	}
 }
 

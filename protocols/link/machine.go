@@ -74,7 +74,6 @@ type machine struct {
 	roundOff uint64 // read when the last round began
 	roundAt  time.Time
 	most     uint64 // window and replay grow to this, in bytes
-	extra    uint64 // part of both that came with an import, not from the budget
 	fx       effects
 }
 
@@ -212,6 +211,7 @@ func (m *machine) stop() {
 // lost.
 func (m *machine) abort(code wire.Code, reason string) {
 	if m.over == nil {
+		code, reason = known(code), clip(reason)
 		m.resetBy = reset{code: code, reason: reason}
 		m.end(wire.Errorf(code, "the link was reset: %s", reason))
 	}
@@ -240,7 +240,7 @@ func (m *machine) endWith(err error) {
 	if !m.closedWell() {
 		m.in.free()
 	}
-	m.budget.release(m.in.window + m.out.keep - 2*firstWindow - m.extra)
+	m.budget.release(m.in.window + m.out.keep - 2*firstWindow)
 	for _, l := range m.old {
 		m.release(l)
 	}

@@ -26,6 +26,9 @@ func (m *machine) attach(l *leg, planned bool, now time.Time) {
 	}
 	m.fence()
 	m.cur, m.endSent = l, false
+	if m.lostAt.IsZero() && m.over == nil { // grace runs until the far side answers
+		m.lostAt, m.lostWhy = now, errUnanswered
+	}
 	l.in = noOffset
 	if m.over == nil {
 		_ = m.out.rewind(m.out.received) // within what is kept: received is never below safe
@@ -89,14 +92,29 @@ func (m *machine) lost(l *leg, why error, now time.Time) {
 	}
 }
 
-// detach notes since when there is no leg.
+// detach notes since when there is no leg that the far side has answered: legs
+// that it never answers do not stop the clock.
 func (m *machine) detach(why error, now time.Time) {
 	m.endSent = false
-	if m.ask != nil || (m.over != nil && !m.mustTell()) {
-		return // it is being replaced, or not needed
+	if m.over != nil && !m.mustTell() {
+		return
 	}
-	m.lostAt, m.lostWhy = now, why
+	if m.lostAt.IsZero() {
+		m.lostAt = now
+	}
+	m.lostWhy = why
 	m.fx.redial = m.needsLeg()
+}
+
+// distrust gives up a leg that was answered by one who has no right to the far
+// end. Another try may meet the one who has.
+func (m *machine) distrust(l *leg, why error, now time.Time) {
+	if !l.asking || (l != m.cur && l != m.ask) {
+		return
+	}
+	m.refusals++
+	m.release(l)
+	m.lost(l, why, now)
 }
 
 // missing asks for bytes before a gap once no leg can bring them any more. There
@@ -107,8 +125,10 @@ func (m *machine) missing(now time.Time) {
 		m.gapSince = time.Time{}
 	case len(m.old) == 0:
 		m.gapSince = time.Time{}
-		m.rewind = true
-		m.ready(m.cur)
+		if !m.cur.asked {
+			m.rewind = true
+			m.ready(m.cur)
+		}
 	case m.gapSince.IsZero():
 		m.gapSince = now
 	}
@@ -122,13 +142,17 @@ func (m *machine) deadline() time.Time {
 			return m.overAt.Add(m.grace)
 		}
 	case m.frozen:
-	case m.cur == nil && m.ask == nil && !m.lostAt.IsZero():
+	case m.unanswered() && !m.lostAt.IsZero():
 		return m.lostAt.Add(m.grace)
 	case m.cur != nil && !m.gapSince.IsZero():
 		return m.gapSince.Add(gapTime)
 	}
 	return time.Time{}
 }
+
+// unanswered reports that no leg carries the link, or one of which the far side
+// may know nothing.
+func (m *machine) unanswered() bool { return m.cur == nil || m.cur.asking }
 
 // tick does what the time asks for.
 func (m *machine) tick(now time.Time) {
@@ -142,7 +166,7 @@ func (m *machine) tick(now time.Time) {
 		m.release(m.cur)
 		m.cur = nil
 		return
-	case m.cur == nil:
+	case m.unanswered() && !m.lostAt.IsZero():
 		m.farOver = true
 		m.end(wire.Errorf(wire.Gone, "the link was lost and not taken up again within %s: %w", m.grace, m.lostWhy))
 		return
@@ -218,9 +242,6 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	// Only a leg that was agreed on can be drained: what this end asked for, and
 	// was not answered, the far side has dropped.
 	planned := r.flags&flagPlanned != 0 && m.cur != nil && !m.cur.asking && r.epoch == m.farEpoch && r.gen == m.gen+1
-	if err := m.marked(r); err != nil {
-		return err
-	}
 	before := m.cur
 	if planned {
 		m.cur = nil
@@ -233,7 +254,13 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	m.gen, m.farEpoch, m.heard, m.refusals = r.gen, r.epoch, true, 0
 	l.gen, l.planned, l.tell, l.born = r.gen, planned, kindResumed, now
 	l.in = cursor(r.from)
-	m.cur = l
+	m.cur, m.endSent = l, false
+	if err := m.marked(r); err != nil { // RESET goes on the new leg
+		if planned {
+			m.release(before)
+		}
+		return err
+	}
 	if planned {
 		m.out.finSent = false // it may be lost with the leg before
 		m.drain(before, noOffset)
@@ -242,7 +269,6 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 			return err
 		}
 	}
-	m.endSent = false
 	l.out = m.out.next
 	m.lostAt, m.lostWhy = time.Time{}, nil
 	m.missing(now)
@@ -268,8 +294,12 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 	if !l.asking || r.gen != l.gen || (l != m.cur && l != m.ask) {
 		return nil // of a leg that was given up
 	}
-	if r.epoch < m.farEpoch || r.farEpoch > m.epoch {
-		return wire.Errorf(wire.Moved, "the answer is of epochs %d and %d, not %d and %d", r.epoch, r.farEpoch, m.farEpoch, m.epoch)
+	switch {
+	case r.epoch < m.farEpoch: // it has given the far end up
+		m.distrust(l, wire.Errorf(wire.Moved, "an earlier owner of the far end has answered"), now)
+		return nil
+	case r.farEpoch > m.epoch:
+		return wire.Errorf(wire.Moved, "this end of the link goes on at another node")
 	}
 	m.refusals = 0
 	if err := m.marked(r); err != nil {
@@ -315,9 +345,10 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 	}
 	m.release(l)
 	m.hint = append([]byte(nil), r.hint...)
+	r.code = known(r.code)
 	err := wire.Errorf(r.code, "the far side refused to go on with the link: %s", r.code)
-	switch r.code {
-	case wire.Taken, wire.Busy, wire.Moved, wire.Limit, wire.Timeout:
+	switch {
+	case passing(r.code), r.code == wire.Unsupported && m.heard: // perhaps elsewhere, or later
 		if m.cur == nil {
 			if m.lostAt.IsZero() {
 				m.lostAt = now
@@ -325,7 +356,7 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 			m.lostWhy = err
 			m.fx.redial = m.needsLeg()
 		}
-	case wire.Closed:
+	case r.code == wire.Closed:
 		m.farOver = true
 		m.out.received = max(m.out.received, m.out.last())
 		if m.in.ended() || m.in.stopped {
@@ -337,6 +368,15 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 		m.farOver = true
 		m.end(err)
 	}
+}
+
+// passing reports that a refusal with this code may be over soon.
+func passing(c wire.Code) bool {
+	switch c {
+	case wire.Taken, wire.Busy, wire.Moved, wire.Limit, wire.Timeout:
+		return true
+	}
+	return false
 }
 
 // maxGenJump is how far one refusal may raise the generation: a liar cannot use
