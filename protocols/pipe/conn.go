@@ -69,8 +69,9 @@ func newConn(id ID, self peer.ID, c carrier, local, remote identity.Principal) *
 }
 
 // Read reads data, or fails with io.EOF at the far side's CloseWrite or Close,
-// os.ErrDeadlineExceeded, net.ErrClosed, wire.Gone when the path was lost, or
-// the reason why the pipe could not be opened.
+// os.ErrDeadlineExceeded, net.ErrClosed, wire.Gone when the connection was lost
+// (and, if it is a link, not taken up again in its time of grace), or the reason
+// why the pipe could not be opened.
 func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.take(c.readTurn, c.reads); err != nil {
 		return 0, err
@@ -197,7 +198,7 @@ func (c *Conn) ioError(err error) error {
 		return net.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return os.ErrDeadlineExceeded // the very value: callers ask whether it is a net.Error
-	case errors.Is(err, network.ErrReset):
+	case errors.Is(err, network.ErrReset), wire.CodeOf(err) == wire.Gone:
 		lost := wire.Errorf(wire.Gone, "pipe connection lost: %w", err)
 		if !c.served {
 			lost = lost.WithNext("dial again")
@@ -254,25 +255,25 @@ func (c *Conn) RemotePrincipal() identity.Principal {
 // RemotePeer is the node at the other end.
 func (c *Conn) RemotePeer() peer.ID {
 	st, _ := c.carrier()
-	return st.peer
+	return st.place().peer
 }
 
 // Transport is the transport of the path below; empty within one node.
 func (c *Conn) Transport() reach.Transport {
 	st, _ := c.carrier()
-	return st.transport
+	return st.place().transport
 }
 
 // Direct reports that no relay stands between the nodes.
 func (c *Conn) Direct() bool {
 	st, _ := c.carrier()
-	return st.direct
+	return st.place().direct
 }
 
 // RemoteEndpoint is the other side's address on that path; nil within one node.
 func (c *Conn) RemoteEndpoint() ma.Multiaddr {
 	st, _ := c.carrier()
-	return st.remote
+	return st.place().remote
 }
 
 // LocalAddr is this end, an Addr.
