@@ -217,6 +217,18 @@ func (m *machine) end(err error) {
 	if m.over != nil {
 		return
 	}
+	m.endWith(err)
+	if m.mustTell() {
+		m.ready(m.cur)
+		m.fx.redial = m.needsLeg()
+		return
+	}
+	m.release(m.cur)
+	m.cur = nil
+}
+
+// endWith ends the link and keeps the leg.
+func (m *machine) endWith(err error) {
 	m.over = err
 	m.fx.over, m.fx.readable, m.fx.writable = true, true, true
 	m.out.q.free()
@@ -230,14 +242,6 @@ func (m *machine) end(err error) {
 	m.old = nil
 	m.release(m.ask)
 	m.ask = nil
-	switch {
-	case m.mustTell():
-		m.ready(m.cur)
-		m.fx.redial = m.needsLeg()
-	default:
-		m.release(m.cur)
-		m.cur = nil
-	}
 }
 
 func (m *machine) closedWell() bool { return m.over == errComplete }

@@ -164,11 +164,13 @@ func (m *machine) pullEnd(l *leg, o outbox) (more bool) {
 		if m.in.stopped && !m.in.ended() {
 			o.Frame(kindStop, 0)
 		}
-		o.Frame(kindClose, 0)
-	} else if m.resetBy.code != wire.OK {
+	}
+	if m.resetBy.code != wire.OK {
 		var scratch [maxControl]byte
 		b := m.resetBy.append(scratch[:0])
 		copy(o.Frame(kindReset, len(b)), b)
+	} else {
+		o.Frame(kindClose, 0)
 	}
 	m.endSent = true
 	if m.farOver {
@@ -363,16 +365,16 @@ func (m *machine) arrived(now time.Time) {
 	m.settle()
 }
 
-// resetByFar ends the link as the far side says.
+// resetByFar ends the link as the far side says, which is told that it has been
+// heard.
 func (m *machine) resetByFar(r reset) {
-	m.farOver = true
+	m.farOver, m.resetBy, m.endSent = true, reset{}, false
 	code := r.code
 	if code == wire.OK || code > wire.Internal {
 		code = wire.Gone
 	}
 	if m.over == nil {
-		m.end(wire.Errorf(code, "the far side reset the link: %s", clip(r.reason)))
+		m.endWith(wire.Errorf(code, "the far side reset the link: %s", clip(r.reason)))
 	}
-	m.release(m.cur)
-	m.cur = nil
+	m.ready(m.cur)
 }

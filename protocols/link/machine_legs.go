@@ -69,17 +69,8 @@ func (m *machine) drained() {
 	})
 }
 
-// left says that the far side uses a leg no more. With its last frames told,
-// the end of the link is known to both.
-func (m *machine) left(l *leg, now time.Time) {
-	if l == m.cur && m.over != nil && m.endSent {
-		m.farOver = true
-		m.release(l)
-		m.cur = nil
-		return
-	}
-	m.lost(l, errLeft, now)
-}
+// left says that the far side uses a leg no more.
+func (m *machine) left(l *leg, now time.Time) { m.lost(l, errLeft, now) }
 
 // lost says that a leg's carrier has gone.
 func (m *machine) lost(l *leg, why error, now time.Time) {

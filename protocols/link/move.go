@@ -17,7 +17,8 @@ type Frozen struct {
 }
 
 // Freeze stops the end at one cut and gives its state. Calls wait meanwhile.
-// Its error is why the link has ended, or Busy if it is frozen already.
+// Its error is why the link has ended, Busy if it is frozen already, or NotReady
+// as long as the far side has not taken what this end opened.
 func (l *Link) Freeze() (*Frozen, error) {
 	l.mu.Lock()
 	defer l.unlock(false)
@@ -26,6 +27,8 @@ func (l *Link) Freeze() (*Frozen, error) {
 		return nil, l.m.over
 	case l.m.frozen:
 		return nil, wire.Errorf(wire.Busy, "the link is being moved already")
+	case !l.m.heard:
+		return nil, wire.Errorf(wire.NotReady, "the far side has not taken the link yet")
 	}
 	l.m.freeze()
 	return &Frozen{l, l.m.export(l.links.cfg.Self, l.far)}, nil

@@ -26,6 +26,7 @@ type carrier struct {
 	dead     chan struct{} // closed when the carrier has ended
 	started  chan struct{} // closed when something was written, and reading may begin
 	pumped   chan struct{} // closed when pumps has returned
+	batches  *sync.Pool
 
 	in       Inbox         // owned by run
 	received atomic.Uint64 // bytes of frames of legs that were read
@@ -60,7 +61,10 @@ func newCarrier(l *line, s network.Stream, own, outgoing bool) *carrier {
 		t: l.t, line: l, path: l.path, s: s, own: own, outgoing: outgoing, since: time.Now(),
 		unhold: l.t.cfg.Reach.Hold(l.path.Peer()),
 		wake:   make(chan struct{}, 1), dead: make(chan struct{}), started: make(chan struct{}), pumped: make(chan struct{}),
-		legs: make(map[uint64]*Leg), unopened: make(map[*Leg]struct{}),
+		batches: batches, legs: make(map[uint64]*Leg), unopened: make(map[*Leg]struct{}),
+	}
+	if own && l.path.Transport() == reach.QUIC {
+		c.batches = bulkBatches
 	}
 	c.in.src = c
 	c.life.begin(c)

@@ -10,7 +10,7 @@ import (
 
 // When SEEN is sent.
 const (
-	seenNow   = 256 << 10             // unreported bytes that are reported at once
+	seenNow   = 1024 << 10            // unreported bytes that are reported at once
 	seenAlong = 4 << 10               // that are reported with what is sent anyway
 	seenDelay = 25 * time.Millisecond // after which the rest is
 )
@@ -146,6 +146,8 @@ func (c *carrier) emptyLocked() {
 		c.goAwayLocked()
 		c.due.half = true
 		c.kickLocked(false)
+	case c.due.going:
+		c.life.reset(goAwayTime)
 	case c.own && c.outgoing:
 		c.goAwayLocked()
 	default:

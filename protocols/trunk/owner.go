@@ -33,15 +33,32 @@ type Outbox struct {
 
 // batch is what one write to a carrier takes.
 type batch struct {
-	n int // bytes in use
-	b [MaxFrame]byte
+	n    int // bytes in use
+	b    []byte
+	lent []byte // the whole batch, if not nil, in an owner's memory
 }
 
-// free is the part of the batch that is not in use.
-func (b *batch) free() []byte { return b.b[b.n:b.n:MaxFrame] }
+// bytes are what is to be written.
+func (b *batch) bytes() []byte {
+	if b.lent != nil {
+		return b.lent
+	}
+	return b.b[:b.n]
+}
 
-// space is how many bytes are left.
-func (b *batch) space() int { return MaxFrame - b.n }
+// reset empties the batch.
+func (b *batch) reset() { b.n, b.lent = 0, nil }
+
+// free is the part of the batch that is not in use.
+func (b *batch) free() []byte { return b.b[b.n:b.n:len(b.b)] }
+
+// space is how many bytes are left. What was lent is the last.
+func (b *batch) space() int {
+	if b.lent != nil {
+		return 0
+	}
+	return len(b.b) - b.n
+}
 
 // take makes what was appended to free part of the batch.
 func (b *batch) take(appended []byte) { b.n += len(appended) }
@@ -49,7 +66,7 @@ func (b *batch) take(appended []byte) { b.n += len(appended) }
 // Room is how many bytes of payload the next frame may have. It is 0 when the
 // turn is over.
 func (o *Outbox) Room() int {
-	left := min(o.room, o.batch.space())
+	left := min(o.room, o.batch.space(), MaxFrame)
 	return max(0, left-o.leg.headSize)
 }
 
@@ -64,4 +81,30 @@ func (o *Outbox) Frame(kind Kind, n int) []byte {
 	o.batch.n += len(b) + n
 	o.room -= len(b) + n
 	return payload
+}
+
+// HeadRoom is how many bytes before a payload Lend has use for. It takes fewer.
+const HeadRoom = 64
+
+// Lend sends a frame with the payload b[from:], at most Room bytes, without
+// copying it if all that is to go before it has room in b[:from], which it
+// overwrites then. b is to be left alone until the next call for the leg, be it
+// Pull or Lost, or forgotten. It ends the turn.
+func (o *Outbox) Lend(kind Kind, b []byte, from int) {
+	if !o.leg.opened {
+		o.leg.open()
+	}
+	h := header{o.leg.handle, kind, len(b) - from}
+	before := o.batch.n + h.size()
+	if before > from {
+		copy(o.Frame(kind, len(b)-from), b[from:])
+		o.room = 0
+		return
+	}
+	start := from - before
+	copy(b[start:], o.batch.b[:o.batch.n])
+	h.append(b[start+o.batch.n : start+o.batch.n : from])
+	o.batch.lent = b[start:]
+	o.batch.n = len(o.batch.lent)
+	o.room = 0
 }

@@ -15,8 +15,17 @@ const (
 	leastSpace = 512
 )
 
+// A batch is one yamux message. On QUIC a write lasts until all of it is
+// packed, and then nothing is to be sent before the next; so a carrier that has
+// no other legs to delay writes more at a time there.
+const bulkBatch = 4 * MaxFrame
+
 // batches are shared by all carriers: few are in use at a time.
-var batches = sync.Pool{New: func() any { return new(batch) }}
+var batches, bulkBatches = newBatches(MaxFrame), newBatches(bulkBatch)
+
+func newBatches(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { return &batch{b: make([]byte, size)} }}
+}
 
 // dues are the frames of the carrier's own that are to be written, and what
 // has been agreed on by some. They are guarded by the carrier's mu.
@@ -96,8 +105,11 @@ func (c *carrier) pumps() {
 // pump writes up to most batches, or all there is if most is 0. What is left
 // goes to pumps. Its caller has set pumping.
 func (c *carrier) pump(most int) {
-	b := batches.Get().(*batch)
-	defer batches.Put(b)
+	b := c.batches.Get().(*batch)
+	defer func() {
+		b.reset()
+		c.batches.Put(b)
+	}()
 	for n := 1; ; n++ {
 		if err := c.write(b); err != nil {
 			c.fail(err)
@@ -128,10 +140,10 @@ func (c *carrier) restLocked() {
 
 // write writes one batch.
 func (c *carrier) write(b *batch) error {
-	b.n = 0
+	b.reset()
 	half := c.fill(b)
 	if b.n > 0 {
-		if _, err := c.s.Write(b.b[:b.n]); err != nil {
+		if _, err := c.s.Write(b.bytes()); err != nil {
 			return lost(err)
 		}
 		if !c.began {
@@ -221,5 +233,5 @@ func (c *carrier) pull(b *batch) (full bool) {
 		c.callEndedLocked(l)
 	}
 	more := l.ready && !l.released && l.lost == nil || l.datagrams.pending()
-	return c.turns.done(space, allowed, b.n-before, more)
+	return c.turns.done(space, allowed, b.n-before, more, before == 0)
 }

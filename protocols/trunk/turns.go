@@ -15,7 +15,7 @@ type turn struct {
 // turns is a deficit round robin (Shreedhar and Varghese, SIGCOMM 1995) of
 // legs that have something to send:
 //
-//	legs that come           stand at the end
+//	leg that comes           stands at the end
 //	head, alone              may use all there is
 //	head, of several         gets a quantum a round, and what it saved
 //	has nothing left         leaves, and saves nothing
@@ -62,18 +62,14 @@ func (q *turns) allow(space int) int {
 
 // done ends the turn of the head, which was allowed so many bytes of space,
 // used some, and has more or not. It reports that the batch is what cut it
-// short.
-func (q *turns) done(space, allowed, used int, more bool) (cut bool) {
+// short. Who has more and uses nothing of a whole batch has nothing after all.
+func (q *turns) done(space, allowed, used int, more, whole bool) (cut bool) {
 	t := q.head
 	t.deficit = max(0, t.deficit-used)
 	switch {
-	case !more:
+	case !more, used == 0 && allowed == space && whole:
 		q.pop().deficit = 0
 	case allowed == space:
-		if used == 0 && space == MaxFrame { // it has nothing after all
-			q.pop().deficit = 0
-			return false
-		}
 		if t.begun && t.deficit == 0 && t.next != nil {
 			q.push(q.pop())
 		}
