@@ -49,6 +49,10 @@ type Config struct {
 	// DisablePortMapping stops asking the router (UPnP, NAT-PMP) for ports.
 	DisablePortMapping bool
 
+	// DisableNetworkWatch stops watching this machine for sleep and for changes
+	// of its addresses: for embedders whose network is not the machine's.
+	DisableNetworkWatch bool
+
 	// Role is "server", "client", or "" for the role that reachability gives.
 	Role string
 

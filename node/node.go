@@ -40,6 +40,7 @@ type Node struct {
 	answered atomic.Int64 // when a node of the overlay last answered, in Unix ns; 0: none did
 
 	mapper *portMapper // nil when no ports are mapped
+	place  place       // of this machine in the network
 
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once

@@ -27,6 +27,8 @@
 //     envelopes, capabilities, tickets
 //   - [github.com/panpipe-net/panpipe/protocols/reach]: paths to peers over a
 //     chosen transport
+//   - [github.com/panpipe-net/panpipe/protocols/reach/netwatch]: noticing sleep
+//     and changed addresses
 //
 // The protocols:
 //

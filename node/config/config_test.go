@@ -249,7 +249,7 @@ func TestEveryNodeSettingReachesTheNode(t *testing.T) {
 	}
 	flags["listen"], flags["join"], flags["api.tcp"] = []string{}, []string{somebody}, "127.0.0.1:4242"
 	got := mustLoad(t, "", nil, flags).Node(nil)
-	notSettings := []string{"Log", "Libp2p", "Providers", "Listen"} // Listen is empty with NoListen
+	notSettings := []string{"Log", "Libp2p", "DisableNetworkWatch", "Providers", "Listen"} // Listen is empty with NoListen
 	changed(t, reflect.ValueOf(def), reflect.ValueOf(got), notSettings)
 	if listen := mustLoad(t, `listen = ["/ip4/127.0.0.1/tcp/1"]`, nil, nil).Node(nil); listen.NoListen || len(listen.Listen) != 1 {
 		t.Errorf("listen: %v", listen.Listen)

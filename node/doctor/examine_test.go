@@ -80,6 +80,10 @@ var changes = []change{
 		f.Node.NAT = NAT{Router: true, Double: true, Mapped: mapped("10.0.0.2:4001"), Public: seen("198.51.100.7")}
 	}, DoubleNAT, Warning, "the router forwards 10.0.0.2:4001, others see 198.51.100.7"},
 
+	{"double NAT, yet public", func(f *Facts) {
+		f.Node.NAT = NAT{Router: true, Double: true, Mapped: mapped("10.0.0.2:4001"), Public: seen("198.51.100.7")}
+	}, DoubleNAT, Note, "all the same"},
+
 	{"no relay", behind, RelayUse, Warning, "no relay has a place"},
 	{"relays off", func(f *Facts) { behind(f); f.Node.UsesRelays = false }, RelayUse, Note, "transports"},
 	{"reached through relays", func(f *Facts) { f.Node.Relays = []string{"r1", "r2"} }, RelayUse, OK, "2 relays: r1, r2"},
