@@ -7,6 +7,10 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
+// Head is how many bytes Write takes of a new link without waiting for the far
+// side.
+const Head = firstWindow
+
 // Event tells that a leg has begun to carry its link, when the far side's first
 // word came on it, or that it has ended, when Leg.Ended is set.
 type Event struct {

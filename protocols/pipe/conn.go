@@ -13,14 +13,16 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // maxEarly is how many bytes a dialer may write before the far side has
 // accepted. They are kept until then, so that they can be sent again to
-// whoever serves the pipe now; a writer of more waits.
-const maxEarly = 64 << 10
+// whoever serves the pipe now; a writer of more waits. A link takes them behind
+// an Open of such a pipe without waiting, so that settle is not held up.
+const maxEarly = link.Head - 1<<10
 
 // Conn is a connection to the other end of a pipe: a net.Conn with half-close.
 // Its methods may be called from several goroutines at once.
