@@ -14,6 +14,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
 // Streams of protocols that need few of them: one request each.
@@ -81,11 +82,13 @@ func resourceLimits(overlay string, l Limits) rcmgr.ConcreteLimitConfig {
 		Transient:   transient,
 		PeerDefault: peer,
 		Protocol: map[protocol.ID]rcmgr.ResourceLimits{
+			trunk.Protocol(overlay):        streams(l.Streams, l.Memory),
 			pipe.ConnProtocol(overlay):     streams(l.Streams, l.Memory),
 			pipe.BindingProtocol(overlay):  ask,
 			discovery.KadProtocol(overlay): ask,
 		},
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
+			trunk.Protocol(overlay):        perPeer,
 			pipe.ConnProtocol(overlay):     perPeer,
 			pipe.BindingProtocol(overlay):  askPeer,
 			discovery.KadProtocol(overlay): askPeer,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/panpipe-net/panpipe/node"
+	"github.com/panpipe-net/panpipe/protocols/link"
 )
 
 // Values are all settings, typed. Each field has its key in the table of
@@ -21,6 +22,7 @@ type Values struct {
 	StateDir       string
 	Relay          Relay
 	Limits         Limits
+	Links          Links
 	Log            Log
 	API            API
 }
@@ -44,7 +46,16 @@ type Limits struct {
 	Memory             Size
 	PipeConnections    int
 	Backlog            int
+	Links              int
+	LinksPerPeer       int
+	LinkMemory         Size
+	LinkWindow         Size
 	Requests           int
+}
+
+// Links are the settings of what carries connections.
+type Links struct {
+	Grace time.Duration
 }
 
 // Log are the settings of the daemon's log.
@@ -74,8 +85,11 @@ func defaults(stateDir string) Values {
 		Limits: Limits{
 			StreamsPerPeer: 2048, ConnectionsPerIP: 64, ConnectionsPerPeer: 16,
 			Memory: 1 << 30, PipeConnections: 4096, Backlog: 128, Requests: 500,
+			Links: link.DefaultLinks, LinksPerPeer: link.DefaultLinksPerPeer,
+			LinkMemory: link.DefaultMemory, LinkWindow: link.DefaultWindow,
 		},
-		Log: Log{Level: slog.LevelInfo, Format: "text"},
+		Links: Links{Grace: link.DefaultGrace},
+		Log:   Log{Level: slog.LevelInfo, Format: "text"},
 	}
 }
 
@@ -106,7 +120,10 @@ func (c *Config) Node(log *slog.Logger) node.Config {
 			Connections: v.Limits.Connections, ConnectionsPerIP: v.Limits.ConnectionsPerIP,
 			ConnectionsPerPeer: v.Limits.ConnectionsPerPeer, Memory: int64(v.Limits.Memory),
 			PipeConnections: v.Limits.PipeConnections, Backlog: v.Limits.Backlog, Requests: v.Limits.Requests,
+			Links: v.Limits.Links, LinksPerPeer: v.Limits.LinksPerPeer,
+			LinkMemory: int64(v.Limits.LinkMemory), LinkWindow: int64(v.Limits.LinkWindow),
 		},
+		LinkGrace: v.Links.Grace,
 		Log:       log,
 		LogLevels: v.Log.Levels,
 	}

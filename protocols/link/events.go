@@ -18,6 +18,19 @@ type Event struct {
 	Leg  Leg // as it stood then
 }
 
+// Usage is what the links of a node take.
+type Usage struct {
+	Links  int   // ends that this node has
+	Memory int64 // bytes reserved of Config.Memory
+}
+
+// Usage tells what is taken now.
+func (h *Links) Usage() Usage {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Usage{len(h.ends), h.memory.used.Load()}
+}
+
 // Waiting is since when no leg carries the link; zero while one does, and when
 // the link is over.
 func (l *Link) Waiting() time.Time {
