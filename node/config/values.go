@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/panpipe-net/panpipe/node"
-	"github.com/panpipe-net/panpipe/protocols/link"
 )
 
 // Values are all settings, typed. Each field has its key in the table of
@@ -85,10 +84,9 @@ func defaults(stateDir string) Values {
 		Limits: Limits{
 			StreamsPerPeer: 2048, ConnectionsPerIP: 64, ConnectionsPerPeer: 16,
 			Memory: 1 << 30, PipeConnections: 4096, Backlog: 128, Requests: 500,
-			Links: link.DefaultLinks, LinksPerPeer: link.DefaultLinksPerPeer,
-			LinkMemory: link.DefaultMemory, LinkWindow: link.DefaultWindow,
+			Links: 32768, LinksPerPeer: 16384, LinkMemory: 512 << 20, LinkWindow: 16 << 20,
 		},
-		Links: Links{Grace: link.DefaultGrace},
+		Links: Links{Grace: time.Minute},
 		Log:   Log{Level: slog.LevelInfo, Format: "text"},
 	}
 }

@@ -69,9 +69,9 @@ func (l *Link) Only(fit func(reach.Path) bool) {
 // fitsLocked reports that the link may use a path.
 func (l *Link) fitsLocked(p reach.Path) bool { return l.only == nil || l.only(p) }
 
-// unansweredLocked ends a link that has lost its leg before the far side has
-// answered, if nobody is to wait for that: the far side speaks no links, or the
-// opener has other ways.
+// unansweredLocked ends a link that has lost its leg, or was refused it, before
+// the far side has taken the link, if nobody is to wait for that: the far side
+// speaks no links, or the opener has other ways.
 func (a *attachment) unansweredLocked(cause error) {
 	m := a.l.m
 	code := wire.CodeOf(cause)
@@ -79,5 +79,9 @@ func (a *attachment) unansweredLocked(cause error) {
 		return
 	}
 	m.farOver = true
-	m.end(wire.Errorf(code, "the path was lost before the far side had answered: %w", cause))
+	err := wire.Errorf(code, "the link was not taken: %w", cause)
+	if code == wire.Limit {
+		err = err.WithNext("raise limits.links or limits.links_per_peer at the far side")
+	}
+	m.end(err)
 }

@@ -51,6 +51,9 @@ func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
 		})
 		d.record(f.Found, w, begun, attempts, err)
 		if err != nil {
+			if wire.CodeOf(err) == wire.Limit {
+				d.decisive = err // no other way leads past it
+			}
 			continue
 		}
 		var sent *call
