@@ -10,7 +10,7 @@ LDFLAGS := -s -w
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node clean
+.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node bench-link clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -60,6 +60,10 @@ bench-overlay: ## every figure of the binding protocol with N nodes in virtual t
 bench-node: ## start to ready, memory, --help, cached resolve
 	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
 	JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestNodeFigures$$' -test.timeout 15m
+
+bench-link: ## links beside raw libp2p streams, on loopback and at 50 ms; PART=… for some
+	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
+	PART=$(PART) JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestLinkFigures$$' -test.timeout 1h
 
 clean:
 	rm -rf $(BIN)

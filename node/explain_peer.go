@@ -195,11 +195,11 @@ func (n *Node) pathFacts(ctx context.Context, paths []reach.Path) []doctor.Path 
 func triesOf(attempts []reach.Attempt) []doctor.Try {
 	var all []doctor.Try
 	for _, a := range attempts {
-		t := doctor.Try{Transport: string(a.Transport), Reused: a.Reused, Took: a.Took, Code: wire.CodeOf(a.Err).String()}
+		t := doctor.Try{Transport: string(a.Transport), Reused: a.Reused, Beaten: a.Beaten(), Took: a.Took, Code: wire.CodeOf(a.Err).String()}
 		if a.Addr != nil {
 			t.Addr = a.Addr.String()
 		}
-		if a.Err != nil {
+		if a.Err != nil && !t.Beaten {
 			t.Error = a.Err.Error()
 		}
 		all = append(all, t)

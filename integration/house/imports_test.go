@@ -39,6 +39,7 @@ var allowed = []rule{
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},
 	{"node/router", nil},
 	{"node/doctor", nil},
+	{"node/muxer", []string{"protocols/wire"}},
 	{"node/control/api", []string{"protocols/wire"}},
 	{"node/control/client", []string{"protocols/wire", "node/control/api"}},
 	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/pipe", "discovery", "node/config", "node/control/api", "node/doctor"}},

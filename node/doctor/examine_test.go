@@ -149,6 +149,9 @@ var changes = []change{
 
 	{"no node", func(f *Facts) { f.Node, f.Profile = nil, "work" }, NodeNotRunning, Problem, "panpipe up --profile work"},
 	{"no node, wrong configuration", func(f *Facts) { f.Node, f.ConfigError = nil, "unknown key" }, ConfigWrong, Problem, "unknown key"},
+	{"no node, the shell's files", func(f *Facts) { f.Node = nil }, OpenFiles, OK, "not that of a node"},
+	{"no node, few files", func(f *Facts) { f.Node, f.Machine.Files.Limit = nil, 256 }, OpenFiles, Note, "LimitNOFILE"},
+	{"no node, a proxy", func(f *Facts) { f.Node, f.Machine.Proxies = nil, []string{"ALL_PROXY"} }, Proxy, Note, "of this shell"},
 	{"no limits", func(*Facts) {}, LimitsFree, OK, ""},
 }
 

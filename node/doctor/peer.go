@@ -93,9 +93,10 @@ const (
 type Try struct {
 	Addr, Transport string
 	Reused          bool // a connection was there
+	Beaten          bool // given up when another address had answered
 	Took            time.Duration
 	Code            string // "ok", or the word of the error vocabulary
-	Error           string // empty when it worked
+	Error           string // empty when it worked, or was beaten
 }
 
 // PeerVerdict is what follows from PeerFacts.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"io"
 	"net"
+	"slices"
 	"testing"
 
 	"golang.org/x/net/nettest"
@@ -45,19 +46,32 @@ func TestBytesCrossALinkBothWays(t *testing.T) {
 // exchange sends random bytes both ways, ends both streams, and compares.
 func exchange(t *testing.T, near, far *link.Link, size int) {
 	t.Helper()
+	exchangeConns(t, near, far, size)
+}
+
+// conn is what a link is to its user.
+type conn interface {
+	net.Conn
+	CloseWrite() error
+}
+
+func exchangeConns(t *testing.T, near, far conn, size int) {
+	t.Helper()
 	up, down := make([]byte, size), make([]byte, size)
 	rand.Read(up)
 	rand.Read(down)
 	got := make(chan [2][]byte, 2)
-	send := func(l *link.Link, b []byte) {
-		if _, err := l.Write(b); err != nil {
-			t.Error(err)
+	send := func(l conn, b []byte) {
+		for part := range slices.Chunk(b, 32<<10) {
+			if _, err := l.Write(part); err != nil {
+				t.Error(err)
+			}
 		}
 		if err := l.CloseWrite(); err != nil {
 			t.Error(err)
 		}
 	}
-	receive := func(l *link.Link, want []byte) {
+	receive := func(l conn, want []byte) {
 		b, err := io.ReadAll(l)
 		if err != nil {
 			t.Error(err)

@@ -94,7 +94,9 @@ func (c *simCarrier) side(n *simNode) int {
 	return 1
 }
 
-func (c *simCarrier) lost() bool { return c.dead || c.mute || c.s.parted || c.nodes[0].dead || c.nodes[1].dead }
+func (c *simCarrier) lost() bool {
+	return c.dead || c.mute || c.s.parted || c.nodes[0].dead || c.nodes[1].dead
+}
 
 // send puts a frame on the line of one side.
 func (c *simCarrier) send(from *simNode, f simFrame) {

@@ -81,9 +81,10 @@ func (c *carrier) run() {
 	<-c.pumped
 	c.mu.Lock()
 	if c.pumping {
-		c.rested = make(chan struct{})
+		rested := make(chan struct{})
+		c.rested = rested
 		c.mu.Unlock()
-		<-c.rested
+		<-rested
 		c.mu.Lock()
 	}
 	c.endLegs()
