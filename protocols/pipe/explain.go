@@ -25,6 +25,9 @@ type Explanation struct {
 	Connected  bool               `json:"connected"` // a connection of the pipe is open: State says the same
 	Accepted   bool               `json:"accepted"`  // a binder accepted the probe
 	State      State              `json:"state"`
+	// Reconnecting is since when a connection of the pipe waits for a path; zero
+	// if none does.
+	Reconnecting time.Time `json:"reconnecting,omitzero"`
 	Path       string             `json:"path,omitempty"`       // direct or relay: of the open connection, else of the probe
 	Suggestion string             `json:"suggestion,omitempty"` // what to do next
 }
@@ -82,7 +85,8 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	// What is proven counts even if it is of no use to this dial, and what came
 	// while it went on.
 	e.describe(union(d.search.live(), all))
-	open, direct := s.connected(id)
+	open, direct, waiting := s.connected(id)
+	e.Reconnecting = waiting
 	if e.Connected = open; open {
 		e.Path = pathWord(direct)
 	}
