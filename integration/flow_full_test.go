@@ -116,34 +116,44 @@ func (f *flow) strike(what string) {
 }
 
 // wants ends the flow. Every byte must have come back, none of the program's
-// calls may have failed, and the pause must not have been longer than most. It
+// calls may have failed, the leg that was hit must have been given up within
+// detected of the strike, and the pause must not have been longer than most. It
 // returns the connection's legs.
-func (f *flow) wants(most time.Duration) (legs []api.Leg) {
+func (f *flow) wants(detected, most time.Duration) (legs []api.Leg) {
 	f.t.Helper()
 	legs = f.legs()
 	f.mu.Lock()
 	pause := f.longest
-	f.enough = true
 	f.mu.Unlock()
-	if err := <-f.done; err != nil {
-		f.t.Fatalf("%s: the program's Write: %v", f.what, err)
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for !f.ended {
-		f.came.Wait()
-	}
-	if f.err != nil || !bytes.Equal(f.back.Sum(nil), f.sent.Sum(nil)) {
-		f.t.Errorf("%s: what came back is another thing than what was sent; the program's Read: %v", f.what, f.err)
-	}
+	f.end()
 	f.t.Logf("%s: %d MiB there and back, SHA-256 equal, no error; pause %.0f ms", f.what, f.bytes>>20, float64(pause.Microseconds())/1000)
 	for _, l := range legs {
 		f.t.Log(f.told(l))
+		if l.Began.Before(f.struck) && (l.Ended == nil || l.Ended.Sub(f.struck) > detected) {
+			f.t.Errorf("%s: the leg that was hit ended %v, wanted within %s of %s", f.what, l.Ended, detected, f.struck)
+		}
 	}
 	if pause > most {
 		f.t.Errorf("%s: the pause is %s, wanted at most %s", f.what, pause, most)
 	}
 	return legs
+}
+
+// end has the program write no more and waits for the last byte.
+func (f *flow) end() {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.enough = true
+	for !f.ended {
+		f.came.Wait()
+	}
+	if err := <-f.done; err != nil {
+		f.t.Fatalf("%s: the program's Write: %v", f.what, err)
+	}
+	if f.err != nil || !bytes.Equal(f.back.Sum(nil), f.sent.Sum(nil)) {
+		f.t.Fatalf("%s: what came back is another thing than what was sent; the program's Read: %v", f.what, f.err)
+	}
 }
 
 // told is a leg in words, with its times counted from the strike.

@@ -22,8 +22,15 @@ const (
 	dialerAddr = "26.21.1.1"
 )
 
-// noticed is how soon a path that swallows everything is to be known as dead.
-const noticed = 5 * time.Second
+const (
+	// noticed is how soon a path that swallows everything is to be known as dead.
+	noticed = 5 * time.Second
+	// told is the same of a path whose end the kernel tells of.
+	told = time.Second
+	// another is how long it may take then until bytes come over another path,
+	// on a machine that is busy with other tests.
+	another = 2 * time.Second
+)
 
 // pair is two nodes on an internet, the first of which has an echo.
 type pair struct {
@@ -48,15 +55,14 @@ func newPair(t *testing.T, prepare func(p *pair)) *pair {
 	return p
 }
 
-// without keeps a machine from hearing what an nft expression tells, and says so
-// as how does. It returns what ends that.
-func without(m *lab.Machine, traffic, how string) (again func()) {
-	name := strings.Fields(traffic)[len(strings.Fields(traffic))-1]
+// without keeps a machine from hearing a protocol of IP, tcp or udp: its filter
+// drops that, or rejects it with a word to the sender. It returns what ends that.
+func without(m *lab.Machine, protocol, how string) (allow func()) {
 	m.Filter(fmt.Sprintf(`
-table inet %s {
-	chain in { type filter hook input priority 0; iifname "eth*" %s %s; }
-}`, name, traffic, how))
-	return func() { m.Sh("nft delete table inet %s", name) }
+table inet no_%[1]s {
+	chain in { type filter hook input priority 0; iifname "eth*" meta l4proto %[1]s %[2]s; }
+}`, protocol, how))
+	return func() { m.Sh("nft delete table inet no_%s", protocol) }
 }
 
 // begin dials the echo over a transport and has bytes go there and back. Both
@@ -75,7 +81,7 @@ func (p *pair) begin(transport string) *flow {
 func TestLinkOutlivesTheDialersAddress(t *testing.T) {
 	for transport, other := range map[string]string{"tcp": "udp", "quic-v1": "tcp"} {
 		t.Run(transport, func(t *testing.T) {
-			p := newPair(t, func(p *pair) { without(p.binderAt, "meta l4proto "+other, "drop") })
+			p := newPair(t, func(p *pair) { without(p.binderAt, other, "drop") })
 			f := p.begin(transport)
 			f.strike("the dialer's address changes")
 			p.dialerAt.Sh(`
@@ -83,28 +89,31 @@ func TestLinkOutlivesTheDialersAddress(t *testing.T) {
 				ip addr add 26.21.1.99/32 dev eth0
 				ip route replace default dev eth0`, dialerAddr)
 			f.pass(plenty)
-			f.wants(noticed)
+			f.wants(told, told+another)
 		})
 	}
 }
 
 func TestLinkGoesOnOverAnotherTransport(t *testing.T) {
-	for _, c := range []struct{ name, first, killed, how, second, spare string }{
-		{"TCP is reset, QUIC is left", "tcp", "tcp", "reject with tcp reset", "quic-v1", "udp"},
-		{"UDP is rejected, TCP is left", "quic-v1", "udp", "reject", "tcp", "tcp"},
-		{"UDP is dropped, TCP is left", "quic-v1", "udp", "drop", "tcp", "tcp"},
+	for _, c := range []struct {
+		name, first, killed, how, second, spare string
+		detected                                time.Duration
+	}{
+		{"TCP is reset, QUIC is left", "tcp", "tcp", "reject with tcp reset", "quic-v1", "udp", told},
+		{"UDP is rejected, TCP is left", "quic-v1", "udp", "reject", "tcp", "tcp", noticed},
+		{"UDP is dropped, TCP is left", "quic-v1", "udp", "drop", "tcp", "tcp", noticed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var allow func()
-			p := newPair(t, func(p *pair) { allow = without(p.binderAt, "meta l4proto "+c.spare, "drop") })
+			p := newPair(t, func(p *pair) { allow = without(p.binderAt, c.spare, "drop") })
 			f := p.begin(c.first)
 			allow()
 			f.strike(c.name)
 			for _, m := range []*lab.Machine{p.binderAt, p.dialerAt} {
-				without(m, "meta l4proto "+c.killed, c.how)
+				without(m, c.killed, c.how)
 			}
 			f.pass(plenty)
-			legs := f.wants(noticed)
+			legs := f.wants(c.detected, c.detected+another)
 			if last := legs[len(legs)-1]; last.Transport != c.second && last.Transport != "ws" {
 				t.Errorf("goes on over %s", last.Transport)
 			}
@@ -131,7 +140,7 @@ func TestLinkTakesTheOtherCable(t *testing.T) {
 	f.strike("everything to " + about.Endpoint + " is swallowed")
 	used.Silence(p.binderAt)
 	f.pass(plenty)
-	legs := f.wants(noticed)
+	legs := f.wants(noticed, noticed+another)
 	if last := legs[len(legs)-1]; !strings.Contains(last.Endpoint, left) {
 		t.Errorf("goes on at %s", last.Endpoint)
 	}
@@ -140,14 +149,15 @@ func TestLinkTakesTheOtherCable(t *testing.T) {
 func TestLinkOutlivesHalfAMinuteWithoutNetwork(t *testing.T) {
 	const outage = 30 * time.Second
 	for _, c := range []struct {
-		name    string
-		out, in func(p *pair)
-		within  time.Duration // of its return
+		name     string
+		out, in  func(p *pair)
+		detected time.Duration
+		back     time.Duration // once the network is
 	}{
 		{"the cable is pulled", func(p *pair) { p.dialerAt.Sh("ip link set eth0 down") },
-			func(p *pair) { p.dialerAt.Sh("ip link set eth0 up && ip route replace default dev eth0") }, 5 * time.Second},
+			func(p *pair) { p.dialerAt.Sh("ip link set eth0 up && ip route replace default dev eth0") }, told, noticed},
 		{"everything is swallowed", func(p *pair) { p.internet.Silence(p.dialerAt) },
-			func(p *pair) { p.internet.Restore(p.dialerAt) }, 15 * time.Second},
+			func(p *pair) { p.internet.Restore(p.dialerAt) }, noticed, 3 * noticed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPair(t, nil)
@@ -159,7 +169,7 @@ func TestLinkOutlivesHalfAMinuteWithoutNetwork(t *testing.T) {
 			<-time.After(outage)
 			c.in(p)
 			f.pass(plenty)
-			f.wants(outage + c.within)
+			f.wants(c.detected, outage+c.back)
 		})
 	}
 }
@@ -184,7 +194,7 @@ func TestLinkOutlivesItsRelay(t *testing.T) {
 		}
 	}
 	f.pass(plenty)
-	legs := f.wants(2 * noticed)
+	legs := f.wants(noticed, 2*noticed)
 	if last := legs[len(legs)-1]; last.Endpoint == about.Endpoint {
 		t.Errorf("goes on over %s at %s", last.Transport, last.Endpoint)
 	}
@@ -213,7 +223,7 @@ func TestLinkOutlivesASleepOfTheMachine(t *testing.T) {
 			p.internet.Restore(machine)
 			process.signal(syscall.SIGCONT)
 			f.pass(plenty)
-			f.wants(sleep + 15*time.Second)
+			f.wants(sleep+noticed, sleep+3*noticed)
 		})
 	}
 }
