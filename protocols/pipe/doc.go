@@ -204,8 +204,10 @@
 // judged for itself and has its result, in the same order. key is where closer
 // servers are wanted for; without records, it only asks. A record is stored at
 // the 20 servers closest to its key; a bind is done when min(5, servers there
-// are) of them have it. A server that others name counts there until it has
-// failed, but no longer than 1 s unless it answers. The results:
+// are) of them have it. Of one public network 3 are among the 20 while there are
+// others, and 3 among the 5 while one of another network may take the record
+// yet. A server that others name counts there until it has failed, but no longer
+// than 1 s unless it answers. The results:
 //
 //	ok            held; displaced has the live bindings of others that it ended
 //	forbidden     brought by another peer than its binder, or its capability is
@@ -279,9 +281,8 @@
 // farther from the one asked for than the farthest server that it names, and of
 // every key if it names fewer than 20. Who is named is a candidate for all
 // records. The next closest takes the place of a server that fails, or that
-// answers `not-close` or anything else but `ok`. Of one public network (a /24, a
-// /48, as connections show it) 3 count among the closest while there are others,
-// as in a walk. After `not-close`, where fewer
+// answers `not-close` or anything else but `ok`. Of one public network 3 count
+// among the closest while there are others, as in a walk. After `not-close`, where fewer
 // than 20 closer ones are known, the binder among them, that server is asked who
 // they are; where so many are known nobody farther is asked. One
 // that does not answer within 2 s makes place meanwhile; one that fails is
@@ -301,8 +302,8 @@
 //	                        as long each time, up to a quarter of the life
 //	few holders             looked at each minute: of the 20 servers known now
 //	                        to be closest to the key fewer than 5 have the
-//	                        record, and 5 or more had at the first look; not in
-//	                        the first eighth of a life
+//	                        record, counted as for a bind, and 5 or more had at
+//	                        the first look; not in the first eighth of a life
 //
 // The last is for holders that leave together, and for a crowd that comes in
 // between. A connection that closes is no sign of either: connection managers

@@ -45,13 +45,13 @@ type Listener struct {
 	envelope []byte
 	signed   time.Time
 	holders  int
-	heldBy   map[peer.ID]bool // the other nodes among them
-	near     int              // most of these that were known near the key; 0 = not looked yet
-	kept     bool             // bound, so that it is to be renewed
-	due      time.Time        // of the next record
-	atLeast  uint64           // its seq
-	retry    time.Duration    // pause after which an unheard record is repeated; 0 = it was heard
-	contests damper           // of records in the way of which nothing came
+	asked    map[peer.ID]copyState // what other nodes did with the record
+	near     int                   // copies among the nodes near the key at the first look; 0 = not looked yet
+	kept     bool                  // bound, so that it is to be renewed
+	due      time.Time             // of the next record
+	atLeast  uint64                // its seq
+	retry    time.Duration         // pause after which an unheard record is repeated; 0 = it was heard
+	contests damper                // of records in the way of which nothing came
 	allow    map[identity.Principal]bool
 	err      error // what Accept gives when over
 }

@@ -65,7 +65,7 @@ func (s *Service) newPublication(ctx context.Context, r Record, most time.Durati
 		done: make(chan struct{}), blocked: make(chan struct{}), over: make(chan struct{}),
 		told: make(map[peer.ID]bool),
 	}
-	p.progress.key = p.key
+	p.progress.key, p.progress.networkOf = p.key, s.network
 	return p
 }
 
@@ -145,9 +145,7 @@ func (p *publication) ask(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInf
 func (p *publication) saw(hearsay bool, nodes []peer.AddrInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, n := range nodes {
-		p.progress.saw(hearsay, n.ID)
-	}
+	p.progress.saw(hearsay, nodes...)
 }
 
 // doubt counts only nodes that this node has heard itself, from now on: who
@@ -338,14 +336,14 @@ func (p *publication) unheard() bool {
 	return p.verdict == nil && !elsewhere && p.progress.others(p.s.cfg.Self)
 }
 
-// holders are the other nodes that have the record.
-func (p *publication) holders() map[peer.ID]bool {
+// outcome is what each of the other nodes that were asked did.
+func (p *publication) outcome() map[peer.ID]copyState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make(map[peer.ID]bool)
+	out := make(map[peer.ID]copyState)
 	for _, n := range p.progress.nodes {
-		if n.state == stored && n.id != p.s.cfg.Self {
-			out[n.id] = true
+		if n.state != notAsked && n.id != p.s.cfg.Self {
+			out[n.id] = n.state
 		}
 	}
 	return out

@@ -133,7 +133,7 @@ func (l *Listener) published(p *publication) {
 	unheard := p.unheard()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holders, l.heldBy, l.near = p.copies(), p.holders(), 0
+	l.holders, l.asked, l.near = p.copies(), p.outcome(), 0
 	if !unheard {
 		l.retry = 0
 		return

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -50,8 +51,8 @@ func defaultSweepLimits() sweepLimits {
 type sweep struct {
 	sweepLimits
 	self peer.ID
-	// networkOf is asked for the public network of a server that is connected
-	// or has answered; nil means none is known.
+	// networkOf is asked for the public network of a server that is known at
+	// first hand; nil means none is known.
 	networkOf func(peer.ID) string
 	records   []*sweptRecord // in key order
 	byID      map[int]*sweptRecord
@@ -76,14 +77,14 @@ type sweptServer struct {
 	id      peer.ID
 	addrs   []ma.Multiaddr
 	place   wire.Key
-	network string        // where it is connected from; empty if unknown or exempt
-	proven  bool          // known at first hand: to this node before, or by its answer
-	failed  bool          // could not be asked
-	retried bool          // has had its second chance
-	out     *letter       // under way to it
-	busy    int           // times that it turned a letter away
-	rest    time.Duration // it is left in peace until then
-	all     bool          // named all that it knows
+	where   reach.Whereabouts // seen once it is known at first hand
+	proven  bool              // known at first hand: to this node before, or by its answer
+	failed  bool              // could not be asked
+	retried bool              // has had its second chance
+	out     *letter           // under way to it
+	busy    int               // times that it turned a letter away
+	rest    time.Duration     // it is left in peace until then
+	all     bool              // named all that it knows
 }
 
 // sweptPlace is what became of one record at one server.
@@ -163,13 +164,19 @@ func (m *sweep) addServers(infos []peer.AddrInfo, proven bool) {
 			}
 			s = &sweptServer{id: in.ID, place: wire.Place([]byte(in.ID)), addrs: slices.Clone(in.Addrs), proven: proven}
 			m.servers[in.ID] = s
-			m.locate(s)
+			s.where.Tell(in.Addrs)
+			if proven {
+				m.locate(s)
+			}
 			for _, r := range m.records {
 				m.place(r, s)
 			}
 			continue
 		}
-		s.proven = s.proven || proven
+		if proven && !s.proven {
+			s.proven = true
+			m.locate(s)
+		}
 		m.learn(s, in.Addrs)
 	}
 }
@@ -177,6 +184,7 @@ func (m *sweep) addServers(infos []peer.AddrInfo, proven bool) {
 // learn adds addresses. A server that failed gets a second chance by a new one,
 // so that a liar who is first to name it cannot hide it behind dead addresses.
 func (m *sweep) learn(s *sweptServer, addrs []ma.Multiaddr) {
+	s.where.Tell(addrs)
 	fresh := false
 	for _, a := range addrs {
 		if len(s.addrs) < 2*MaxPeerAddrs && !slices.ContainsFunc(s.addrs, a.Equal) {
@@ -266,13 +274,13 @@ func (p *sweptPlace) counts() bool {
 }
 
 // window yields the k nearest that may hold the record, of one network more
-// than perNetwork only for want of others. Beyond a server that knows k that are
+// than reach.PerNetwork only for want of others. Beyond a server that knows k that are
 // closer nobody takes it, unless that one is mistaken: with this node itself,
 // k-1 known ones are as many.
 func (m *sweep) window(r *sweptRecord) []*sweptPlace {
 	w := make([]*sweptPlace, 0, m.k)
 	var more []*sweptPlace
-	nearer, of := 0, make(voices)
+	nearer, crowd := 0, make(reach.Crowd)
 	for _, p := range r.places {
 		if p.state == sweptNotClose && nearer >= m.k-1 {
 			break
@@ -280,7 +288,7 @@ func (m *sweep) window(r *sweptRecord) []*sweptPlace {
 		if p.failed {
 			continue
 		}
-		crowded := of.full(p.network)
+		crowded := crowd.Full(p.where.Network())
 		if !crowded {
 			nearer++
 		}
@@ -297,38 +305,19 @@ func (m *sweep) window(r *sweptRecord) []*sweptPlace {
 	return append(w, more[:min(len(more), m.k-len(w))]...)
 }
 
-// perNetwork is how many servers of one public network count among the nearest,
-// as in a walk: who grinds node IDs near to a key must run them in many
-// networks to keep its records from all others.
-const perNetwork = 3
-
-// voices counts servers by network.
-type voices map[string]int
-
-// full counts one more, and reports that there were enough before.
-func (c voices) full(network string) bool {
-	if network == "" {
-		return false
-	}
-	c[network]++
-	return c[network] > perNetwork
-}
-
 // locate notes where a server is seen to be.
 func (m *sweep) locate(s *sweptServer) {
-	if m.networkOf == nil {
-		return
-	}
-	if n := m.networkOf(s.id); n != "" {
-		s.network = n
+	if m.networkOf != nil {
+		s.where.See(m.networkOf(s.id))
 	}
 }
 
-// nearest are the servers that have the record, or are to have it.
+// nearest are the servers that have the record, or are to have it. Their
+// addresses are the machine's own.
 func (m *sweep) nearest(id int) []peer.AddrInfo {
 	var out []peer.AddrInfo
 	for _, p := range m.window(m.byID[id]) {
-		out = append(out, peer.AddrInfo{ID: p.id})
+		out = append(out, peer.AddrInfo{ID: p.id, Addrs: p.addrs})
 	}
 	return out
 }

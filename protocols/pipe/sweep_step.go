@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -115,7 +116,7 @@ func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 	if r.left {
 		return nil
 	}
-	nearer, of := 0, make(voices)
+	nearer, crowd := 0, make(reach.Crowd)
 	for _, p := range r.places {
 		if p.sweptServer == to {
 			if p.state != sweptUnsent {
@@ -123,7 +124,7 @@ func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 			}
 			return p
 		}
-		if p.proven && p.counts() && !of.full(p.network) {
+		if p.proven && p.counts() && !crowd.Full(p.where.Network()) {
 			if nearer++; nearer == m.k+m.spare {
 				return nil
 			}
@@ -145,7 +146,7 @@ func (m *sweep) prefers(a, b *sweptPlace) bool {
 // nothing any more: since nobody has been named for its refusal, or since too
 // few have told.
 func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
-	nearer, of := 0, make(voices)
+	nearer, crowd := 0, make(reach.Crowd)
 	for _, p := range r.places {
 		if p.failed {
 			continue
@@ -153,7 +154,7 @@ func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
 		if p.state == sweptNotClose && nearer < m.k-1 && m.askable(r, p) {
 			return p
 		}
-		if !of.full(p.network) {
+		if !crowd.Full(p.where.Network()) {
 			nearer++
 		}
 	}

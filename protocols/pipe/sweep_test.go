@@ -13,6 +13,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"pgregory.net/rapid"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -463,7 +464,7 @@ func TestSweepIsNotKeptFromOthersByACrowdOfOneNetwork(t *testing.T) {
 			m.answered(l, slices.Repeat([]wire.Code{wire.OK}, len(l.records)), nil)
 		}
 	}
-	if held < m.k-perNetwork {
+	if held < m.k-reach.PerNetwork {
 		t.Errorf("%d servers of other networks hold the record", held)
 	}
 }
