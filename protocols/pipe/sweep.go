@@ -68,6 +68,7 @@ type sweptRecord struct {
 	size   int              // bytes in a message
 	places []*sweptPlace    // nearest first
 	left   bool             // out of the sweep
+	unsent int              // of the places, how many have not been asked
 	cut    bool             // candidates had to give way
 	spoken map[peer.ID]bool // servers that told of its neighbourhood, or were asked to
 }
@@ -202,50 +203,47 @@ func (m *sweep) learn(s *sweptServer, addrs []ma.Multiaddr) {
 
 // place makes a server a candidate for a record, unless it is one.
 func (m *sweep) place(r *sweptRecord, s *sweptServer) {
-	if s.failed || r.at(s) != nil {
+	if s.failed {
 		return
 	}
-	p := &sweptPlace{sweptServer: s, record: r, dist: r.key.XOR(s.place)}
-	at, _ := slices.BinarySearchFunc(r.places, p, func(a, b *sweptPlace) int { return bytes.Compare(a.dist[:], b.dist[:]) })
-	r.places = slices.Insert(r.places, at, p)
-	if out := r.dispensable(m.known, m.k); out >= 0 {
-		r.places, r.cut = slices.Delete(r.places, out, out+1), true
+	dist := r.key.XOR(s.place)
+	if r.unsent >= m.known && !s.proven && r.beyond(dist) {
+		r.cut = true // it would give way at once
+		return
+	}
+	at, is := r.search(dist)
+	if is {
+		return
+	}
+	r.places = slices.Insert(r.places, at, &sweptPlace{sweptServer: s, record: r, dist: dist})
+	if r.unsent++; r.unsent > m.known {
+		if out := r.dispensable(m.k); out >= 0 {
+			r.drop(out)
+			r.cut = true
+		}
 	}
 }
 
-// dispensable finds which of more than most candidates that have not been asked
-// gives way, -1 if there are not so many: the farthest, but none of the k
-// nearest that are known at first hand, so that nobody drives out who is really
-// there.
-func (r *sweptRecord) dispensable(most, k int) int {
-	proven, unsent, out := 0, 0, -1
+// drop takes out a candidate that has not been asked.
+func (r *sweptRecord) drop(i int) {
+	r.places = slices.Delete(r.places, i, i+1)
+	r.unsent--
+}
+
+// dispensable finds which of too many candidates that have not been asked gives
+// way, -1 for none: the farthest, but none of the k nearest that are known at
+// first hand, so that nobody drives out who is really there.
+func (r *sweptRecord) dispensable(k int) int {
+	proven, out := 0, -1
 	for i, p := range r.places {
 		if p.proven {
 			proven++
 		}
-		if p.state != sweptUnsent {
-			continue
-		}
-		unsent++
-		if !p.proven || proven > k {
+		if p.state == sweptUnsent && (!p.proven || proven > k) {
 			out = i
 		}
 	}
-	if unsent <= most {
-		return -1
-	}
 	return out
-}
-
-// unsent counts the candidates that have not been asked.
-func (r *sweptRecord) unsent() int {
-	n := 0
-	for _, p := range r.places {
-		if p.state == sweptUnsent {
-			n++
-		}
-	}
-	return n
 }
 
 // refill gives the candidates that had given way another chance, when there is
@@ -259,12 +257,32 @@ func (m *sweep) refill(r *sweptRecord) {
 
 // at finds a server among the candidates.
 func (r *sweptRecord) at(s *sweptServer) *sweptPlace {
-	for _, p := range r.places {
-		if p.sweptServer == s {
-			return p
-		}
+	if i, is := r.search(r.key.XOR(s.place)); is {
+		return r.places[i]
 	}
 	return nil
+}
+
+// beyond reports that a distance is greater than that of every candidate.
+func (r *sweptRecord) beyond(dist wire.Key) bool {
+	n := len(r.places)
+	return n == 0 || bytes.Compare(dist[:], r.places[n-1].dist[:]) > 0
+}
+
+// search finds where a server at that distance is among the candidates, or
+// belongs.
+func (r *sweptRecord) search(dist wire.Key) (at int, is bool) {
+	return slices.BinarySearchFunc(r.places, dist, func(p *sweptPlace, d wire.Key) int { return bytes.Compare(p.dist[:], d[:]) })
+}
+
+// become notes what has become of the record there.
+func (p *sweptPlace) become(s sweptState) {
+	if p.state == sweptUnsent {
+		p.record.unsent--
+	}
+	if p.state = s; s == sweptUnsent {
+		p.record.unsent++
+	}
 }
 
 // counts reports that the server may be one of the k that hold the record.

@@ -55,7 +55,7 @@ func (m *sweep) next(now time.Duration) *letter {
 			continue
 		}
 		w := m.window(r)
-		if len(w) < m.k && r.cut && r.unsent() < m.known {
+		if len(w) < m.k && r.cut && r.unsent < m.known {
 			m.refill(r)
 			w = m.window(r)
 		}
@@ -177,7 +177,7 @@ func (m *sweep) askable(r *sweptRecord, p *sweptPlace) bool {
 func (m *sweep) post(l *letter) {
 	l.to.out = l
 	for _, p := range l.records {
-		p.state = sweptUnderWay
+		p.become(sweptUnderWay)
 	}
 	l.about.spoken[l.to.id] = true
 	m.out = append(m.out, l)
@@ -193,11 +193,11 @@ func (m *sweep) answered(l *letter, results []wire.Code, closer []peer.AddrInfo)
 	for i, p := range l.records {
 		switch results[i] {
 		case wire.OK:
-			p.state = sweptHeld
+			p.become(sweptHeld)
 		case wire.NotClose:
-			p.state = sweptNotClose
+			p.become(sweptNotClose)
 		default:
-			p.state = sweptDeclined
+			p.become(sweptDeclined)
 		}
 	}
 	m.tellsOf(l, closer)
@@ -229,13 +229,13 @@ func (m *sweep) failed(l *letter, closer []peer.AddrInfo) {
 	s := l.to
 	s.failed = true
 	for _, p := range l.records {
-		p.state = sweptUnsent
+		p.become(sweptUnsent)
 	}
 	for _, r := range m.records {
 		delete(r.spoken, s.id)
-		r.places = slices.DeleteFunc(r.places, func(p *sweptPlace) bool {
-			return p.sweptServer == s && p.state == sweptUnsent
-		})
+		if i, is := r.search(r.key.XOR(s.place)); is && r.places[i].state == sweptUnsent {
+			r.drop(i)
+		}
 	}
 	m.addServers(closer, false)
 }
@@ -252,7 +252,7 @@ func (m *sweep) later(l *letter, now time.Duration) {
 	delete(l.about.spoken, s.id)
 	s.rest = now + m.busyPause<<(s.busy-1)
 	for _, p := range l.records {
-		p.state = sweptUnsent
+		p.become(sweptUnsent)
 	}
 }
 

@@ -425,9 +425,9 @@ func TestSweepDoesNotLookAgainForWhomThereIsNoRoom(t *testing.T) {
 	m.addServers(infosOf(newOverlay(1000, 20).ids), false)
 	r := m.records[0]
 	for _, p := range r.places[:m.k-1] {
-		p.state = sweptHeld
+		p.become(sweptHeld)
 	}
-	r.places[m.k-1].state = sweptNotClose // so that nobody farther is wanted
+	r.places[m.k-1].become(sweptNotClose) // so that nobody farther is wanted
 	m.next(0)
 	if !r.cut || len(m.window(r)) >= m.k {
 		t.Fatalf("cut %v, %d in the window", r.cut, len(m.window(r)))
