@@ -280,13 +280,15 @@
 // servers, where there are so many: an answer tells of all keys that are no
 // farther from the one asked for than the farthest server that it names, and of
 // every key if it names fewer than 20. Who is named is a candidate for all
-// records. The next closest takes the place of a server that fails, or that
-// answers `not-close` or anything else but `ok`. Of one public network 3 count
-// among the closest while there are others, as in a walk. After `not-close`, where fewer
-// than 20 closer ones are known, the binder among them, that server is asked who
-// they are; where so many are known nobody farther is asked. One
-// that does not answer within 2 s makes place meanwhile; one that fails is
-// asked again only by a new address; one that is `busy` after 1, 2, 4 and 8 s.
+// records. Where they would be more than 8192, who has named the most (a
+// server, or all of one public network) makes room for others. The next closest
+// takes the place of a server that fails, or that answers `not-close` or
+// anything else but `ok`. Of one public network 3 count among the closest while
+// there are others, as in a walk. After `not-close`, where fewer than 20 closer
+// ones are known, the binder among them, that server is asked who they are;
+// where so many are known nobody farther is asked. One that does not answer
+// within 2 s makes place meanwhile; one that fails is asked again only by a new
+// address; one that is `busy` after 1, 2, 4 and 8 s.
 // So a round of many records costs about one message for each server that is
 // close to any of them.
 //

@@ -22,7 +22,7 @@ type sweepLimits struct {
 	bytes     int           // of records in one message
 	opinions  int           // answers that tell of each record's neighbourhood, where there are so many
 	known     int           // candidates kept for each record that have not been asked
-	servers   int           // servers known in all
+	servers   int           // servers known in all that others alone have named
 	slowAfter time.Duration // a message out for so long gives its slot and its place to others
 	busyPause time.Duration // for a server that is busy, doubled each time
 	busyTries int           // after so many times it counts as failed
@@ -57,6 +57,8 @@ type sweep struct {
 	records   []*sweptRecord // in key order
 	byID      map[int]*sweptRecord
 	servers   map[peer.ID]*sweptServer
+	voices    map[string]*voice // who has named servers
+	hearsay   int               // of the servers, how many others alone have named
 	out       []*letter
 	sent      int // letters so far
 }
@@ -80,6 +82,7 @@ type sweptServer struct {
 	place   wire.Key
 	where   reach.Whereabouts // seen once it is known at first hand
 	proven  bool              // known at first hand: to this node before, or by its answer
+	by      *voice            // who named it first; nil if it is proven
 	failed  bool              // could not be asked
 	retried bool              // has had its second chance
 	out     *letter           // under way to it
@@ -131,7 +134,7 @@ func (l *letter) ids() []int {
 }
 
 func newSweep(self peer.ID, l sweepLimits) *sweep {
-	return &sweep{sweepLimits: l, self: self, byID: make(map[int]*sweptRecord), servers: make(map[peer.ID]*sweptServer)}
+	return &sweep{sweepLimits: l, self: self, byID: make(map[int]*sweptRecord), servers: make(map[peer.ID]*sweptServer), voices: make(map[string]*voice)}
 }
 
 // addRecord takes a record in, under a number of the caller's. All records come
@@ -150,37 +153,6 @@ func (m *sweep) addRecord(id int, key wire.Key, size int) {
 
 // dropRecord takes a record out: it is not sent any more.
 func (m *sweep) dropRecord(id int) { m.byID[id].left = true }
-
-// addServers takes in servers that this node knows at first hand, or that
-// another has named.
-func (m *sweep) addServers(infos []peer.AddrInfo, proven bool) {
-	for _, in := range infos {
-		if in.ID == m.self {
-			continue
-		}
-		s := m.servers[in.ID]
-		if s == nil {
-			if len(m.servers) >= m.sweepLimits.servers {
-				continue
-			}
-			s = &sweptServer{id: in.ID, place: wire.Place([]byte(in.ID)), addrs: slices.Clone(in.Addrs), proven: proven}
-			m.servers[in.ID] = s
-			s.where.Tell(in.Addrs)
-			if proven {
-				m.locate(s)
-			}
-			for _, r := range m.records {
-				m.place(r, s)
-			}
-			continue
-		}
-		if proven && !s.proven {
-			s.proven = true
-			m.locate(s)
-		}
-		m.learn(s, in.Addrs)
-	}
-}
 
 // learn adds addresses. A server that failed gets a second chance by a new one,
 // so that a liar who is first to name it cannot hide it behind dead addresses.
@@ -221,6 +193,13 @@ func (m *sweep) place(r *sweptRecord, s *sweptServer) {
 			r.drop(out)
 			r.cut = true
 		}
+	}
+}
+
+// withdraw takes out a server, unless it has been asked.
+func (r *sweptRecord) withdraw(s *sweptServer) {
+	if i, is := r.search(r.key.XOR(s.place)); is && r.places[i].state == sweptUnsent {
+		r.drop(i)
 	}
 }
 
@@ -321,13 +300,6 @@ func (m *sweep) window(r *sweptRecord) []*sweptPlace {
 		}
 	}
 	return append(w, more[:min(len(more), m.k-len(w))]...)
-}
-
-// locate notes where a server is seen to be.
-func (m *sweep) locate(s *sweptServer) {
-	if m.networkOf != nil {
-		s.where.See(m.networkOf(s.id))
-	}
 }
 
 // nearest are the servers that have the record, or are to have it. Their

@@ -15,7 +15,7 @@ func BenchmarkSweepMeetsServers(b *testing.B) {
 			m.addRecord(i, modelKey(i), 600)
 		}
 		for named := range slices.Chunk(infos, MaxCloser) {
-			m.addServers(named, false)
+			m.hear(&sweptServer{id: "teller"}, named)
 		}
 	}
 }

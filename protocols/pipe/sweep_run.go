@@ -53,7 +53,7 @@ func (w *sweeping) run(ctx context.Context, kind EventKind) {
 	w.machine.networkOf = w.s.cfg.Router.Network
 	for i, p := range w.all {
 		w.machine.addRecord(i, p.key, len(p.record.Envelope)+fieldOverhead)
-		w.machine.addServers(p.begin(), true)
+		w.machine.addServers(p.begin())
 	}
 	w.carry(ctx)
 	for _, p := range w.all {

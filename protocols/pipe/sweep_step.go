@@ -188,8 +188,7 @@ func (m *sweep) post(l *letter) {
 // whom the server named.
 func (m *sweep) answered(l *letter, results []wire.Code, closer []peer.AddrInfo) {
 	m.back(l)
-	l.to.proven = true
-	m.locate(l.to)
+	m.vouch(l.to)
 	for i, p := range l.records {
 		switch results[i] {
 		case wire.OK:
@@ -201,7 +200,7 @@ func (m *sweep) answered(l *letter, results []wire.Code, closer []peer.AddrInfo)
 		}
 	}
 	m.tellsOf(l, closer)
-	m.addServers(closer, false)
+	m.hear(l.to, closer)
 }
 
 // tellsOf counts an answer for every record whose key it surrounds: who named
@@ -233,11 +232,9 @@ func (m *sweep) failed(l *letter, closer []peer.AddrInfo) {
 	}
 	for _, r := range m.records {
 		delete(r.spoken, s.id)
-		if i, is := r.search(r.key.XOR(s.place)); is && r.places[i].state == sweptUnsent {
-			r.drop(i)
-		}
+		r.withdraw(s)
 	}
-	m.addServers(closer, false)
+	m.hear(s, closer)
 }
 
 // later takes in that a server is too busy now. It is asked again after a
