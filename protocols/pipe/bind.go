@@ -16,10 +16,6 @@ const bindTries = 4
 // bindPause is a quarter of the longest rest before the third try.
 const bindPause = 25 * time.Millisecond
 
-// revokedTime is how long a bind that is refused goes on asking, at most,
-// whether what is in its way is revoked.
-const revokedTime = 2 * time.Second
-
 // Listen binds a pipe and serves it until the Listener is closed. It returns
 // when five of the nodes closest to the pipe's key, or all there are, hold the
 // binding; alone, this node holds it itself. A binder that it displaces has

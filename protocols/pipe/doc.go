@@ -262,7 +262,9 @@
 // Each binder is told once: a record of its that turns up again, with a seq no
 // higher than the one it has acknowledged the end of, is passed by. A binder
 // also stops to serve when a record that beats its own comes to it in another
-// way: as a Store, as `taken` in the answer to one, or in a query of its own.
+// way: as a Store, as `taken` in the answer to one, or in a query of its own. If
+// that one rests on a capability, a binder that is not the owner first asks the
+// nodes near the key, for 2 s at most, whether it is revoked.
 //
 // # Renewal and withdrawal
 //

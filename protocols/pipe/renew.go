@@ -147,8 +147,7 @@ func (l *Listener) published(p *publication) {
 // It reports whether the listener goes on.
 func (l *Listener) contested(ctx context.Context, o *obstacle) bool {
 	own := o.binding.Binder == l.s.cfg.principal()
-	if !own && l.beatenBy(o.binding, time.Now()) {
-		l.loseOrEnd(ctx, o.binding, o.envelope)
+	if !own && l.beatenBy(o.binding, time.Now()) && l.giveWay(ctx, o.binding, o.envelope) {
 		return false
 	}
 	// Else it was revoked or has ended since. Two nodes with one key would pass
