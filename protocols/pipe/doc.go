@@ -164,8 +164,8 @@
 // for the binder (held), or learned for its own use (cached), each with its age
 // in s, from when its binder signed it (authoritative) or its holder received it
 // (held, and cached likewise); tombstones too; and on an exclusive pipe the
-// record with the highest term although it is over, since it proves that lower
-// ones are dead. With no_cache it has what the node serves itself alone.
+// record with the highest term although it is over, for as long as a holder
+// remembers it, since it proves that lower ones are dead. With no_cache it has what the node serves itself alone.
 // transport and only_peers narrow it, but what may put an end to other records
 // is given on every transport: tombstones, and all records of an exclusive
 // pipe. want_advertisement asks for the description.
