@@ -70,6 +70,9 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 	if o.Life < MinLife || o.Life > MaxLife {
 		return nil, wire.Errorf(wire.BadRequest, "life of a binding: %s, expected %s to %s", o.Life, MinLife, MaxLife)
 	}
+	if o.Term > MaxNumber {
+		return nil, wire.Errorf(wire.BadRequest, "term %d is above %d", o.Term, uint64(MaxNumber))
+	}
 	if adv.Type == TypePropagate {
 		return nil, wire.Errorf(wire.Unsupported, "propagate pipes are not in this version")
 	}
@@ -161,10 +164,9 @@ func (l *Listener) bind(ctx context.Context, term uint64) (*publication, error) 
 		if !l.auto {
 			return nil, l.taken(o.binding)
 		}
-		if o.binding.Term == MaxNumber {
-			return nil, l.noHigherTerm(o.binding)
+		if term, err = l.above(o.binding); err != nil {
+			return nil, err
 		}
-		term = o.binding.Term + 1
 	}
 	return nil, wire.Errorf(wire.Taken, "pipe %s is being bound elsewhere at the same time", l.pipe).WithNext("try again")
 }
@@ -221,18 +223,42 @@ func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) 
 		return 0, err
 	}
 	term := st.Term
+	var others []Binding
 	if st.Successor != nil {
 		term++
+		if by, err := OpenBinding(st.Successor); err == nil {
+			others = append(others, by)
+		}
 	} else if term, err = l.belowGrant(ctx, term); err != nil {
 		return 0, err
 	}
 	k := l.s.cache.records(l.pipe)
 	for _, f := range k.records {
 		if f.Binding.Binder != l.s.cfg.principal() {
-			term = max(term, f.Binding.Term+1)
+			others = append(others, f.Binding)
 		}
 	}
-	return min(max(term, k.highestTerm(), 1), MaxNumber), nil // who has that one is told by the holders
+	term = min(max(term, k.highestTerm(), 1), MaxNumber)
+	for _, other := range others {
+		next, err := l.above(other)
+		if err != nil {
+			return 0, err
+		}
+		term = max(term, next)
+	}
+	return term, nil
+}
+
+// above is the term under which another's binding is replaced. Under the highest
+// there is nobody is replaced, but whoever was bound under it may be followed.
+func (l *Listener) above(other Binding) (uint64, error) {
+	if other.Term < MaxNumber {
+		return other.Term + 1, nil
+	}
+	if other.LiveAt(time.Now()) && !l.s.revoked.voids(other) {
+		return 0, l.noHigherTerm(other)
+	}
+	return MaxNumber, nil
 }
 
 // belowGrant takes one off a term that this node has granted and that nobody is

@@ -315,7 +315,8 @@
 //
 // An owner binds under the highest term that it has used; one above it if it
 // was replaced, or knows of another binder under it; and one below it if it has
-// granted that term, and the grant is not known to be used. A bind that meets a
+// granted that term, and the grant is not known to be used. Above the highest
+// term there is none: a binding under it that is live is `taken`. A bind that meets a
 // higher number starts over at most three times, from the second time on after
 // a short rest by chance. So does one that meets a binding by capability, if
 // another holder tells within 2 s that the capability is revoked.
