@@ -277,9 +277,9 @@
 // due within a quarter of its life, is sorted by key, and each server gets one
 // Store with every record for which it is among the 20 closest known, or the
 // four next, as far as 128 records and the cap of a request allow; 10 at a time,
-// in the order of the keys. key of each Store is that of the record of whose neighbourhood the
-// fewest answers have told, so that every record has the opinion of three
-// servers, where there are so many: an answer tells of all keys that are no
+// in the order of the keys. key of each Store is that of the record of whose
+// neighbourhood the fewest answers have told, so that every record has the
+// opinion of three servers, where there are so many: an answer tells of all keys that are no
 // farther from the one asked for than the farthest server that it names, and of
 // every key if it names fewer than 20. Who is named is a candidate for all
 // records. Where they would be more than 8192, who has named the most (a

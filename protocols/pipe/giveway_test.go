@@ -44,8 +44,8 @@ func TestAStandingBinderAsksBeforeItGivesWayToWhomItDoesNotKnowToBeRevoked(t *te
 				binder := w.add(func(c *Config) { c.Router = inTurn{c.Router.(*mesh), revoked.id()} })
 				w.meet()
 				id := owner.create(t, CreateOptions{})
-				low := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal(), Term: 3})
-				high := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: revoked.principal(), Term: 5})
+				low := owner.letBind(t, id, binder, 3)
+				high := owner.letBind(t, id, revoked, 5)
 				l := binder.listen(t, id, ListenOptions{Capability: low})
 				b := l.Status().Binding
 				b.Binder, b.Term, b.Capability = revoked.principal(), 5, high

@@ -55,7 +55,7 @@ func TestABindIsNotDoneByACrowdOfOneNetworkWhileOthersMayTakeIt(t *testing.T) {
 					w.mute(n)
 				}
 				began := time.Now()
-				l := binder.listen(t, binder.create(t, CreateOptions{}), ListenOptions{})
+				l := binder.bindOne(t)
 				if took := time.Since(began); took > 15*time.Second || took > 2*time.Second != c.waits {
 					t.Errorf("bound after %s with %d holders", took, l.Status().Holders)
 				}
@@ -71,7 +71,7 @@ func TestARecordIsStoredEarlyWhenACrowdOfOneNetworkIsLeftWithIt(t *testing.T) {
 		w.addIn(networks, 6, "5.6.7.0/24")
 		others := w.addIn(networks, 5, "")
 		w.meet()
-		l := binder.listen(t, binder.create(t, CreateOptions{}), ListenOptions{})
+		l := binder.bindOne(t)
 		pass(5 * time.Minute)
 		if _, _, times := binder.tally.renewed(EventRenew); times != 0 {
 			t.Fatal("stored early though all holders are there")

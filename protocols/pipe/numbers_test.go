@@ -24,7 +24,7 @@ func TestAboveTheHighestTermThereIsNone(t *testing.T) {
 			_, n := loopback(t, 4)
 			owner, other := n[0], n[1]
 			id := owner.create(t, CreateOptions{})
-			capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal(), Term: MaxNumber})
+			capability := owner.letBind(t, id, other, MaxNumber)
 			l := other.listen(t, id, ListenOptions{Capability: capability})
 			meet(owner, other, id, l.Status().Binding, l.envelope)
 			_, err := owner.Listen(within(t), id, ListenOptions{})
@@ -61,7 +61,7 @@ func TestNumbersThatAreTooHighAreRefusedAndNotKept(t *testing.T) {
 	if st, err := owner.memory.State(within(t), id); err != nil || st.Seq > MaxNumber || st.Term > MaxNumber {
 		t.Errorf("kept %+v, %v", st, err)
 	}
-	owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal(), Term: MaxNumber})
+	owner.letBind(t, id, other, MaxNumber)
 	_, _, err = owner.Grant(within(t), id, GrantOptions{Right: identity.RightBind, To: other.principal()})
 	wantCode(t, err, wire.Limit)
 	if wire.NextOf(err) == "" {

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -19,8 +18,7 @@ func TestTheHighestTermIsToldThoughItIsOver(t *testing.T) {
 		{"tombstone", Exclusive, true, true},
 		{"of many", Many, false, false},
 	} {
-		virtual(t, 3, func(t *testing.T, w *sim) {
-			w.meet()
+		connected(t, 3, func(t *testing.T, w *sim) {
 			owner, other, asked := w.nodes[0], w.nodes[1], w.nodes[2]
 			id := owner.create(t, CreateOptions{Binders: c.binders})
 			p, err := owner.memory.PipeByID(within(t), id)
@@ -36,7 +34,7 @@ func TestTheHighestTermIsToldThoughItIsOver(t *testing.T) {
 				must(t, err)
 				asked.learn(time.Now(), Found{Binding: openedBinding(t, envelope), Envelope: envelope, Origin: OriginCached, received: time.Now()})
 			}
-			low := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+			low := owner.letBind(t, id, other, 0)
 			learn(other, 2, low, false)
 			learn(owner, 9, nil, c.withdrawn)
 			told := func() (terms []uint64) {
@@ -55,10 +53,19 @@ func TestTheHighestTermIsToldThoughItIsOver(t *testing.T) {
 			}
 			_, err = owner.Resolve(within(t), id, ResolveOptions{Fresh: true})
 			wantCode(t, err, wire.Unbound)
-			pass(HighWater)
-			if got := told(); len(got) > 0 {
-				t.Errorf("%s: told when everybody has forgotten it: %v", c.name, got)
-			}
 		})
+	}
+}
+
+func TestTheHighestTermIsToldNoLongerThanHoldersRememberIt(t *testing.T) {
+	f := heard(Binding{Advertisement: Advertisement{Binders: Exclusive}, Binder: newActor(t, 1).who, Term: 9, Seq: 1, Life: time.Minute})
+	k := known{records: []Found{f}}
+	end := f.Binding.Expires()
+	if !k.tells(f, end.Add(HighWater-1)) || k.tells(f, end.Add(HighWater)) {
+		t.Error("told for a shorter time, or a longer one")
+	}
+	low := heard(Binding{Advertisement: Advertisement{Binders: Exclusive}, Binder: newActor(t, 2).who, Term: 8, Seq: 1, Life: time.Minute})
+	if k.tells(low, end.Add(Skew+time.Minute)) {
+		t.Error("a lower term that is over is told")
 	}
 }
