@@ -1,4 +1,4 @@
-//go:build figures && links
+//go:build figures
 
 package integration
 

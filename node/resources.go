@@ -86,12 +86,14 @@ func resourceLimits(overlay string, l Limits) rcmgr.ConcreteLimitConfig {
 		Transient:   transient,
 		PeerDefault: peer,
 		Protocol: map[protocol.ID]rcmgr.ResourceLimits{
+			trunk.Protocol(overlay):        streams(l.Streams, l.Memory),
 			pipe.ConnProtocol(overlay):     streams(l.Streams, l.Memory),
 			pipe.BindingProtocol(overlay):  ask,
 			discovery.KadProtocol(overlay): ask,
 			trunk.Protocol(overlay):        streams(l.Streams, l.Memory),
 		},
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
+			trunk.Protocol(overlay):        perPeer,
 			pipe.ConnProtocol(overlay):     perPeer,
 			pipe.BindingProtocol(overlay):  askPeer,
 			discovery.KadProtocol(overlay): askPeer,

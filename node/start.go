@@ -70,6 +70,9 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.startReach(punches, causes); err != nil {
 		return err
 	}
+	if err := n.startLinks(ctx); err != nil {
+		return err
+	}
 	if err := listen(n.host, n.cfg); err != nil {
 		return err
 	}
@@ -167,7 +170,7 @@ func (n *Node) startDiscovery(ctx context.Context, changed chan<- struct{}) (err
 func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-chan struct{}) (err error) {
 	n.pipes, err = pipe.New(pipe.Config{
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
-		Reach: n.reach, Router: n.disc, Store: n.store,
+		Reach: n.reach, Links: n.links, Router: n.disc, Store: n.store,
 		Endpoints: n.endpoints, AddrsChanged: changed,
 		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg, n.hear),
 		Limits: pipe.ServiceLimits{

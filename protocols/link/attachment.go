@@ -108,8 +108,11 @@ func (a *attachment) controlLocked(k kind, b []byte) {
 	if err := a.l.m.control(&a.mleg, k, b, now); err != nil {
 		a.violatedLocked(err)
 	}
-	if k == kindResumed && !a.mleg.asking {
+	switch {
+	case k == kindResumed && !a.mleg.asking:
 		a.heardLocked(now)
+	case k == kindRefused && a.l.m.lostWhy != nil:
+		a.unansweredLocked(a.l.m.lostWhy)
 	}
 }
 

@@ -69,6 +69,9 @@ func (h *Links) newLink(m *machine, far peer.ID, r Route) *Link {
 // unlock lets go of the machine and carries out what it asks for. Soon is for
 // calls from within the trunk.
 func (l *Link) unlock(soon bool) {
+	if l.m.fx.round {
+		l.roundLocked()
+	}
 	fx := l.m.take()
 	if fx.over {
 		l.overLocked()
@@ -115,6 +118,15 @@ func (l *Link) unlock(soon bool) {
 	case fx.over:
 		l.links.stir()
 	}
+}
+
+// roundLocked has the machine judge its window.
+func (l *Link) roundLocked() {
+	var rtt time.Duration
+	if cur := l.m.cur; cur != nil {
+		rtt = cur.carrier.(*attachment).leg.Path().RTT()
+	}
+	l.m.round(time.Now(), rtt)
 }
 
 // overLocked notes that the link has ended.

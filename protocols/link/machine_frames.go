@@ -300,10 +300,6 @@ func (m *machine) seek(l *leg, off uint64, now time.Time) error {
 			}
 		}
 		m.drained()
-		if off > m.in.q.end && len(m.old) == 0 {
-			m.rewind = true // what is before it will not come
-			m.ready(m.cur)
-		}
 	}
 	m.missing(now)
 	return nil

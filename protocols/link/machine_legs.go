@@ -117,10 +117,11 @@ func (m *machine) distrust(l *leg, why error, now time.Time) {
 	m.lost(l, why, now)
 }
 
-// missing asks for bytes before a gap once no leg can bring them any more.
+// missing asks for bytes before a gap once no leg can bring them any more. There
+// is a gap too when the leg stands beyond what has come.
 func (m *machine) missing(now time.Time) {
 	switch {
-	case !m.in.gap() || m.cur == nil || m.over != nil:
+	case m.cur == nil || m.over != nil || (!m.in.gap() && (m.cur.in == noOffset || m.cur.in <= m.in.q.end)):
 		m.gapSince = time.Time{}
 	case len(m.old) == 0:
 		m.gapSince = time.Time{}
@@ -143,7 +144,7 @@ func (m *machine) deadline() time.Time {
 	case m.frozen:
 	case m.unanswered() && !m.lostAt.IsZero():
 		return m.lostAt.Add(m.grace)
-	case !m.gapSince.IsZero():
+	case m.cur != nil && !m.gapSince.IsZero():
 		return m.gapSince.Add(gapTime)
 	}
 	return time.Time{}
@@ -165,7 +166,7 @@ func (m *machine) tick(now time.Time) {
 		m.release(m.cur)
 		m.cur = nil
 		return
-	case m.unanswered():
+	case m.unanswered() && !m.lostAt.IsZero():
 		m.farOver = true
 		m.end(wire.Errorf(wire.Gone, "the link was lost and not taken up again within %s: %w", m.grace, m.lostWhy))
 		return
@@ -261,6 +262,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 		return err
 	}
 	if planned {
+		m.out.finSent = false // it may be lost with the leg before
 		m.drain(before, noOffset)
 	} else if m.over == nil {
 		if err := m.out.rewind(r.marks.received); err != nil {
@@ -316,6 +318,8 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 			}
 		}
 		l.out = noOffset // the far side waits for SEEK to know what the old leg still brings
+		// What carried no data may be lost with the leg before.
+		m.out.finSent, m.ackNow, m.stopDue = false, true, m.in.stopped && !m.in.ended()
 		m.drain(before, l.in)
 		m.ready(l)
 	} else if m.out.next < m.out.received {

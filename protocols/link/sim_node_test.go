@@ -50,6 +50,9 @@ func (n *simNode) dial(to *simNode, planned bool) {
 
 // act carries out the effects of what was done to the machine.
 func (n *simNode) act() {
+	if n.m.fx.round {
+		n.m.round(n.s.now, 100*time.Millisecond)
+	}
 	fx := n.m.take()
 	if fx.over {
 		n.m.overAt = n.s.now

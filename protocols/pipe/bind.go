@@ -81,7 +81,7 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 		o.Backlog = s.cfg.Limits.Backlog
 	}
 	l := &Listener{
-		s: s, pipe: id, advertisement: adv, life: o.Life,
+		s: s, pipe: id, advertisement: adv, life: o.Life, raw: o.Raw, grace: o.Grace,
 		incoming: make(chan *Conn, o.Backlog), waiting: newShares(o.Backlog, 0), next: make(chan *publication, 1),
 		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
 	}

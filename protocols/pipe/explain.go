@@ -76,7 +76,7 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 		var c *call
 		if c, err = d.established(ctx); err == nil {
 			c.carrier.Close()
-			e.Accepted, e.Path = true, pathWord(c.carrier.direct)
+			e.Accepted, e.Path = true, pathWord(c.carrier.opened.direct)
 		}
 	}
 	// What is proven counts even if it is of no use to this dial, and what came

@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -28,6 +30,8 @@ type Listener struct {
 	capability    []byte              // nil for the owner
 	grant         identity.Capability // what capability says
 	auto          bool                // the owner's term rises as needed
+	raw           bool                // serves raw streams, no links
+	grace         time.Duration       // of links; zero is what their dialers ask for
 	incoming      chan *Conn
 	next          chan *publication // of the next record, from the Service's renewals
 	heard         acknowledged
@@ -160,6 +164,21 @@ func (l *Listener) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
+}
+
+// takes has a link follow the listener's options, and refuses it where raw
+// streams are wanted.
+func (l *Listener) takes(of *link.Link) bool {
+	if l.raw {
+		of.Reset(wire.Unsupported, "this pipe is served on raw streams")
+		return false
+	}
+	if l.grace > 0 {
+		of.SetGrace(l.grace)
+	}
+	a := l.advertisement
+	of.Only(func(p reach.Path) bool { return a.Allows(p.Transport()) })
+	return true
 }
 
 // room takes a place for a connection among those that wait to be accepted.

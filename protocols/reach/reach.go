@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	ma "github.com/multiformats/go-multiaddr"
 	madns "github.com/multiformats/go-multiaddr-dns"
 
@@ -287,6 +288,12 @@ func (r *Reach) Adopted(c network.Conn) bool { return adoptedOf(c) != nil }
 func Speaks(h host.Host, p peer.ID, id protocol.ID) bool {
 	spoken, err := h.Peerstore().SupportsProtocols(p, id)
 	return err == nil && len(spoken) > 0
+}
+
+// Lacks reports that p's identify message has come and did not list protocol
+// id; nothing is sent.
+func (r *Reach) Lacks(p peer.ID, id protocol.ID) bool {
+	return Speaks(r.cfg.Host, p, identify.ID) && !Speaks(r.cfg.Host, p, id)
 }
 
 // errClosed is what a closed Reach says.

@@ -16,7 +16,10 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
-const overlay = "test"
+const (
+	overlay             = "test"
+	kindData trunk.Kind = 16
+)
 
 // TestMain finds goroutines that outlive their trunks and hosts.
 // A read deadline that libp2p's identify sets on a WebRTC stream is waited for by
