@@ -17,6 +17,11 @@ type model struct {
 	saw     [2]bool // the end of what comes
 }
 
+// fataler is a test, or rapid's.
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
+
 func newModel(seed uint64) *model {
 	m := &model{s: newSim(seed, 0, 0)}
 	for _, a := range m.s.apps {
@@ -44,7 +49,7 @@ func (m *model) end(at int) *simNode {
 	return nil
 }
 
-func (m *model) write(t *rapid.T, at int, b []byte) {
+func (m *model) write(t fataler, at int, b []byte) {
 	n := m.end(at)
 	if n == nil || m.ended[at] {
 		return
@@ -58,7 +63,7 @@ func (m *model) write(t *rapid.T, at int, b []byte) {
 }
 
 // reads reads up to size bytes, which must be the next that were written.
-func (m *model) reads(t *rapid.T, at, size int) {
+func (m *model) reads(t fataler, at, size int) {
 	n := m.end(at)
 	if n == nil || m.saw[at] {
 		return
@@ -79,7 +84,7 @@ func (m *model) reads(t *rapid.T, at, size int) {
 	n.act()
 }
 
-func (m *model) closeWrite(t *rapid.T, at int) {
+func (m *model) closeWrite(t fataler, at int) {
 	if n := m.end(at); n != nil && !m.ended[at] {
 		if err := n.m.closeWrite(); err != nil {
 			t.Fatalf("end %d: %v", at, err)
@@ -90,7 +95,7 @@ func (m *model) closeWrite(t *rapid.T, at int) {
 }
 
 // finish ends both streams and reads all there is.
-func (m *model) finish(t *rapid.T) {
+func (m *model) finish(t fataler) {
 	over := func(at int) bool { n := m.end(at); return n != nil && n.m.over != nil && m.saw[at] }
 	for range 600 {
 		for at := range 2 {
@@ -152,4 +157,22 @@ func TestLinkIsTwoQueuesOfBytes(t *testing.T) {
 		})
 		m.finish(t)
 	})
+}
+
+// TestChangesInARow found a link that hung: a listener asks for a leg twice
+// while it has none.
+func TestChangesInARow(t *testing.T) {
+	for seed := range uint64(50) {
+		m := newModel(seed)
+		m.s.lines[0].kill([2]time.Duration{})
+		m.s.runFor(171 * time.Millisecond)
+		for _, planned := range []bool{false, true} {
+			if n := m.end(1); n.m.heard {
+				n.dial(n.far, planned)
+			}
+		}
+		if m.finish(t); m.s.found != "" {
+			t.Fatal(m.s.found)
+		}
+	}
 }
