@@ -34,7 +34,7 @@ func TestBytesArriveInOrderOnOneLeg(t *testing.T) {
 }
 
 func TestBytesArriveInOrderWhateverBecomesOfTheLegs(t *testing.T) {
-	for seed := range uint64(3000) {
+	for seed := range uint64(200) {
 		s := newSim(seed, 200000+seed*7919%900000, 200000+seed*104729%900000)
 		s.harass(20)
 		s.run()
