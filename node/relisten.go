@@ -16,8 +16,8 @@ import (
 
 // Relisten has the node listen on these addresses instead of those it has, and
 // returns what it listens on then. They are written as in Config.Listen; an open
-// port is a new one, and what is listened on already stays. Peers that came in at
-// a port that is given up are disconnected: their links go on over the new ones.
+// port is a new one, and what is listened on already stays. Connections from and to
+// a port that is given up are closed: what are links goes on over others.
 // On an error nothing has changed.
 //
 // Errors: BadRequest, Unsupported, Taken and Forbidden for an address that cannot
@@ -49,7 +49,7 @@ func (n *Node) Relisten(addrs []string) ([]ma.Multiaddr, error) {
 	sw.ListenClose(gone...)
 	n.place.moved(n.host, nil)
 	now := ported(sw)
-	leaveTo(sw.Conns(), now, gone)
+	leave(sw.Conns(), now, gone)
 	return now, nil
 }
 
@@ -132,11 +132,11 @@ func without(all, some []ma.Multiaddr) []ma.Multiaddr {
 	return slices.DeleteFunc(slices.Clone(all), func(a ma.Multiaddr) bool { return slices.ContainsFunc(some, a.Equal) })
 }
 
-// leaveTo closes the connections that came in where nobody listens any more.
-func leaveTo(conns []network.Conn, now, gone []ma.Multiaddr) {
+// leave closes the connections from and to ports where nobody listens any more.
+func leave(conns []network.Conn, now, gone []ma.Multiaddr) {
 	for _, c := range conns {
 		at := func(l ma.Multiaddr) bool { return samePort(c.LocalMultiaddr(), l) }
-		if c.Stat().Direction == network.DirInbound && slices.ContainsFunc(gone, at) && !slices.ContainsFunc(now, at) {
+		if slices.ContainsFunc(gone, at) && !slices.ContainsFunc(now, at) {
 			_ = c.Close()
 		}
 	}

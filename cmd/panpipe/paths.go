@@ -32,9 +32,8 @@ func newRelisten(a *app) *cobra.Command {
 		Use: "relisten ADDR…", Short: "Listen on other addresses instead, without a restart",
 		Long: "Has the running node listen on these multiaddrs instead of those it has, such as\n" +
 			"/ip4/0.0.0.0/tcp/4001, and prints what it listens on then. Port 0 takes a free one.\n" +
-			"Peers that came in at a port that is given up are disconnected; connections of\n" +
-			"pipes go on at the new ones. The node's configuration says what a restarted node\n" +
-			"listens on.",
+			"Paths from and to a port that is given up are closed; connections of pipes go on\n" +
+			"over others. The node's configuration says what a restarted node listens on.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return fmt.Errorf("%s needs an address", cmd.CommandPath())
