@@ -111,6 +111,7 @@ func (s *Server) relisten(_ *http.Request, _ none, l api.Listening) (api.Listeni
 	for _, a := range had {
 		now.Addresses = append(now.Addresses, a.String())
 	}
+	slices.Sort(now.Addresses)
 	return now, nil
 }
 

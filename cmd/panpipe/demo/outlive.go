@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // between is how many bytes come over one path before the next is taken away.
@@ -23,18 +24,23 @@ type blow struct {
 
 var blows = []blow{
 	{"cut by node 6", func(ctx context.Context, s *stage, _ api.Connection) error {
-		s.note("node 6$ panpipe peers disconnect %s", s.nodes[1].ident.Peer)
-		return s.nodes[5].client.Disconnect(ctx, s.nodes[1].ident.Peer)
+		return s.disconnect(ctx, s.nodes[5], s.nodes[1])
 	}, anywhere},
 	{"cut by node 2", func(ctx context.Context, s *stage, _ api.Connection) error {
-		s.note("node 2$ panpipe peers disconnect %s", s.nodes[5].ident.Peer)
-		return s.nodes[1].client.Disconnect(ctx, s.nodes[5].ident.Peer)
+		return s.disconnect(ctx, s.nodes[1], s.nodes[5])
 	}, anywhere},
 	{"transport taken away", func(ctx context.Context, s *stage, over api.Connection) error {
 		return errors.Join(s.withhold(ctx, s.nodes[5], over), s.withhold(ctx, s.nodes[1], over))
 	}, func(before, after api.Connection) bool { return before.Transport != after.Transport }},
 	{"other ports at node 2", func(ctx context.Context, s *stage, _ api.Connection) error {
-		return s.relisten(ctx, s.nodes[1], listenAddrs())
+		if err := s.relisten(ctx, s.nodes[1], listenAddrs()); err != nil {
+			return err
+		}
+		err := s.disconnect(ctx, s.nodes[5], s.nodes[1]) // a path that node 2 has dialled may be left
+		if errors.Is(err, wire.Unknown) {
+			return nil
+		}
+		return err
 	}, func(before, after api.Connection) bool { return before.Endpoint != after.Endpoint }},
 }
 
@@ -129,6 +135,11 @@ func (s *stage) strike(ctx context.Context, id string, in *intake, b blow) (paus
 		return leg.PauseMS, nil
 	}
 	return 0, ctx.Err()
+}
+
+func (s *stage) disconnect(ctx context.Context, at, from *daemon) error {
+	s.note("node %s$ panpipe peers disconnect %s", at.name, from.ident.Peer)
+	return at.client.Disconnect(ctx, from.ident.Peer)
 }
 
 // withhold has a node listen no more on the UDP, or the TCP, that a connection
