@@ -30,6 +30,8 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/node/connections"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -69,10 +71,7 @@ func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err er
 		return nil, nil, wire.Errorf(wire.Internal, "resource manager: %w", err)
 	}
 	owned = append(owned, rm)
-	cm, err := newConnManager(cfg.MaxConnections)
-	if err != nil {
-		return nil, nil, wire.Errorf(wire.Internal, "connection manager: %w", err)
-	}
+	cm := connections.New(cfg.MaxConnections, discovery.KadProtocol(cfg.Overlay))
 	owned = append(owned, cm)
 	ps, err := pstoremem.NewPeerstore()
 	if err != nil {

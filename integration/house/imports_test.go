@@ -35,6 +35,7 @@ var allowed = []rule{
 	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "discovery"}},
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},
 	{"node/router", nil},
+	{"node/connections", nil},
 	{"node/doctor", nil},
 	{"node/control/api", []string{"protocols/wire"}},
 	{"node/control/client", []string{"protocols/wire", "node/control/api"}},
