@@ -32,7 +32,8 @@ func newFakes(t *testing.T, limit int) *fakes {
 // make makes connections to nodes of their own, with a stream of a protocol each.
 func (f *fakes) make(n int, id protocol.ID) (all []*fakeConn) {
 	for range n {
-		c := &fakeConn{f: f, peer: peer.ID(fmt.Sprint("node ", f.made)), streams: []network.Stream{fakeStream{id: id}}}
+		c := &fakeConn{f: f, peer: peer.ID(fmt.Sprint("node ", f.made))}
+		c.streams.Store(&[]network.Stream{fakeStream{id: id}})
 		f.made++
 		f.open.Add(1)
 		f.notify.Connected(nil, c)
@@ -45,11 +46,11 @@ type fakeConn struct {
 	network.Conn
 	f       *fakes
 	peer    peer.ID
-	streams []network.Stream
+	streams atomic.Pointer[[]network.Stream]
 }
 
 func (c *fakeConn) RemotePeer() peer.ID          { return c.peer }
-func (c *fakeConn) GetStreams() []network.Stream { return c.streams }
+func (c *fakeConn) GetStreams() []network.Stream { return *c.streams.Load() }
 func (c *fakeConn) CloseWithError(network.ConnErrorCode) error {
 	c.f.open.Add(-1)
 	c.f.notify.Disconnected(nil, c)
@@ -94,7 +95,7 @@ func TestABusyConnectionHasItsTime(t *testing.T) {
 		f.expect(t, time.Minute, 10)
 		late := f.make(6, "/test/asks")
 		f.expect(t, idleGrace, 11)
-		late[0].streams = nil // has its answer
+		late[0].streams.Store(new([]network.Stream)) // it has its answer
 		f.expect(t, idleGrace, 10)
 		f.expect(t, busyGrace, 10)
 	})
