@@ -3,6 +3,7 @@ package node
 import (
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -146,14 +147,16 @@ func (c Config) normalize() (Config, error) {
 	}
 	for _, t := range c.Transports {
 		if !slices.Contains(DefaultTransports(), t) {
-			return c, wire.Errorf(wire.BadRequest, "transport %q is none of %q", t, DefaultTransports())
+			return c, wire.Errorf(wire.BadRequest, "%q is not a transport", t).
+				WithNext("name some of %s", strings.Join(DefaultTransports(), ", "))
 		}
 	}
 	if c.MaxConnections == 0 {
 		c.MaxConnections = 100
 	}
 	if c.MaxConnections < minConnections {
-		return c, wire.Errorf(wire.BadRequest, "max connections %d is below %d", c.MaxConnections, minConnections)
+		return c, wire.Errorf(wire.BadRequest, "max_connections %d is below %d", c.MaxConnections, minConnections).
+			WithNext("allow %d at least", minConnections)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -223,6 +223,9 @@ func TestExplainingAPeerDoesNotStandInTheWayOfADirectPath(t *testing.T) {
 		if !v.Connected || v.Direct || len(f.Paths) != 1 || f.Paths[0].Inbound {
 			t.Fatalf("explained as %+v, %+v, want a relayed connection dialled from here", v, f.Paths)
 		}
+		if f.Punching == nil || !f.Punching.Here || !f.Punching.There || !strings.Contains(v.Summary, "both sides punch holes") {
+			t.Errorf("%q: hole punching %+v", v.Summary, f.Punching)
+		}
 		begun := time.Now()
 		conn, err := p.dial(ctx, pipe.DirectOnly)
 		if err != nil {

@@ -59,23 +59,10 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	punches, causes := new(reach.Punches), new(reach.Causes)
-	n.onClose(punches.Close) // after the host
-	h, gate, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes,
-		relays: relaySource(func(count int) []peer.AddrInfo {
-			if d := servers.Load(); d != nil {
-				return relayCandidates(n.host, d, count)
-			}
-			return nil
-		}),
-		mapper: func(m *portMapper) { n.mapper = m },
-	})
-	if err != nil {
+	n.onClose(n.joinReach) // after the host
+	if err := n.startHost(key, punches, causes, &servers); err != nil {
 		return err
 	}
-	n.host, n.gate = h, gate
-	n.onClose(h.Close)
-
 	changed, err := n.watchAddrs()
 	if err != nil {
 		return err
@@ -83,7 +70,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.startReach(punches, causes); err != nil {
 		return err
 	}
-	if err := listen(h, n.cfg); err != nil {
+	if err := listen(n.host, n.cfg); err != nil {
 		return err
 	}
 	if err := n.startDiscovery(ctx, changed); err != nil {
@@ -97,6 +84,26 @@ func (n *Node) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return wire.Errorf(wire.CodeOf(err), "start of the node: %w", err)
 	}
+	return nil
+}
+
+// startHost makes the host and the gate before its dials. AutoRelay is offered
+// the servers that discovery knows once it is there.
+func (n *Node) startHost(key crypto.PrivKey, punches *reach.Punches, causes *reach.Causes, servers *atomic.Pointer[discovery.Discovery]) (err error) {
+	n.host, n.gate, err = newHost(n.cfg, hostParts{
+		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes,
+		relays: relaySource(func(count int) []peer.AddrInfo {
+			if d := servers.Load(); d != nil {
+				return relayCandidates(n.host, d, count)
+			}
+			return nil
+		}),
+		mapper: func(m *portMapper) { n.mapper = m },
+	})
+	if err != nil {
+		return err
+	}
+	n.onClose(n.host.Close)
 	return nil
 }
 
@@ -129,6 +136,15 @@ func (n *Node) startReach(punches *reach.Punches, causes *reach.Causes) (err err
 		return err
 	}
 	n.onClose(n.reach.Close)
+	n.onClose(n.gate.Close) // after those who have something to say to others at the end
+	return nil
+}
+
+// joinReach waits for what of reach ends with the host.
+func (n *Node) joinReach() error {
+	if n.reach != nil {
+		n.reach.Join()
+	}
 	return nil
 }
 

@@ -12,6 +12,7 @@ type Key struct {
 	Name    string // dotted, as in the file: "relay.max_data"
 	Type    string // "text", "list", "true or false", "number", "size", "duration", "level", "levels"
 	Default string // as it would be written
+	Value   any    // the default as JSON has it; see Setting
 	Env     string // environment variable
 	Doc     string // what it does, in a sentence
 }
@@ -101,7 +102,7 @@ func Keys() []Key {
 	var all []Key
 	for _, s := range specs() {
 		p := s.field(&def)
-		all = append(all, Key{Name: s.key, Type: typeName(p), Default: format(p), Env: envName(s.key), Doc: s.doc})
+		all = append(all, Key{Name: s.key, Type: typeName(p), Default: format(p), Value: plain(p), Env: envName(s.key), Doc: s.doc})
 	}
 	return all
 }

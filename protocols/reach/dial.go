@@ -159,6 +159,9 @@ func (r *Reach) check(w Want) error {
 	if _, err := ParseTransport(string(w.Transport)); err != nil {
 		return err
 	}
+	if g := r.gate(); g != nil && g.shut.Load() {
+		return errClosed()
+	}
 	if r.cfg.Gater != nil && !r.cfg.Gater.InterceptPeerDial(w.Peer) {
 		return wire.Errorf(wire.Forbidden, "this node's rules forbid dialling %s: %w", w.Peer, swarm.ErrGaterDisallowedConnection)
 	}

@@ -94,8 +94,9 @@
 // punched. If the far side turns out not to take part, its addresses are
 // dialled once more instead. A relayed connection whose hole punching has come
 // to nothing and that carries no stream is closed by the next want for a direct
-// path, so that another one brings another try. [Punches] gives errors their
-// cause.
+// path, so that another one brings another try; not within half a second of
+// being given to somebody, who may be about to open one. [Punches] gives errors
+// their cause.
 //
 // [Reach.Improve] seeks a direct path for as long as there is only a relayed one:
 // after hole punching had its time, the direct addresses are dialled again after
@@ -126,6 +127,12 @@
 // such a path ends at a limit (within 3 s, or within a tenth of the bytes: the
 // relay counts encryption and framing too), its streams fail with wire.Limit,
 // and name relay and limit.
+//
+// # The end
+//
+// First those who use paths end, then [Gate.Close] has every further dial of the
+// host refused, [Reach.Close] ends and joins what reach does, the host is closed,
+// and [Reach.Join] joins what only that could end.
 //
 // # How a second connection enters the swarm
 //

@@ -81,7 +81,7 @@ func (r *Reach) board(w Want, addrs []ma.Multiaddr) (*flight, Path) {
 		f.waiters++
 		return f, Path{}
 	}
-	if p, ok := r.existing(w); ok {
+	if p, ok := r.takeLocked(w); ok {
 		return nil, p
 	}
 	ctx, stop := context.WithCancelCause(r.ctx)
@@ -167,10 +167,10 @@ func (r *Reach) dialer(p peer.ID) func(context.Context, ma.Multiaddr) (transport
 
 // goes runs f on a goroutine that Close joins, unless it dials through a
 // relay: go-libp2p does not let go of such a dial when its context ends, so it
-// ends with its own deadline or with the host.
+// ends with its own deadline or with the host, and Join joins it.
 func (r *Reach) goes(relayed bool, f func()) {
 	if relayed {
-		go f()
+		r.lasting.Go(f)
 		return
 	}
 	r.running.Go(f)

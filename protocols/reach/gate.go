@@ -3,6 +3,7 @@ package reach
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/connmgr"
@@ -46,6 +47,7 @@ type Own struct {
 // that it wraps.
 type Gate struct {
 	inner connmgr.ConnectionGater // nil for none; fixed
+	shut  atomic.Bool             // by Close
 
 	mu         sync.Mutex
 	own        Own
@@ -67,6 +69,16 @@ func NewGate(inner connmgr.ConnectionGater) *Gate {
 		g.vouched[by] = newRecently(maxVouched)
 	}
 	return g
+}
+
+// Close has every dial refused from now on, those about to be allowed too. It
+// comes before the host's own: a direct dial that go-libp2p has begun to prepare
+// when its swarm closes finds no transport, and crashes the program
+// (nonProxyAddr in v0.51). Not all that dials can be stopped before that: hole
+// punching, AutoNAT's dials back, AutoRelay and identify end with the host.
+func (g *Gate) Close() error {
+	g.shut.Store(true)
+	return nil
 }
 
 // Trust notes that p is vouched for at addrs, whatever port it has there. For a
@@ -111,13 +123,14 @@ func (g *Gate) sighted(p peer.ID, addrs []ma.Multiaddr) {
 
 // InterceptPeerDial is asked before a peer is dialled.
 func (g *Gate) InterceptPeerDial(p peer.ID) bool {
-	return g.inner == nil || g.inner.InterceptPeerDial(p)
+	return !g.shut.Load() && (g.inner == nil || g.inner.InterceptPeerDial(p))
 }
 
 // InterceptAddrDial is asked before an address is dialled; yes spends of the
 // budgets.
 func (g *Gate) InterceptAddrDial(p peer.ID, a ma.Multiaddr) bool {
-	return g.admits(p, a) && (g.inner == nil || g.inner.InterceptAddrDial(p, a))
+	ok := g.admits(p, a) && (g.inner == nil || g.inner.InterceptAddrDial(p, a))
+	return ok && !g.shut.Load() // last: inner may have taken its time
 }
 
 // InterceptAccept is asked before an incoming connection is taken.

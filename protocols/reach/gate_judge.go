@@ -100,10 +100,13 @@ func (g *Gate) guessed(p peer.ID, a ma.Multiaddr) bool {
 // refusal says in words why a is not dialled; of what the gate would not
 // refuse now it says that in general.
 func (g *Gate) refusal(p peer.ID, a ma.Multiaddr) error {
+	if g.shut.Load() {
+		return errClosed()
+	}
 	now := time.Now()
 	g.mu.Lock()
 	t, v := g.judgeLocked(p, a, now)
-	room := g.spent.room(t, v == rationLocal, g.seenLocked(t, now))
+	room := g.spent.room(t, v == rationLocal, g.seenLocked(t, now), now)
 	g.mu.Unlock()
 	switch {
 	case v == refuse:

@@ -12,8 +12,9 @@ const maxImproving = 64
 
 // Improve seeks a direct path to p beside a relayed one, in the background and
 // for as long as there is a relayed one: hole punching has its time, then the
-// addresses known are dialled at growing intervals. What is opened next takes
-// the direct path, and Watch tells of it. Path does this by itself where it
+// addresses known are dialled at growing intervals, which begin again with
+// another relayed path. What is opened next takes the direct path, and Watch
+// tells of it. Path does this by itself where it
 // gives a relayed path that was not required. One peer is seen to once at a
 // time; beyond 64 peers nothing is done.
 func (r *Reach) Improve(p peer.ID) {
@@ -23,32 +24,39 @@ func (r *Reach) Improve(p peer.ID) {
 		return
 	}
 	r.improving[p] = true
-	r.running.Go(func() {
-		r.improve(p)
-		r.mu.Lock()
-		delete(r.improving, p)
-		r.mu.Unlock()
-	})
+	r.running.Go(func() { r.improve(p) })
 }
 
 func (r *Reach) improve(p peer.ID) {
-	watch := r.watch(p, Path.Direct)
+	watch := r.watch(p, func(Path) bool { return true })
 	defer r.watches.drop(p, watch)
-	for try := 0; ; try++ {
+	for try := 0; !r.improved(p); {
 		pause := time.NewTimer(improvePause(try, r.punches()))
 		select {
-		case <-watch.news: // the direct path, or the end
-			pause.Stop()
-			return
+		case <-watch.news: // another path, or the end; if it is relayed, holes are punched anew
+			try = 0
+		case <-watch.lost:
+			try = 0
 		case <-pause.C:
+			ctx, cancel := context.WithTimeout(r.ctx, r.cfg.DialTimeout)
+			_, _ = r.viaSwarm(ctx, Want{Peer: p}) // the watch tells of success, the next try comes else
+			cancel()
+			try++
 		}
-		if len(r.Paths(p)) == 0 {
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.DialTimeout)
-		_, _ = r.viaSwarm(ctx, Want{Peer: p}) // the watch tells of success, the next try comes else
-		cancel()
+		pause.Stop()
 	}
+}
+
+// improved reports that there is nothing to improve any more: a direct path is
+// there, or none. Improve may begin again then.
+func (r *Reach) improved(p peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if paths := r.Paths(p); !r.closed && len(paths) > 0 && !paths[0].Direct() {
+		return false
+	}
+	delete(r.improving, p)
+	return true
 }
 
 // improvePause is how long to wait before a try, counted from zero. A dial

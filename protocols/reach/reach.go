@@ -108,7 +108,8 @@ type Reach struct {
 	adopter *adopter
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	running sync.WaitGroup // flights and their dials
+	running sync.WaitGroup // all that Close joins: calls of Path, flights and their dials, probes
+	lasting sync.WaitGroup // dials through relays, which Join joins
 	holds   atomic.Uint64  // so far; numbers them
 
 	watches watches
@@ -122,6 +123,7 @@ type Reach struct {
 	flights   map[flightKey]*flight
 	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
 	improving map[peer.ID]bool
+	lent      map[network.Conn]lent // relayed ones
 }
 
 // New prepares a Reach on cfg.Host. It opens the private listener through
@@ -146,6 +148,7 @@ func New(cfg Config) (*Reach, error) {
 	r := &Reach{
 		cfg: cfg, sw: sw, adopter: a,
 		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]bool),
+		lent: make(map[network.Conn]lent),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if r.punchers, err = watchPunchers(cfg.Host); err != nil {
@@ -154,15 +157,15 @@ func New(cfg Config) (*Reach, error) {
 	r.running.Go(func() { r.repunch(r.punchers) })
 	r.news = &network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()) },
-		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.tell(c.RemotePeer()) },
+		DisconnectedF: func(_ network.Network, c network.Conn) { r.meters.drop(c); r.giveBack(c); r.tell(c.RemotePeer()) },
 	}
 	sw.Notify(r.news)
 	return r, nil
 }
 
-// Close ends every dial and the private listener, and waits for both. Paths
-// stay with the host. It is to be called before the host is closed, and may be
-// called again.
+// Close ends every dial and the private listener, and waits for both, calls of
+// Path included. Paths stay with the host. It is to be called before the host is
+// closed, and may be called again.
 func (r *Reach) Close() error {
 	r.mu.Lock()
 	r.closed = true
@@ -177,6 +180,25 @@ func (r *Reach) Close() error {
 	return nil
 }
 
+// Join waits for what only the end of the host ends: dials through relays, and
+// holes punched anew. Close the Reach before, and the host.
+func (r *Reach) Join() {
+	r.lasting.Wait()
+	r.cfg.Punches.running.Wait()
+}
+
+// enter counts a call that Close waits for, until running.Done. It is false once
+// the Reach is closed.
+func (r *Reach) enter() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.running.Add(1)
+	return true
+}
+
 // Path gives a live path as wanted: the best that exists, else a new one. The
 // attempts say what was tried, in order; the last one without Err, if any, is
 // the path. The error is a *DialError when dialling failed; BadRequest or
@@ -185,9 +207,13 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	if err := r.check(w); err != nil {
 		return Path{}, nil, err
 	}
-	if p, ok := r.existing(w); ok {
+	if p, ok := r.take(w); ok {
 		return r.given(w, p), []Attempt{reused(p)}, nil
 	}
+	if !r.enter() {
+		return Path{}, nil, errClosed()
+	}
+	defer r.running.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
@@ -203,16 +229,6 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	}
 	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
 	return r.given(w, Path{conn, r}), attempts, nil
-}
-
-// existing is the best live path that serves w.
-func (r *Reach) existing(w Want) (Path, bool) {
-	for _, p := range r.Paths(w.Peer) {
-		if w.admits(p.Transport()) && (p.Direct() || !w.PreferDirect || p.age() >= PreferTime) {
-			return p, true
-		}
-	}
-	return Path{}, false
 }
 
 // Paths lists the live paths to p, best first: direct before relayed, then the

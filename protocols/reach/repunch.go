@@ -79,7 +79,7 @@ func (ps *Punches) Option() holepunch.Option {
 }
 
 // again has the host punch holes for p once more, unless that has just been
-// done. It ends with the host, so Close waits for it and not Reach.
+// done. It ends with the host, so Reach.Join waits for it and not Reach.Close.
 func (ps *Punches) again(p peer.ID) {
 	ps.mu.Lock()
 	service, due := ps.service, ps.dueLocked(p, time.Now())
@@ -102,11 +102,4 @@ func (ps *Punches) dueLocked(p peer.ID, now time.Time) bool {
 	}
 	ps.anew[p] = now
 	return true
-}
-
-// Close waits for the hole punches that this side has begun anew. The Reach is
-// to be closed before, and the host.
-func (ps *Punches) Close() error {
-	ps.running.Wait()
-	return nil
 }

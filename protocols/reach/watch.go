@@ -20,7 +20,7 @@ func (r *Reach) Watch(ctx context.Context, p peer.ID) <-chan Path {
 
 // watch begins a subscription to paths that fit. It ends with watches.drop.
 func (r *Reach) watch(p peer.ID, fits func(Path) bool) *watch {
-	w := &watch{fits: fits, news: make(chan Path, 1)}
+	w := &watch{fits: fits, news: make(chan Path, 1), lost: make(chan struct{}, 1)}
 	r.watches.mu.Lock()
 	defer r.watches.mu.Unlock()
 	if r.watches.closed {
@@ -64,11 +64,12 @@ type watches struct {
 type watch struct {
 	fits func(Path) bool // fixed
 	news chan Path       // of capacity one: what was not read is replaced
+	lost chan struct{}   // of capacity one: what was told is dead, and nothing fits in its place
 	told Path            // last
 }
 
 // look puts the first of paths that fits, which are in the order of Paths, into
-// the channel if it beats what was told.
+// the channel if it beats what was told. It tells the loss when none fits.
 func (w *watch) look(paths []Path) {
 	for _, p := range paths {
 		if !w.fits(p) {
@@ -84,6 +85,13 @@ func (w *watch) look(paths []Path) {
 		}
 		w.news <- p
 		return
+	}
+	if !w.told.IsZero() {
+		w.told = Path{}
+		select {
+		case w.lost <- struct{}{}:
+		default:
+		}
 	}
 }
 
