@@ -143,7 +143,7 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 
 // inBubble recognises files whose tests run in virtual time: in a synctest
 // bubble of their own, or through one of the helpers that make one.
-var inBubble = regexp.MustCompile(`"testing/synctest"|\binVirtualTime\(|\bworld\.Run\(|\binBubble\(`)
+var inBubble = regexp.MustCompile(`"testing/synctest"|\binVirtualTime\(|\bworld\.Run\(`)
 
 // TestNoTestSleeps: in a synctest bubble time is virtual and a sleep is exact;
 // everywhere else a test waits for an event.
