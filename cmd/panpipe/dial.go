@@ -31,11 +31,43 @@ func newDial(a *app) *cobra.Command {
 				return err
 			}
 			a.tellConnection(cmd.Context(), "connected", conn)
+			defer a.tellPaths(cmd.Context(), c, conn)()
 			return a.plumb(cmd.Context(), conn, a.in, nil)
 		}),
 	}
 	dialFlags(cmd, &q)
 	return cmd
+}
+
+// tellPaths says on stderr, with -v, when a connection loses its path and when
+// it goes on over another, until stop.
+func (a *app) tellPaths(ctx context.Context, c *client.Client, conn *client.Conn) (stop func()) {
+	if a.quiet || a.verbose == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		for e, err := range c.Events(ctx, 0) {
+			if err != nil {
+				return // the connection itself will tell
+			}
+			if e.Connection == nil || e.Connection.ID != conn.ID() {
+				continue
+			}
+			switch e.Kind {
+			case api.EventConnectionWaiting:
+				a.progress("reconnecting: the path over %s was lost", e.Connection.Transport)
+			case api.EventConnectionMoved:
+				a.progress("goes on %s", whereText(*e.Connection))
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-told
+	}
 }
 
 // tellConnection says on stderr whom a connection reaches, if anybody wants to

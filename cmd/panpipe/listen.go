@@ -50,6 +50,7 @@ func newListen(a *app) *cobra.Command {
 				return err
 			}
 			a.tellConnection(cmd.Context(), "accepted", conn)
+			defer a.tellPaths(cmd.Context(), c, conn)()
 			return a.plumb(cmd.Context(), conn, a.in, nil)
 		}),
 	}

@@ -56,23 +56,24 @@ func orNil(t time.Time) *time.Time {
 // watchLegs tells of connections that lose their path, and go on over another.
 func (s *Server) watchLegs(ctx context.Context) {
 	for e := range s.cfg.Legs(ctx) {
-		s.conns.legChanged(e)
+		s.conns.legChanged(e.Link.ID(), e.Leg)
 	}
 }
 
-// legChanged tells what a leg's beginning or end means to its connection.
-func (g *registry) legChanged(e link.Event) {
+// legChanged tells what a leg's beginning or end means to its link's
+// connection.
+func (g *registry) legChanged(of link.ID, leg link.Leg) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.IndexFunc(g.all, func(t *tracked) bool { return t.far.Link() == e.Link.ID() })
+	i := slices.IndexFunc(g.all, func(t *tracked) bool { return t.far.Link() == of })
 	if i < 0 || g.all[i].over() {
 		return
 	}
 	t := g.all[i]
 	switch _, count := t.far.Legs(); {
-	case e.Leg.Ended.IsZero() && count > 1:
+	case leg.Ended.IsZero() && count > 1:
 		g.tellLocked(api.EventConnectionMoved, t)
-	case !e.Leg.Ended.IsZero() && !t.far.Waiting().IsZero():
+	case !leg.Ended.IsZero() && !t.far.Waiting().IsZero():
 		g.tellLocked(api.EventConnectionWaiting, t)
 	}
 }

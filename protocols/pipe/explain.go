@@ -72,6 +72,7 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	d := newDialing(s, id, o)
 	defer d.release()
 	started := time.Now()
+	judged := s.doubtConns(id)
 	asked, err := d.explore(ctx)
 	e.Took = time.Since(started)
 	all := d.found()
@@ -85,6 +86,7 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	// What is proven counts even if it is of no use to this dial, and what came
 	// while it went on.
 	e.describe(union(d.search.live(), all))
+	judged(ctx)
 	open, direct, waiting := s.connected(id)
 	e.Reconnecting = waiting
 	if e.Connected = open; open {

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -57,18 +58,46 @@ func answered(probe error) bool {
 	return false
 }
 
-// connected reports whether a connection of the pipe is open, and whether one
-// of them is direct; and since when others, that are open too, wait for a path,
-// zero for none.
-func (s *Service) connected(id ID) (open, direct bool, waiting time.Time) {
+// openConns lists the connections of a pipe that are open at this node.
+func (s *Service) openConns(id ID) []*Conn {
 	s.mu.Lock()
 	all := make([]*Conn, 0, len(s.conns))
 	for c := range s.conns {
 		all = append(all, c)
 	}
 	s.mu.Unlock()
-	all = slices.DeleteFunc(all, func(c *Conn) bool { return c.pipe != id || !c.isOpen() })
-	for _, c := range all {
+	return slices.DeleteFunc(all, func(c *Conn) bool { return c.pipe != id || !c.isOpen() })
+}
+
+// doubtConns has the paths looked into that carry connections of a pipe, since
+// somebody wants to know how they are: a path that died without a word would be
+// shown for half a minute. wait returns when they are judged, or ctx ends.
+func (s *Service) doubtConns(id ID) (wait func(ctx context.Context)) {
+	var judged []<-chan struct{}
+	for _, c := range s.openConns(id) {
+		st, _ := c.carrier()
+		if st.link == nil {
+			continue
+		}
+		if p := st.link.Path(); !p.IsZero() {
+			judged = append(judged, s.cfg.Reach.Doubt(p))
+		}
+	}
+	return func(ctx context.Context) {
+		for _, j := range judged {
+			select {
+			case <-j:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// connected reports whether a connection of the pipe is open, and whether one
+// of them is direct; and since when others, that are open too, wait for a path,
+// zero for none.
+func (s *Service) connected(id ID) (open, direct bool, waiting time.Time) {
+	for _, c := range s.openConns(id) {
 		if since := c.Waiting(); since.IsZero() {
 			open, direct = true, direct || c.Direct()
 		} else if waiting.IsZero() || since.Before(waiting) {
