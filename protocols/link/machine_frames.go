@@ -86,13 +86,14 @@ func (m *machine) tell(told marks) {
 
 // pullControl puts the frames that carry no data.
 func (m *machine) pullControl(o outbox) (more bool) {
-	if !m.ackNow && !m.ackLater && !m.stopDue && !m.rewind {
+	ack := m.ackDue()
+	if !ack && !m.stopDue && !m.rewind {
 		return false
 	}
 	if o.Room() < 4*maxControl {
 		return true
 	}
-	if m.ackNow || m.ackLater {
+	if ack {
 		m.putAck(o)
 	}
 	if m.stopDue {
@@ -344,7 +345,11 @@ func (m *machine) place(l *leg, n int) (off uint64, counts bool, err error) {
 	return off, true, nil
 }
 
-// arrived notes that bytes or the end have come.
+// waits reports that arrived looks at the time: something is out of order.
+func (m *machine) waits() bool { return len(m.old) > 0 || m.in.gap() || !m.gapSince.IsZero() }
+
+// arrived notes that bytes or the end have come. The time may be left out unless
+// waits says so.
 func (m *machine) arrived(now time.Time) {
 	if m.in.readable() {
 		m.fx.readable = true
