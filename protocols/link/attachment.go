@@ -160,6 +160,7 @@ func (a *attachment) Datagram(_ *trunk.Leg, b []byte) {
 func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 	a.l.mu.Lock()
 	a.dead = true
+	a.mleg.returned()
 	if a.judging && !a.mleg.opener { // the machine does not know it
 		a.l.mu.Unlock()
 		return
