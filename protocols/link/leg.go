@@ -24,6 +24,15 @@ type leg struct {
 	strange bool   // opened to a node that is not known for the far end: it gets nothing before its answer
 	carrier any    // what carries it; the machine does not look
 	born    time.Time
+	lent    *chunk // for the frame that is being written
+}
+
+// returned notes that the trunk is done with what was lent to it.
+func (l *leg) returned() {
+	if l.lent != nil {
+		l.lent.returned()
+		l.lent = nil
+	}
 }
 
 func newLeg(carrier any) *leg {

@@ -3,6 +3,7 @@ package link
 import (
 	"time"
 
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -12,6 +13,9 @@ type outbox interface {
 	Room() int
 	// Frame begins a frame with n bytes of payload, which it returns to be filled.
 	Frame(k kind, n int) []byte
+	// Lend puts a frame with the payload b[from:], and may use all of b until
+	// the next call for the leg. It is the last frame of the pull.
+	Lend(k kind, b []byte, from int)
 }
 
 // leastData is the least room for which a DATA frame is begun while more is
@@ -21,6 +25,7 @@ const leastData = 512
 // pull puts what is to go on a leg into o, and reports whether there is more
 // than had room.
 func (m *machine) pull(l *leg, o outbox) (more bool) {
+	l.returned()
 	if l.tell != 0 && !m.pullOpening(l, o) {
 		return true
 	}
@@ -86,13 +91,14 @@ func (m *machine) tell(told marks) {
 
 // pullControl puts the frames that carry no data.
 func (m *machine) pullControl(o outbox) (more bool) {
-	if !m.ackNow && !m.ackLater && !m.stopDue && !m.rewind {
+	ack := m.ackDue()
+	if !ack && !m.stopDue && !m.rewind {
 		return false
 	}
 	if o.Room() < 4*maxControl {
 		return true
 	}
-	if m.ackNow || m.ackLater {
+	if ack {
 		m.putAck(o)
 	}
 	if m.stopDue {
@@ -135,10 +141,17 @@ func (m *machine) pullData(l *leg, o outbox) (more bool) {
 		if room < min(left, leastData) {
 			return true
 		}
-		n := out.q.copyAt(out.next, o.Frame(kindData, min(left, room)))
+		n := m.lend(l, o)
+		lent := n > 0
+		if !lent {
+			n = out.q.copyAt(out.next, o.Frame(kindData, out.q.run(out.next, room)))
+		}
 		out.next += uint64(n)
 		l.out = out.next
 		out.sent = max(out.sent, out.next)
+		if lent {
+			return out.pending()
+		}
 	}
 	if out.pending() {
 		if o.Room() < maxControl {
@@ -148,6 +161,20 @@ func (m *machine) pullData(l *leg, o outbox) (more bool) {
 		out.finSent, out.finEver = true, true
 	}
 	return false
+}
+
+// lend puts the next data without copying it, and returns how much that is: none
+// if it stands in the middle of memory, is little, or lent already on another
+// leg.
+func (m *machine) lend(l *leg, o outbox) int {
+	p := m.out.q.piece(m.out.next)
+	n := min(p.len(), o.Room())
+	if n < leastLent || p.from < trunk.HeadRoom || p.c.lent {
+		return 0
+	}
+	l.lent, p.c.lent = p.c, true
+	o.Lend(kindData, p.c.b[:p.from+n], p.from)
+	return n
 }
 
 // pullEnd puts the last frames of a link that is over. The leg stays until the
@@ -347,7 +374,11 @@ func (m *machine) place(l *leg, n int) (off uint64, counts bool, err error) {
 	return off, true, nil
 }
 
-// arrived notes that bytes or the end have come.
+// waits reports that arrived looks at the time: something is out of order.
+func (m *machine) waits() bool { return len(m.old) > 0 || m.in.gap() || !m.gapSince.IsZero() }
+
+// arrived notes that bytes or the end have come. The time may be left out unless
+// waits says so.
 func (m *machine) arrived(now time.Time) {
 	if m.in.readable() {
 		m.fx.readable = true

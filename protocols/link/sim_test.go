@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -161,6 +162,15 @@ func (o *simOutbox) Frame(k kind, n int) []byte {
 	o.room -= n + 8
 	o.frames = append(o.frames, simFrame{k, b})
 	return b
+}
+
+func (o *simOutbox) Lend(k kind, b []byte, from int) {
+	if n := len(b) - from; n > o.room {
+		panic("a frame is larger than there is room")
+	}
+	o.frames = append(o.frames, simFrame{k, append([]byte(nil), b[from:]...)})
+	clear(b[from-trunk.HeadRoom : from]) // as the trunk may
+	o.room = 0
 }
 
 type plentyOfMemory struct{}
