@@ -47,6 +47,8 @@ type Node struct {
 	place  place       // of this machine in the network
 	legs   legWatches  // who watches legs
 
+	relisten sync.Mutex // held while the node changes where it listens
+
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once
 	closeErr  error

@@ -42,7 +42,7 @@ func newRoot(a *app) *cobra.Command {
 	f.CountVarP(&a.verbose, "verbose", "v", "tell more; twice for debugging")
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
-		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newLimits(a), newDoctor(a), newExplain(a),
+		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newRelisten(a), newLimits(a), newDoctor(a), newExplain(a),
 		newPipe(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
 	)
 	return root

@@ -117,7 +117,7 @@ func newPeers(a *app) *cobra.Command {
 		l, err := c.Peers(ctx)
 		return api.PeerList{Peers: l}, err
 	}
-	return asks(a, "peers", "List the connected nodes", peers, func(w io.Writer, l api.PeerList) {
+	cmd := asks(a, "peers", "List the connected nodes", peers, func(w io.Writer, l api.PeerList) {
 		rows := [][]string{{"PEER", "TRANSPORTS", "DIRECT", "SERVER", "LATENCY", "AGENT"}}
 		for _, p := range l.Peers {
 			latency := "-"
@@ -128,6 +128,8 @@ func newPeers(a *app) *cobra.Command {
 		}
 		table(w, rows)
 	})
+	cmd.AddCommand(newDisconnect(a))
+	return cmd
 }
 
 func newTicket(a *app) *cobra.Command {

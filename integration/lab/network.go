@@ -10,10 +10,11 @@ import (
 // Network is a switch with everything that is plugged in there.
 type Network struct {
 	at      *Machine
-	bridge  string       // name of the switch at that machine
-	prefix  netip.Prefix // of its addresses; all of them on the internet
-	gateway netip.Addr   // none on the internet: everybody is a neighbour there
-	last    netip.Addr   // given out
+	bridge  string              // name of the switch at that machine
+	prefix  netip.Prefix        // of its addresses; all of them on the internet
+	gateway netip.Addr          // none on the internet: everybody is a neighbour there
+	last    netip.Addr          // given out
+	cables  map[*Machine]string // the switch's ends
 }
 
 // Internet makes a network on which any address may be used.
@@ -42,7 +43,7 @@ func (m *Machine) network(name string, prefix netip.Prefix) *Network {
 		if [ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]; then
 			echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables
 		fi`, name)
-	return &Network{at: m, bridge: name, prefix: prefix}
+	return &Network{at: m, bridge: name, prefix: prefix, cables: make(map[*Machine]string)}
 }
 
 // Host plugs in a new machine with the given address; without one it takes the
@@ -60,6 +61,28 @@ func (n *Network) Host(who string, address ...string) *Machine {
 	return m
 }
 
+// Beside makes another network in the same lab, connected to nothing else.
+func (n *Network) Beside(prefix string) *Network { return n.at.lab.LAN(prefix) }
+
+// Plug connects a machine that has been plugged in elsewhere to this network too.
+func (n *Network) Plug(m *Machine, address string) {
+	n.at.lab.t.Helper()
+	n.plug(m, netip.MustParseAddr(address))
+}
+
+// Silence has the switch swallow what the machine sends and what others send to
+// it, without a word to either, until Restore.
+func (n *Network) Silence(m *Machine) {
+	n.at.lab.t.Helper()
+	n.at.Sh("ip link set %s nomaster", n.cables[m])
+}
+
+// Restore ends Silence.
+func (n *Network) Restore(m *Machine) {
+	n.at.lab.t.Helper()
+	n.at.Sh("ip link set %s master %s", n.cables[m], n.bridge)
+}
+
 // port names the i-th cable of a machine.
 func port(i int) string { return fmt.Sprintf("eth%d", i) }
 
@@ -69,6 +92,7 @@ func (n *Network) plug(m *Machine, address netip.Addr) {
 	n.at.lab.t.Helper()
 	dev := port(m.ports)
 	m.ports++
+	n.cables[m] = cable(m)
 	n.at.lab.run("ip", "link", "add", dev, "netns", m.Name, "type", "veth", "peer", "name", cable(m), "netns", n.at.Name)
 	n.at.Sh("ip link set %[1]s master %[2]s && ip link set %[1]s up", cable(m), n.bridge)
 	bits := n.prefix.Bits()

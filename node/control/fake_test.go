@@ -65,6 +65,12 @@ func (n *fakeNode) Overlay() string               { return "panpipe" }
 func (n *fakeNode) Addrs() []ma.Multiaddr {
 	return []ma.Multiaddr{ma.StringCast("/ip4/127.0.0.1/tcp/4001")}
 }
+func (n *fakeNode) Relisten(addrs []string) (had []ma.Multiaddr, err error) {
+	for _, a := range addrs {
+		had = append(had, ma.StringCast(a))
+	}
+	return had, nil
+}
 func (n *fakeNode) Ticket() identity.Ticket {
 	return identity.Ticket{Overlay: "panpipe", Peers: []peer.AddrInfo{{ID: n.id, Addrs: n.Addrs()}}}
 }

@@ -25,6 +25,9 @@ type Node interface {
 	// Ready returns nil when resolving works, else wire.NotReady when ctx ends.
 	Ready(ctx context.Context) error
 
+	// Relisten has the node listen on other addresses, and returns those it has.
+	Relisten(addrs []string) ([]ma.Multiaddr, error)
+
 	// ListenPipe gives a listener whose connections are PipeConns.
 	ListenPipe(ctx context.Context, ref string, o pipe.ListenOptions) (net.Listener, error)
 	// DialPipe gives a PipeConn.

@@ -18,6 +18,8 @@ func (s *Server) routes() []route {
 	return []route{
 		{"GET", "/v1/status", "How the node is doing.", read(call(s.status))},
 		{"GET", "/v1/peers", "The connected nodes.", read(call(s.peers))},
+		{"DELETE", "/v1/peers/{peer}", "Closes every path to a peer. What goes over links goes on over new ones.", write(call(s.disconnect))},
+		{"PUT", "/v1/listening", "Has the node listen on these addresses instead, until it ends. Connections at other ports are closed.", write(call(s.relisten))},
 		{"GET", "/v1/id", "Who the node is.", read(call(s.id))},
 		{"GET", "/v1/ticket", "What others need to join through this node.", read(call(s.ticket))},
 		{"GET", "/v1/limits", "The caps of the node, and the settings that move them.", read(call(s.limits))},

@@ -83,6 +83,37 @@ func (s *Server) peers(*http.Request, none, none) (api.PeerList, error) {
 	return list, nil
 }
 
+// disconnect closes all paths to a peer.
+func (s *Server) disconnect(r *http.Request, _, _ none) (none, error) {
+	id, err := parsePeer(r.PathValue("peer"))
+	if err != nil {
+		return none{}, err
+	}
+	var paths []reach.Path
+	if s.cfg.Paths != nil {
+		paths = s.cfg.Paths.Paths(id)
+	}
+	if len(paths) == 0 {
+		return none{}, wire.Errorf(wire.Unknown, "%s is not connected", id).WithNext("panpipe peers lists who is")
+	}
+	for _, p := range paths {
+		_ = p.Close() // it is lost either way
+	}
+	return none{}, nil
+}
+
+func (s *Server) relisten(_ *http.Request, _ none, l api.Listening) (api.Listening, error) {
+	had, err := s.cfg.Node.Relisten(l.Addresses)
+	if err != nil {
+		return api.Listening{}, err
+	}
+	now := api.Listening{Addresses: []string{}}
+	for _, a := range had {
+		now.Addresses = append(now.Addresses, a.String())
+	}
+	return now, nil
+}
+
 // peer tells about one connected node.
 func (s *Server) peer(id peer.ID, paths []reach.Path) api.Peer {
 	p := api.Peer{ID: id.String(), Addrs: []string{}, Transports: []string{}}

@@ -68,10 +68,15 @@ func (d *daemon) start(ctx context.Context) (took time.Duration, err error) {
 	return took, err
 }
 
+// listenAddrs are where a node listens: on open ports.
+func listenAddrs() []string {
+	return []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws", "/ip4/127.0.0.1/udp/0/quic-v1"}
+}
+
 func (d *daemon) arguments() []string {
 	args := []string{"up", "--json", "--no-mdns", "--no-portmap", "--socket", d.socket()}
-	for _, l := range []string{"tcp/0", "tcp/0/ws", "udp/0/quic-v1"} {
-		args = append(args, "--listen", "/ip4/127.0.0.1/"+l)
+	for _, a := range listenAddrs() {
+		args = append(args, "--listen", a)
 	}
 	for _, j := range d.join {
 		args = append(args, "--join", j)

@@ -104,6 +104,12 @@ type PeerList struct {
 	Peers []Peer `json:"peers"`
 }
 
+// Listening is where the node listens.
+type Listening struct {
+	// Addresses are multiaddrs. In a request port 0 takes a free one.
+	Addresses []string `json:"addresses"`
+}
+
 // Limit is one cap of the node.
 type Limit struct {
 	// Name says what is capped.

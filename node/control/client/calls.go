@@ -33,6 +33,19 @@ func (c *Client) Peers(ctx context.Context) ([]api.Peer, error) {
 	return l.Peers, err
 }
 
+// Disconnect closes every path to a peer. wire.Unknown if there is none.
+func (c *Client) Disconnect(ctx context.Context, peer string) error {
+	return c.call(ctx, http.MethodDelete, "/peers/"+url.PathEscape(peer), nil, nil, nil)
+}
+
+// Relisten has the node listen on these multiaddrs instead, and returns those
+// that it has then.
+func (c *Client) Relisten(ctx context.Context, addrs []string) ([]string, error) {
+	var had api.Listening
+	err := c.call(ctx, http.MethodPut, "/listening", nil, api.Listening{Addresses: addrs}, &had)
+	return had.Addresses, err
+}
+
 // ID tells who the node is.
 func (c *Client) ID(ctx context.Context) (api.Identity, error) {
 	return get[api.Identity](ctx, c, "/id", nil)
