@@ -99,15 +99,14 @@ func (s state) has(flag uint64) bool { return s.flags&flag != 0 }
 func (m *machine) freeze() {
 	m.frozen = true
 	m.fence()
+	m.lostAt, m.gapSince = time.Time{}, time.Time{}
 }
 
 // thaw lets the end go on.
 func (m *machine) thaw(now time.Time) {
 	m.frozen = false
 	m.fx.readable, m.fx.writable = true, true
-	if m.over == nil {
-		m.detach(errThawed, now)
-	}
+	m.detach(errThawed, now)
 }
 
 // exported ends an end that goes on elsewhere.
@@ -160,6 +159,7 @@ func restore(s state, set settings, token []byte) *machine {
 	out.received, out.safe, out.sent, out.next, out.credit = s.received, s.safe, s.sent, s.safe, s.farCredit
 	out.keep = max(out.keep, uint64(len(s.unack)))
 	out.fin, out.finEver, out.stopped = s.has(stateOutFin), s.has(stateOutFinEver), s.has(stateOutStopped)
+	m.claiming, m.brought = true, marks{received: in.received(), safe: in.safe(), credit: in.credit}
 	m.extra = m.in.window + m.out.keep - 2*firstWindow
 	return m
 }

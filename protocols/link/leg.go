@@ -16,6 +16,8 @@ type leg struct {
 	planned bool   // the leg before it was well when this one was asked for
 	tell    kind   // opening frame still to be sent; 0 for none
 	asking  bool   // opened by this end and not answered
+	strange bool   // leads to a node that is not known for the far end
+	vouched bool   // opened by a far side that knows this life of this end
 	out     uint64 // where the far side expects this end's next DATA; noOffset unless told
 	in      uint64 // where the far side's next DATA stands; noOffset unless told
 	until   uint64 // draining: needed for bytes before this offset; noOffset unless told

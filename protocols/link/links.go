@@ -245,7 +245,7 @@ func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error 
 		leg.Release()
 		return wire.Errorf(wire.Unreachable, "the leg was lost at once")
 	}
-	a.leg = leg
+	a.leg, a.mleg.strange = leg, p.Peer() != l.far
 	now := time.Now()
 	a.beganLocked(o.why, now)
 	l.m.attach(&a.mleg, o.planned, now)

@@ -95,7 +95,10 @@ func (m *machine) detach(why error, now time.Time) {
 	if m.ask != nil || (m.over != nil && !m.mustTell()) {
 		return // it is being replaced, or not needed
 	}
-	m.lostAt, m.lostWhy = now, why
+	if m.lostAt.IsZero() { // else an attempt to come back has failed
+		m.lostAt = now
+	}
+	m.lostWhy = why
 	m.fx.redial = m.needsLeg()
 }
 
@@ -120,7 +123,8 @@ func (m *machine) deadline() time.Time {
 		if m.mustTell() && !m.overAt.IsZero() {
 			return m.overAt.Add(m.grace)
 		}
-	case m.cur == nil && m.ask == nil && !m.lostAt.IsZero():
+	case m.frozen:
+	case !m.lostAt.IsZero(): // also while a leg is asked for
 		return m.lostAt.Add(m.grace)
 	case !m.gapSince.IsZero():
 		return m.gapSince.Add(gapTime)
@@ -140,7 +144,7 @@ func (m *machine) tick(now time.Time) {
 		m.release(m.cur)
 		m.cur = nil
 		return
-	case m.cur == nil:
+	case !m.lostAt.IsZero():
 		m.farOver = true
 		m.end(wire.Errorf(wire.Gone, "the link was lost and not taken up again within %s: %w", m.grace, m.lostWhy))
 		return
@@ -230,6 +234,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	m.fence()
 	m.gen, m.farEpoch, m.heard, m.refusals = r.gen, r.epoch, true, 0
 	l.gen, l.planned, l.tell, l.born = r.gen, planned, kindResumed, now
+	l.vouched = r.farEpoch == m.epoch
 	l.in = cursor(r.from)
 	m.cur = l
 	if planned {
@@ -265,6 +270,10 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 	if !l.asking || r.gen != l.gen || (l != m.cur && l != m.ask) {
 		return nil // of a leg that was given up
 	}
+	if l.strange && r.epoch <= m.farEpoch { // it is not the far end, or not any more
+		m.giveUp(l, wire.Errorf(wire.Moved, "another node than the far end answered"), now)
+		return nil
+	}
 	if r.epoch < m.farEpoch || r.farEpoch > m.epoch {
 		return wire.Errorf(wire.Moved, "the answer is of epochs %d and %d, not %d and %d", r.epoch, r.farEpoch, m.farEpoch, m.epoch)
 	}
@@ -272,7 +281,11 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 	if err := m.marked(r); err != nil {
 		return err
 	}
+	m.ackNow = m.ackNow || m.heard // for who answers on behalf of an end that has moved: see proven
 	l.asking, m.heard, m.gen, m.farEpoch = false, true, l.gen, r.epoch
+	if m.claiming {
+		m.again(l)
+	}
 	l.in = cursor(r.from)
 	m.lostAt, m.lostWhy = time.Time{}, nil
 	if l == m.ask {
@@ -302,24 +315,19 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 		return
 	}
 	m.gen = max(m.gen, min(r.gen, m.gen+maxGenJump))
-	m.refusals++
-	if l == m.ask {
-		m.ask = nil
-	} else {
-		m.cur = nil
-	}
-	m.release(l)
 	m.hint = append([]byte(nil), r.hint...)
 	err := wire.Errorf(r.code, "the far side refused to go on with the link: %s", r.code)
+	if l.strange { // only the far end can end the link
+		m.giveUp(l, err, now)
+		return
+	}
 	switch r.code {
 	case wire.Taken, wire.Busy, wire.Moved, wire.Limit, wire.Timeout:
-		if m.cur == nil {
-			if m.lostAt.IsZero() {
-				m.lostAt = now
-			}
-			m.lostWhy = err
-			m.fx.redial = m.needsLeg()
-		}
+		m.giveUp(l, err, now)
+		return
+	}
+	m.dropAsked(l)
+	switch r.code {
 	case wire.Closed:
 		m.farOver = true
 		m.out.received = max(m.out.received, m.out.last())
@@ -332,6 +340,24 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 		m.farOver = true
 		m.end(err)
 	}
+}
+
+// giveUp lets go of a leg that was asked for in vain.
+func (m *machine) giveUp(l *leg, why error, now time.Time) {
+	m.refusals++
+	m.dropAsked(l)
+	if m.cur == nil {
+		m.detach(why, now)
+	}
+}
+
+func (m *machine) dropAsked(l *leg) {
+	if l == m.ask {
+		m.ask = nil
+	} else {
+		m.cur = nil
+	}
+	m.release(l)
 }
 
 // maxGenJump is how far one refusal may raise the generation: a liar cannot use

@@ -101,7 +101,8 @@ func (a *attachment) claimed(c Claim, then func(now time.Time) (refusal, bool)) 
 	l := a.l
 	l.mu.Lock()
 	if a.dead || !a.judging {
-		l.mu.Unlock()
+		a.deniedLocked(errLeft)
+		l.unlock(false)
 		return
 	}
 	a.judging = false
@@ -111,6 +112,7 @@ func (a *attachment) claimed(c Claim, then func(now time.Time) (refusal, bool)) 
 		no, taken = then(time.Now())
 	}
 	if !taken {
+		a.deniedLocked(wire.Errorf(no.code, "the far end is not where it should be"))
 		l.unlock(false)
 		a.leg.Refuse(kindRefused, no.append(nil))
 		l.links.hostile(c.To, wire.Errorf(no.code, "a claim to link %s was refused", l.id))
@@ -121,6 +123,17 @@ func (a *attachment) claimed(c Claim, then func(now time.Time) (refusal, bool)) 
 	l.m.rewind = true
 	l.unlock(false)
 	l.links.moved(l, c.To)
+}
+
+// deniedLocked gives up a leg that this end had asked for, and that was lost or
+// refused while it was judged who answered.
+func (a *attachment) deniedLocked(why error) {
+	if a.mleg.asking {
+		now := time.Now()
+		a.l.m.refusals++
+		a.l.m.lost(&a.mleg, why, now)
+		a.endedLocked(why, now)
+	}
 }
 
 // claim is what a RESUME or RESUMED of a later epoch amounts to.

@@ -1,7 +1,5 @@
 package link
 
-import "fmt"
-
 // simApp is what uses an end: it writes and reads a stream, and goes with the
 // end from node to node.
 type simApp struct {
@@ -13,9 +11,9 @@ type simApp struct {
 	toRead, read     uint64
 	readSize         int
 	closing          bool // CloseWrite once all is written
-	leaves           bool // Close instead
+	left             bool // it has closed the link early
 	sawEOF           bool
-	err              error
+	err              error // why the link has ended
 }
 
 // streamByte is byte off of the stream that an end sends.
@@ -26,7 +24,7 @@ func streamByte(at int, off uint64) byte {
 
 // work reads what there is and writes what it may.
 func (a *simApp) work() {
-	if a.n == nil || a.n.dead || a.n.m.frozen {
+	if a.n.app != a || a.n.dead || a.n.m.frozen {
 		return
 	}
 	a.writes()
@@ -36,46 +34,57 @@ func (a *simApp) work() {
 
 func (a *simApp) writes() {
 	m := a.n.m
-	for a.written < a.toWrite {
+	for a.written < a.toWrite && !a.left {
 		b := make([]byte, min(a.toWrite-a.written, uint64(1+a.s.rng.IntN(30000))))
 		for i := range b {
 			b[i] = streamByte(a.at, a.written+uint64(i))
 		}
 		n, err := m.write(b)
 		a.written += uint64(n)
+		if err == errFarClosed {
+			break
+		}
 		if err != nil || n == 0 {
 			return
 		}
 	}
-	if a.leaves {
-		_ = m.closeWrite()
-		m.stop()
-	} else if a.closing {
+	if a.closing && m.over == nil {
 		_ = m.closeWrite()
 	}
 }
 
 func (a *simApp) reads() {
 	b := make([]byte, a.readSize)
-	for !a.leaves {
+	for !a.left {
 		n, eof, err := a.n.m.read(b)
 		for i := range b[:n] {
 			if want := streamByte(1-a.at, a.read+uint64(i)); b[i] != want {
-				a.s.fault("end %d: byte %d is %d, not %d", a.at, a.read+uint64(i), b[i], want)
+				a.s.fault("end %d at node %d: byte %d is %d, not %d", a.at, a.n.num, a.read+uint64(i), b[i], want)
 				return
 			}
 		}
 		a.read += uint64(n)
-		a.sawEOF = a.sawEOF || eof
+		if eof {
+			a.sees()
+		}
 		if eof || err != nil || n == 0 {
 			return
 		}
 	}
 }
 
-// fault notes what must not be.
-func (s *sim) fault(format string, args ...any) {
-	if s.found == "" {
-		s.found = fmt.Sprintf(format, args...)
+// sees checks that the end of the stream is where the far side has put it.
+func (a *simApp) sees() {
+	a.sawEOF = true
+	if far := a.s.apps[1-a.at]; a.read != far.written && a.n.owner() && far.n.owner() {
+		a.s.fault("end %d at node %d: the stream ends at byte %d, the far side wrote %d", a.at, a.n.num, a.read, far.written)
 	}
+}
+
+// leave closes the link before all is said.
+func (a *simApp) leave() {
+	a.left = true
+	_ = a.n.m.closeWrite()
+	a.n.m.stop()
+	a.n.act()
 }
