@@ -154,7 +154,7 @@ func (r *chaosRun) verdict() {
 		r.ended(a, apps[1-at])
 	}
 	for _, n := range r.nodes {
-		if n.m == nil || n.dead {
+		if n.m == nil || n.dead || (n.m.frozen && n.m.over == nil) { // it may thaw, or try again
 			continue
 		}
 		if m := n.m; m.over != nil && (m.in.q.mem != 0 || m.out.q.mem != 0 || m.in.ahead.mem != 0) {

@@ -236,13 +236,13 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 		}
 		return m.closedByFar(l)
 	}
+	m.proven(l, k == kindRewind)
 	if m.over != nil && k == kindRewind && l == m.cur {
 		m.again(l)
 	}
 	if !m.expects(l) {
 		return nil
 	}
-	m.proven(l, k == kindRewind)
 	return m.inOrder(l, k, payload, now)
 }
 
@@ -355,10 +355,10 @@ func (m *machine) proven(l *leg, asked bool) {
 // place says where the next DATA of n bytes on a leg stands, and moves on. It is
 // false when the bytes do not count.
 func (m *machine) place(l *leg, n int) (off uint64, counts bool, err error) {
+	m.proven(l, false)
 	if !m.expects(l) {
 		return 0, false, nil
 	}
-	m.proven(l, false)
 	if l.in == noOffset {
 		return 0, false, wire.Errorf(wire.BadRequest, "data on a leg that has not said where it begins")
 	}

@@ -103,7 +103,9 @@ func (n *simNode) settled() {
 	}
 	n.move.owner = n
 	n.s.apps[n.at] = n.app
-	n.move.leaves(n)
+	for mv := n.move; mv != nil; mv = mv.from.move {
+		mv.leaves(n)
+	}
 }
 
 // latest is the node that has the end, or tries to, in the end.

@@ -149,13 +149,14 @@ func (n *simNode) resolve() *simNode {
 			return to
 		}
 	}
-	if !n.far.dead && n.s.rng.IntN(3) > 0 {
-		return n.far
-	}
 	at := n.s.apps[1-n.at].n
-	for _, o := range n.s.nodes { // whoever claims to have it announces it
-		if o.at != n.at && o.m != nil && !o.dead && o.m.over == nil && (at.dead || n.s.rng.IntN(3) == 0) {
-			at = o
+	if !n.far.dead && n.s.rng.IntN(2) == 0 {
+		at = n.far
+	} else if n.s.rng.IntN(2) == 0 || at.dead {
+		for _, o := range n.s.nodes { // who claims to have it announces it too
+			if o.at != n.at && o.m != nil && !o.dead && o.m.over == nil && (at.dead || n.s.rng.IntN(2) == 0) {
+				at = o
+			}
 		}
 	}
 	return at
