@@ -20,7 +20,7 @@ type attachment struct {
 
 func newAttachment(l *Link) *attachment {
 	a := &attachment{l: l}
-	a.mleg = leg{carrier: a, out: noOffset, in: noOffset, until: noOffset}
+	a.mleg = *newLeg(a)
 	return a
 }
 
@@ -126,7 +126,7 @@ func (a *attachment) claimedLocked(b []byte) bool {
 	r.token = nil
 	a.l.links.running.Go(func() {
 		a.claimed(c, func(now time.Time) (refusal, bool) {
-			if r.epoch <= m.farEpoch || !a.mleg.asking {
+			if r.epoch < m.farEpoch || (r.epoch == m.farEpoch && c.To != a.l.far) || !a.mleg.asking {
 				return refusal{code: wire.Moved, gen: m.highest()}, false
 			}
 			if err := m.resumed(&a.mleg, r, now); err != nil {

@@ -55,6 +55,7 @@ func newPureChaos(seed uint64, counts *matrix, log func(string)) *chaosRun {
 			counts.tiny++
 		}
 	}
+	s.batch = []int{0, 2000, 60000, 60000}[s.rng.IntN(4)]
 	slow := time.Duration(1+s.rng.IntN(60)) * time.Millisecond
 	s.delay = func() time.Duration { return time.Millisecond + s.upTo(slow) }
 	first := pureIndex(seed) * 2

@@ -22,6 +22,7 @@ type leg struct {
 	in      uint64 // where the far side's next DATA stands; noOffset unless told
 	until   uint64 // draining: needed for bytes before this offset; noOffset unless told
 	rewinds int    // by the far side
+	asked   uint64 // this end has asked for bytes again, from here; noOffset unless so
 	finSeen bool
 	refused refusal // with tell: kindRefused
 	carrier any     // what carries it; the machine does not look
@@ -29,5 +30,5 @@ type leg struct {
 }
 
 func newLeg(carrier any) *leg {
-	return &leg{carrier: carrier, out: noOffset, in: noOffset, until: noOffset}
+	return &leg{carrier: carrier, out: noOffset, in: noOffset, until: noOffset, asked: noOffset}
 }

@@ -331,7 +331,7 @@ func (h *Links) takeUp(l *Link, leg *trunk.Leg, r resume) trunk.Owner {
 		r.token = nil
 		h.running.Go(func() {
 			a.claimed(c, func(time.Time) (refusal, bool) {
-				if verdict, no := l.m.judge(r, false, h.cfg.Self > c.To); verdict != claimAuthorise {
+				if verdict, no := l.m.judge(r, c.To == l.far, h.cfg.Self > c.To); verdict == claimRefused {
 					return no, false
 				}
 				a.takenUpLocked(r)

@@ -226,7 +226,7 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 		return err
 	case kindReset:
 		r, err := parseReset(payload)
-		if err == nil && m.inUse(l) {
+		if err == nil && m.inUse(l) && !(l.asking && l.strange) {
 			m.resetByFar(r)
 		}
 		return err
@@ -304,10 +304,6 @@ func (m *machine) seek(l *leg, off uint64, now time.Time) error {
 			}
 		}
 		m.drained()
-		if off > m.in.q.end && len(m.old) == 0 {
-			m.rewind = true // what is before it will not come
-			m.ready(m.cur)
-		}
 	}
 	m.missing(now)
 	return nil

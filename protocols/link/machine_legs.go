@@ -105,15 +105,24 @@ func (m *machine) detach(why error, now time.Time) {
 // missing asks for bytes before a gap once no leg can bring them any more.
 func (m *machine) missing(now time.Time) {
 	switch {
-	case !m.in.gap() || m.cur == nil || m.over != nil:
+	case m.cur == nil || m.over != nil || !m.gap():
 		m.gapSince = time.Time{}
 	case len(m.old) == 0:
 		m.gapSince = time.Time{}
-		m.rewind = true
-		m.ready(m.cur)
+		if m.cur.asked != m.in.q.end { // what is on its way beyond the gap is no reason to ask again
+			m.rewind, m.cur.asked = true, m.in.q.end
+			m.ready(m.cur)
+		}
 	case m.gapSince.IsZero():
 		m.gapSince = now
 	}
+}
+
+// gap reports that bytes are missing before what has come, or is to come next
+// on this leg.
+func (m *machine) gap() bool {
+	next := m.cur.in
+	return m.in.gap() || (next != noOffset && next > m.in.q.end && !m.in.stopped)
 }
 
 // deadline is when tick is to be called next; zero for never.
@@ -183,6 +192,8 @@ func (m *machine) judge(r resume, known, larger bool) (claim, refusal) {
 		return refuse(wire.Moved) // an earlier life of the far end
 	case r.epoch == m.farEpoch && !known:
 		return refuse(wire.Forbidden)
+	case m.claiming && r.marks.received > m.out.last(): // of another node that has had this end meanwhile
+		return refuse(wire.Moved)
 	case r.gen > m.gen+maxGenJump:
 		return refuse(wire.BadRequest)
 	case r.gen <= m.gen, m.losesTo(r.gen, larger):

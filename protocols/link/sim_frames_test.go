@@ -55,7 +55,7 @@ func (n *simNode) control(c *simCarrier, l *leg, f simFrame) {
 	if f.kind == kindResumed && err == nil && l.asking && n.m.inUse(l) && r.epoch > n.m.farEpoch {
 		l.in = cursor(r.from)
 		n.judges(c, l, from, r, func() *refusal {
-			if r.epoch <= n.m.farEpoch || !l.asking {
+			if r.epoch < n.m.farEpoch || (r.epoch == n.m.farEpoch && from != n.far) || !l.asking {
 				return &refusal{code: wire.Moved, gen: n.m.highest()}
 			}
 			if err := n.m.resumed(l, r, n.s.now); err != nil {
@@ -113,7 +113,7 @@ func (n *simNode) opened(c *simCarrier, f simFrame) *refusal {
 	}
 	l.in = cursor(r.from)
 	n.judges(c, l, from, r, func() *refusal {
-		if verdict, no := n.m.judge(r, false, n.key > from.key); verdict != claimAuthorise {
+		if verdict, no := n.m.judge(r, from == n.far, n.key > from.key); verdict == claimRefused {
 			return &no
 		}
 		n.takenUp(c, l, from, r)

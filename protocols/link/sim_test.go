@@ -24,6 +24,7 @@ type sim struct {
 	owners [2]map[uint64]*simNode // of each end, by epoch: whom the far side has taken for it
 	delay  func() time.Duration   // of a new carrier, one way
 	parted bool                   // nothing passes between the two ends
+	batch  int                    // most room of one pull beyond that for an opening
 	denied bool                   // no node has memory to give
 	found  string                 // the first thing that must not be
 	log    func(text string)      // nil for nobody
@@ -62,7 +63,7 @@ const (
 // newSim opens a link over which each side sends so many bytes.
 func newSim(seed, up, down uint64) *sim {
 	rng := rand.New(rand.NewPCG(seed, 4))
-	s := &sim{rng: rng, now: time.Unix(1_000_000, 0), most: [2]uint64{simMost, simMost}}
+	s := &sim{rng: rng, now: time.Unix(1_000_000, 0), most: [2]uint64{simMost, simMost}, batch: 60000}
 	s.start = s.now
 	s.delay = func() time.Duration { return time.Duration(1+rng.IntN(60)) * time.Millisecond }
 	s.id = ID{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)}
