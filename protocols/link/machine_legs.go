@@ -251,7 +251,8 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	if planned {
 		m.drain(before, noOffset)
 	} else if m.over == nil {
-		if err := m.out.rewind(r.marks.received); err != nil {
+		// The marks may be older than those of an ACK on the leg before.
+		if err := m.out.rewind(m.out.received); err != nil {
 			return err
 		}
 	}

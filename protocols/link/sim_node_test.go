@@ -150,11 +150,12 @@ func (n *simNode) resolve() *simNode {
 		}
 	}
 	at := n.s.apps[1-n.at].n
-	if !n.far.dead && n.s.rng.IntN(2) == 0 {
+	stale := n.m.refusals < 5 // later a search finds it surely
+	if !n.far.dead && stale && n.s.rng.IntN(2) == 0 {
 		at = n.far
-	} else if n.s.rng.IntN(2) == 0 || at.dead {
+	} else if !stale || n.s.rng.IntN(2) == 0 || at.dead {
 		for _, o := range n.s.nodes { // who claims to have it announces it too
-			if o.at != n.at && o.m != nil && !o.dead && o.m.over == nil && (at.dead || n.s.rng.IntN(2) == 0) {
+			if o.at != n.at && o.m != nil && !o.dead && o.m.over == nil && (at.dead || !stale || n.s.rng.IntN(2) == 0) {
 				at = o
 			}
 		}
