@@ -82,7 +82,7 @@ func (s state) check(most uint64) error {
 	in, out := s.has(stateInFin), s.has(stateOutFinEver)
 	switch {
 	case in && s.fin < next, s.has(stateInEOF) && (!in || s.fin != next || len(s.unread) > 0),
-		s.sent > end, s.received < s.safe, !out && s.received > s.sent, out && s.received > end+1,
+		s.sent > end, s.received < s.safe && !s.has(stateOutStopped), !out && s.received > s.sent, out && s.received > end+1,
 		out && (!s.has(stateOutFin) || s.sent != end):
 		return wire.Errorf(wire.BadRequest, "an exported link that contradicts itself")
 	case s.credit > next && s.credit-s.read > most:

@@ -82,6 +82,14 @@ func (m *machine) lost(l *leg, why error, now time.Time) {
 		}
 	case l == m.cur:
 		m.cur = nil
+		if !m.seeks {
+			// The far side may have given this leg up and still use one before
+			// it: it is to notice, and to come again.
+			for _, o := range m.old {
+				m.release(o)
+			}
+			m.old = nil
+		}
 		m.detach(why, now)
 	default:
 		m.old = slices.DeleteFunc(m.old, func(o *leg) bool { return o == l })

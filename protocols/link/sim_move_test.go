@@ -62,7 +62,7 @@ func (mv *simMove) arrives() {
 	}
 	st, err := parseState(mv.state, simMost)
 	if err != nil {
-		mv.s.fault("%v", err)
+		mv.s.fault("%v: %+v", err, st)
 		return
 	}
 	st.epoch += mv.most
@@ -90,7 +90,7 @@ func (mv *simMove) leaves(to *simNode) {
 
 // settled notes that the far side has taken the node for the end.
 func (n *simNode) settled() {
-	if n.move == nil || n.owns || n.m.claiming {
+	if n.move == nil || n.owns || (n.m.claiming && n.m.over != errComplete) {
 		return
 	}
 	if n.m.over != nil && n.app.err != nil && n.m.over != errComplete {
