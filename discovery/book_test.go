@@ -252,6 +252,20 @@ func TestLossThatNobodyToldIsNoticed(t *testing.T) {
 	}
 }
 
+func TestHurryMakesEverybodyDue(t *testing.T) {
+	b := newBook(evenPause)
+	b.add(info(1), fromJoin)
+	b.due(t0, 0, none)
+	b.done(makePeer(1), errors.New("refused"), t0)
+	if dial, _ := b.due(t0, 0, none); len(dial) != 0 {
+		t.Fatal("no pause")
+	}
+	b.hurry()
+	if dial, _ := b.due(t0, 0, none); len(dial) != 1 {
+		t.Fatal("not due after a disturbance")
+	}
+}
+
 func TestUnknownDialsAndLossesAreIgnored(t *testing.T) {
 	b := newBook(evenPause)
 	b.done(makePeer(1), nil, t0)

@@ -93,6 +93,7 @@ func (l *loop) run(ctx context.Context) {
 	defer l.sub.Close()
 	defer l.reached.Close()
 	l.begin(ctx)
+	disturbed := l.d.cfg.Reach.Disturbed(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -115,6 +116,12 @@ func (l *loop) run(ctx context.Context) {
 			l.saving = false
 			if err != nil {
 				l.d.cfg.Log.Warn("servers are not remembered", "error", err)
+			}
+		case _, open := <-disturbed:
+			if open {
+				l.book.hurry()
+			} else {
+				disturbed = nil
 			}
 		case <-timer.C:
 		}

@@ -213,6 +213,26 @@ func TestJoinRetriesInVirtualTime(t *testing.T) {
 	})
 }
 
+func TestDisturbanceHasANodeJoinAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var alive atomic.Bool
+		bootstrap := w.add(t, Config{})
+		h := w.host(t)
+		n := w.addHost(t, h, Config{Join: []peer.AddrInfo{bootstrap.info()}, dial: func(ctx context.Context, p peer.AddrInfo) error {
+			if !alive.Load() {
+				return errors.New("refused")
+			}
+			return h.Connect(ctx, p)
+		}})
+		time.Sleep(10 * time.Minute) // tries are a minute apart by now
+		alive.Store(true)
+		n.cfg.Reach.Disturb(reach.Disturbance{Changed: true})
+		n.ready(t, time.Second)
+		w.close()
+	})
+}
+
 func TestLostBootstrapIsRejoinedAfterAJitteredPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

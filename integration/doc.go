@@ -10,4 +10,5 @@
 //
 //	make bench-overlay N=100
 //	make bench-node
+//	make bench-link
 package integration

@@ -4,7 +4,7 @@ package integration
 
 import (
 	"bufio"
-	"encoding/binary"
+	endian "encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -105,7 +105,7 @@ func serveSink(s stream) {
 	defer s.Close()
 	n, err := drain(s)
 	if err == nil {
-		_, _ = s.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) // its lack is noticed
+		_, _ = s.Write(endian.BigEndian.AppendUint64(nil, uint64(n))) // its lack is noticed
 	}
 }
 

@@ -4,7 +4,7 @@ package integration
 
 import (
 	"context"
-	"encoding/binary"
+	endian "encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,7 +97,7 @@ func bulk(s subject, size int, more func(sent int64) bool) (sent int64, err erro
 	if _, err := io.ReadFull(st, got[:]); err != nil {
 		return sent, fmt.Errorf("the count of the far side: %w", err)
 	}
-	if n := binary.BigEndian.Uint64(got[:]); n != uint64(sent) {
+	if n := endian.BigEndian.Uint64(got[:]); n != uint64(sent) {
 		return sent, fmt.Errorf("the far side got %d bytes of %d", n, sent)
 	}
 	return sent, nil

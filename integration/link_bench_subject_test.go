@@ -23,33 +23,39 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/node/muxer"
+	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
 // way is how two sides are connected.
 type way struct {
 	name     string
-	listen   string
+	listen   []string
 	security protocol.ID // of TCP and WebSocket
 }
 
 func ways() []way {
 	return []way{
-		{"tcp_tls", "/ip4/127.0.0.1/tcp/0", libp2ptls.ID},
-		{"tcp_noise", "/ip4/127.0.0.1/tcp/0", noise.ID},
-		{"quic", "/ip4/127.0.0.1/udp/0/quic-v1", ""},
+		{"tcp_tls", []string{"/ip4/127.0.0.1/tcp/0"}, libp2ptls.ID},
+		{"tcp_noise", []string{"/ip4/127.0.0.1/tcp/0"}, noise.ID},
+		{"quic", []string{"/ip4/127.0.0.1/udp/0/quic-v1"}, ""},
 	}
 }
 
 func idleWays() []way {
 	return []way{
-		{"tcp", "/ip4/127.0.0.1/tcp/0", libp2ptls.ID},
-		{"ws", "/ip4/127.0.0.1/tcp/0/ws", libp2ptls.ID},
-		{"quic", "/ip4/127.0.0.1/udp/0/quic-v1", ""},
+		{"tcp", []string{"/ip4/127.0.0.1/tcp/0"}, libp2ptls.ID},
+		{"ws", []string{"/ip4/127.0.0.1/tcp/0/ws"}, libp2ptls.ID},
+		{"quic", []string{"/ip4/127.0.0.1/udp/0/quic-v1"}, ""},
 	}
 }
 
+// twoWays lets a side be reached by TCP, which its address names, and by QUIC.
+func twoWays() way {
+	return way{"two", []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}, libp2ptls.ID}
+}
+
 func wayNamed(name string) (way, error) {
-	all := slices.Concat(ways(), idleWays())
+	all := slices.Concat(ways(), idleWays(), []way{twoWays()})
 	i := slices.IndexFunc(all, func(w way) bool { return w.name == name })
 	if i < 0 {
 		return way{}, fmt.Errorf("there is no way %q", name)
@@ -100,7 +106,7 @@ type raw struct {
 
 func newRaw(w way, mux network.Multiplexer) (subject, error) {
 	h, err := libp2p.New(
-		libp2p.ListenAddrStrings(w.listen),
+		libp2p.ListenAddrStrings(w.listen...),
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Transport(websocket.New),
 		libp2p.Transport(libp2pquic.NewTransport),
@@ -133,9 +139,11 @@ func onlySecurity(id protocol.ID) libp2p.Option {
 
 func (r *raw) Addr() ma.Multiaddr { return addrOf(r.Host) }
 
-// addrOf is the first address of a host, with its ID.
+// addrOf is the address of a host, with its ID; that for TCP if it has two.
 func addrOf(h host.Host) ma.Multiaddr {
-	return h.Addrs()[0].Encapsulate(ma.StringCast("/p2p/" + h.ID().String()))
+	all := h.Addrs()
+	i := max(0, slices.IndexFunc(all, func(a ma.Multiaddr) bool { return reach.TransportOf(a) == reach.TCP }))
+	return all[i].Encapsulate(ma.StringCast("/p2p/" + h.ID().String()))
 }
 
 func (r *raw) Connect(ctx context.Context, far ma.Multiaddr) error {

@@ -3,12 +3,14 @@ package node
 import (
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -49,6 +51,10 @@ type Config struct {
 	// DisablePortMapping stops asking the router (UPnP, NAT-PMP) for ports.
 	DisablePortMapping bool
 
+	// DisableNetworkWatch stops watching this machine for sleep and for changes
+	// of its addresses: for embedders whose network is not the machine's.
+	DisableNetworkWatch bool
+
 	// Role is "server", "client", or "" for the role that reachability gives.
 	Role string
 
@@ -58,6 +64,10 @@ type Config struct {
 	// MaxConnections is where the connection manager starts to close the least
 	// useful connections. 0 means 100; at least 8.
 	MaxConnections int
+
+	// LinkGrace is how long a connection that has lost its path waits for another
+	// one, unless who dials says otherwise. 0 means a minute.
+	LinkGrace time.Duration
 
 	// Limits are the caps of the node. See Node.Limits for all of them.
 	Limits Limits
@@ -94,7 +104,7 @@ type Relay struct {
 // Limits are caps on what peers can make this node hold. Zero means the
 // default in the comment.
 type Limits struct {
-	StreamsPerPeer     int   // pipe connections with one peer, each way; 2048
+	StreamsPerPeer     int   // streams with one peer, each way: those that carry links, and raw pipe connections; 2048
 	Streams            int   // streams of all peers and protocols, each way; 8192
 	Connections        int   // libp2p connections; 4 × MaxConnections, at least 512
 	ConnectionsPerIP   int   // libp2p connections with one IP address (a proxy is one address); 64
@@ -102,6 +112,10 @@ type Limits struct {
 	Memory             int64 // bytes that libp2p may reserve for buffers; 1 GiB
 	PipeConnections    int   // pipe connections of all peers, both ways, an eighth of them for own dials; 4096
 	Backlog            int   // pipe connections that wait for Accept, each listener; 128
+	Links              int   // links, which carry pipe connections; 32768
+	LinksPerPeer       int   // links with one peer; 16384
+	LinkMemory         int64 // bytes that all links buffer beyond 32 KiB each; 512 MiB
+	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
 	Requests           int   // requests, records and pipe connections that one peer may ask for in a second, four times as many at once; 500
 }
 
@@ -145,17 +159,22 @@ func (c Config) normalize() (Config, error) {
 	}
 	for _, t := range c.Transports {
 		if !slices.Contains(DefaultTransports(), t) {
-			return c, wire.Errorf(wire.BadRequest, "transport %q is none of %q", t, DefaultTransports())
+			return c, wire.Errorf(wire.BadRequest, "%q is not a transport", t).
+				WithNext("name some of %s", strings.Join(DefaultTransports(), ", "))
 		}
 	}
 	if c.MaxConnections == 0 {
 		c.MaxConnections = 100
 	}
 	if c.MaxConnections < minConnections {
-		return c, wire.Errorf(wire.BadRequest, "max connections %d is below %d", c.MaxConnections, minConnections)
+		return c, wire.Errorf(wire.BadRequest, "max_connections %d is below %d", c.MaxConnections, minConnections).
+			WithNext("allow %d at least", minConnections)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := fill("link grace", &c.LinkGrace, link.DefaultGrace); err != nil {
+		return c, err
 	}
 	if err := c.Relay.normalize(); err != nil {
 		return c, err
@@ -182,6 +201,10 @@ func (l *Limits) normalize(maxConnections int) error {
 		fill("limit memory", &l.Memory, 1<<30),
 		fill("limit pipe connections", &l.PipeConnections, 4096),
 		fill("limit backlog", &l.Backlog, 128),
+		fill("limit links", &l.Links, link.DefaultLinks),
+		fill("limit links per peer", &l.LinksPerPeer, link.DefaultLinksPerPeer),
+		fill("limit link memory", &l.LinkMemory, link.DefaultMemory),
+		fill("limit link window", &l.LinkWindow, link.DefaultWindow),
 		fill("limit requests", &l.Requests, 500),
 	)
 }

@@ -24,6 +24,7 @@ import (
 const (
 	locateTime   = 5 * time.Second // to ask the overlay for a peer's addresses
 	identifyTime = 2 * time.Second // for a new peer to tell what it speaks
+	pingTime     = 3 * time.Second // for two pings on a path
 
 	maxExplainedPaths = 8
 	maxExplainedAddrs = 32
@@ -53,6 +54,7 @@ func (n *Node) ExplainPeer(ctx context.Context, id peer.ID, transport reach.Tran
 
 // tryPeer finds out where the peer is and tries to reach it.
 func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w reach.Want) {
+	punched := n.reach.Punching(id)
 	before := n.live(ctx, id)
 	known := n.sources(ctx, id, before)
 	if len(before) == 0 {
@@ -76,6 +78,7 @@ func (n *Node) tryPeer(ctx context.Context, f *doctor.PeerFacts, id peer.ID, w r
 		f.Words, _, _ = strings.Cut(err.Error(), "\n") // the tries are told one by one
 	}
 	n.describe(ctx, f, id)
+	f.Punching = n.punching(id, f.Addrs, punched)
 	n.leave(given)
 }
 
@@ -130,6 +133,21 @@ func (n *Node) describe(ctx context.Context, f *doctor.PeerFacts, id peer.ID) {
 	}
 }
 
+// punching is the state of hole punching where it could help. An explanation
+// dials each address for its own cause and punches no holes, but its relayed
+// connection, which reach has dialled, makes go-libp2p try in vain: how the last
+// punch failed is therefore what was known before.
+func (n *Node) punching(id peer.ID, known []doctor.KnownAddr, before reach.Punching) *doctor.Punching {
+	paths := n.reach.Paths(id)
+	relay := len(paths) > 0 || slices.ContainsFunc(known, func(a doctor.KnownAddr) bool { return a.Kind == doctor.AddrRelay })
+	if !relay || len(paths) > 0 && paths[0].Direct() {
+		return nil
+	}
+	now := n.reach.Punching(id)
+	why, _, _ := strings.Cut(before.Failed, "\n")
+	return &doctor.Punching{Here: now.Here, There: now.There, Failed: doctor.Plain(why), Ago: before.Ago}
+}
+
 // awaitIdentify gives a new peer the time to tell what it speaks.
 func (n *Node) awaitIdentify(ctx context.Context, c network.Conn) {
 	h, ok := n.host.(interface{ IDService() identify.IDService })
@@ -159,9 +177,14 @@ func (n *Node) pathFacts(ctx context.Context, paths []reach.Path) []doctor.Path 
 			Inbound: n.inbound(p), Age: time.Since(p.Conn().Stat().Opened), Circuit: circuitOf(p),
 		}
 		pings.Go(func() {
-			rtt, err := ping(ctx, p)
+			ctx, cancel := context.WithTimeout(ctx, pingTime)
+			defer cancel()
+			rtt, err := p.Ping(ctx, 2)
 			if all[i].RTT = rtt; err != nil {
 				all[i].Fault = err.Error()
+			}
+			if wire.CodeOf(err) == wire.Timeout {
+				n.reach.Doubt(p)
 			}
 		})
 	}
@@ -172,11 +195,11 @@ func (n *Node) pathFacts(ctx context.Context, paths []reach.Path) []doctor.Path 
 func triesOf(attempts []reach.Attempt) []doctor.Try {
 	var all []doctor.Try
 	for _, a := range attempts {
-		t := doctor.Try{Transport: string(a.Transport), Reused: a.Reused, Took: a.Took, Code: wire.CodeOf(a.Err).String()}
+		t := doctor.Try{Transport: string(a.Transport), Reused: a.Reused, Beaten: a.Beaten(), Took: a.Took, Code: wire.CodeOf(a.Err).String()}
 		if a.Addr != nil {
 			t.Addr = a.Addr.String()
 		}
-		if a.Err != nil {
+		if a.Err != nil && !t.Beaten {
 			t.Error = a.Err.Error()
 		}
 		all = append(all, t)

@@ -2,21 +2,15 @@ package node
 
 import (
 	"context"
-	"errors"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/crypto"
-	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
 	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
-	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
@@ -27,95 +21,27 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	libp2pwebtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
 	ma "github.com/multiformats/go-multiaddr"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/panpipe-net/panpipe/node/muxer"
 	"github.com/panpipe-net/panpipe/protocols/reach"
-	"github.com/panpipe-net/panpipe/protocols/wire"
 )
-
-// hostParts is what a libp2p host is made of besides the Config.
-type hostParts struct {
-	key      crypto.PrivKey
-	reg      prometheus.Registerer
-	relays   autorelay.PeerSource // candidates, when this node needs a relay
-	refusals *refusals            // told what the limits refuse
-	punches  *reach.Punches       // how hole punches fail
-	causes   *reach.Causes        // told what dials fail of
-	mapper   func(*portMapper)    // takes what maps ports, if the node does
-}
-
-// dialTimeout ends one dial before reach gives up on the peer, so that the
-// silence of an address is told.
-const dialTimeout = 9 * time.Second
 
 // punchTimeout ends one dial of a hole punch, and the ordinary dial before the
 // first: reach waits for the outcome, go-libp2p's own 10 s are too long for it.
 const punchTimeout = 3 * time.Second
 
-// newHost makes a libp2p host that does not listen yet, and the gate that all
-// its dials pass. It wraps the gater of an embedder, if there is one.
-func newHost(cfg Config, parts hostParts) (h host.Host, gate *reach.Gate, err error) {
-	var owned []io.Closer // closed on error; the host's once it exists
-	defer func() {
-		if err != nil {
-			for _, c := range owned {
-				err = errors.Join(err, c.Close())
-			}
-		}
-	}()
-	rm, err := newResourceManager(cfg.Overlay, cfg.Limits, parts.refusals)
-	if err != nil {
-		return nil, nil, wire.Errorf(wire.Internal, "resource manager: %w", err)
+// fixedOptions are those that no setting changes.
+func fixedOptions(parts hostParts) []libp2p.Option {
+	return []libp2p.Option{
+		libp2p.Identity(parts.key),
+		libp2p.UserAgent(userAgent),
+		libp2p.PrometheusRegisterer(parts.reg),
+		libp2p.Security(libp2ptls.ID, libp2ptls.New),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, muxer.New()),
+		libp2p.ShareTCPListener(),
+		libp2p.WithDialTimeout(dialTimeout),
 	}
-	owned = append(owned, rm)
-	cm, err := newConnManager(cfg.MaxConnections)
-	if err != nil {
-		return nil, nil, wire.Errorf(wire.Internal, "connection manager: %w", err)
-	}
-	owned = append(owned, cm)
-	ps, err := pstoremem.NewPeerstore()
-	if err != nil {
-		return nil, nil, wire.Errorf(wire.Internal, "peerstore: %w", err)
-	}
-	owned = append(owned, ps)
-
-	opts := slices.Concat(
-		[]libp2p.Option{
-			libp2p.Identity(parts.key),
-			libp2p.UserAgent(userAgent),
-			libp2p.ResourceManager(rm),
-			libp2p.ConnectionManager(cm),
-			libp2p.Peerstore(ps),
-			libp2p.PrometheusRegisterer(parts.reg),
-			libp2p.Security(libp2ptls.ID, libp2ptls.New),
-			libp2p.Security(noise.ID, noise.New),
-			libp2p.Muxer(yamux.ID, muxer.New()),
-			libp2p.ShareTCPListener(),
-			libp2p.WithDialTimeout(dialTimeout),
-		},
-		transportOptions(cfg.Transports),
-		natOptions(cfg, parts),
-		relayOptions(cfg, parts.relays),
-		cfg.Libp2p,
-		[]libp2p.Option{hideAdopted, func(c *libp2p.Config) error {
-			gate = reach.NewGate(c.ConnectionGater)
-			c.ConnectionGater = gate
-			if c.DialRanker == nil {
-				c.DialRanker = reach.Rank
-			}
-			return nil
-		}},
-	)
-	h, err = libp2p.New(opts...)
-	if err != nil {
-		return nil, nil, wire.Errorf(wire.Internal, "libp2p host: %w", err)
-	}
-	owned = []io.Closer{h}
-	if err := parts.causes.Watch(h, swarm.NewMetricsTracer(swarm.WithRegisterer(parts.reg))); err != nil {
-		return nil, nil, wire.Errorf(wire.Internal, "watch what dials fail of: %w", err)
-	}
-	return h, gate, nil
 }
 
 // hideAdopted keeps the private address of reach out of whatever addresses an

@@ -31,7 +31,7 @@ const (
 
 // Limits lists the caps of the node, in a fixed order.
 func (n *Node) Limits() []Limit {
-	used, pipes := n.usage(), n.pipes.Usage()
+	used, pipes, links := n.usage(), n.pipes.Usage(), n.links.Usage()
 	l, r := n.cfg.Limits, n.cfg.Relay
 	all := []Limit{
 		{"connections before trimming", int64(n.cfg.MaxConnections), "peers", int64(len(n.host.Network().Peers())), "max_connections"},
@@ -40,9 +40,13 @@ func (n *Node) Limits() []Limit {
 		{"connections per peer", int64(l.ConnectionsPerPeer), "connections", -1, settingConnsPerPeer},
 		{"streams in", int64(l.Streams), "streams", used.streamsIn, settingStreams},
 		{"streams out", int64(l.Streams), "streams", used.streamsOut, settingStreams},
-		{"pipe connections with one peer, each way", int64(l.StreamsPerPeer), "streams", -1, settingStreamsPerPeer},
+		{"streams with one peer, each way", int64(l.StreamsPerPeer), "streams", -1, settingStreamsPerPeer},
 		{"pipe connections", int64(l.PipeConnections), "connections", int64(pipes.Conns), "limits.pipe_connections"},
 		{"pipe connections that wait for accept", int64(l.Backlog), "connections", -1, "limits.backlog"},
+		{"links", int64(l.Links), "links", int64(links.Links), "limits.links"},
+		{"links with one peer", int64(l.LinksPerPeer), "links", -1, "limits.links_per_peer"},
+		{"memory of links", l.LinkMemory, "bytes", links.Memory, "limits.link_memory"},
+		{"window of a link", l.LinkWindow, "bytes", -1, "limits.link_window"},
 		{"requests of one peer", int64(l.Requests), "per second", -1, "limits.requests"},
 		{"memory reserved for buffers", l.Memory, "bytes", used.memory, settingMemory},
 		{"records held for others", pipe.DefaultHolderBytes, "bytes", int64(pipes.RecordBytes), ""},

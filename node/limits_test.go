@@ -58,11 +58,11 @@ func pair(t *testing.T, transport reach.Transport, server, client Limits) (diale
 }
 
 // dialUntil dials n times, or until an error, and keeps the connections.
-func dialUntil(t *testing.T, dialer *Node, id string, n int) (count int, err error) {
+func dialUntil(t *testing.T, dialer *Node, id string, n int, o pipe.DialOptions) (count int, err error) {
 	t.Helper()
 	ctx := within(t, 30*time.Second)
 	for count < n {
-		c, err := dialer.DialPipe(ctx, id, pipe.DialOptions{})
+		c, err := dialer.DialPipe(ctx, id, o)
 		if err != nil {
 			return count, err
 		}
@@ -77,7 +77,7 @@ func dialUntil(t *testing.T, dialer *Node, id string, n int) (count int, err err
 
 func TestThreeHundredthConnectionToOnePeerWorksOverTCP(t *testing.T) {
 	dialer, id := pair(t, reach.TCP, Limits{}, Limits{})
-	if n, err := dialUntil(t, dialer, id, 300); err != nil {
+	if n, err := dialUntil(t, dialer, id, 300, pipe.DialOptions{}); err != nil {
 		t.Errorf("after %d: %v", n, err)
 	}
 }
@@ -87,16 +87,20 @@ func TestCapThatIsHitIsNamedWithItsSetting(t *testing.T) {
 		transport      reach.Transport
 		server, client Limits
 		setting        string
+		raw            bool
 	}{
-		"own streams per peer": {reach.TCP, Limits{}, Limits{StreamsPerPeer: 5}, settingStreamsPerPeer},
-		"far streams per peer": {reach.TCP, Limits{StreamsPerPeer: 5}, Limits{}, settingStreamsPerPeer},
-		"far streams on QUIC":  {reach.QUIC, Limits{StreamsPerPeer: 5}, Limits{}, settingStreamsPerPeer},
-		"own pipe connections": {reach.TCP, Limits{}, Limits{PipeConnections: 5}, "limits.pipe_connections"},
-		"far pipe connections": {reach.TCP, Limits{PipeConnections: 10}, Limits{}, "limits.pipe_connections"}, // one peer's share
+		"own streams per peer": {reach.TCP, Limits{}, Limits{StreamsPerPeer: 5}, settingStreamsPerPeer, true},
+		"far streams per peer": {reach.TCP, Limits{StreamsPerPeer: 5}, Limits{}, settingStreamsPerPeer, true},
+		"far streams on QUIC":  {reach.QUIC, Limits{StreamsPerPeer: 5}, Limits{}, settingStreamsPerPeer, true},
+		"own links per peer":   {reach.TCP, Limits{}, Limits{LinksPerPeer: 5}, "limits.links_per_peer", false},
+		"own links":            {reach.TCP, Limits{}, Limits{Links: 5}, "limits.links", false},
+		"far links per peer":   {reach.QUIC, Limits{LinksPerPeer: 5}, Limits{}, "limits.links_per_peer", false},
+		"own pipe connections": {reach.TCP, Limits{}, Limits{PipeConnections: 5}, "limits.pipe_connections", false},
+		"far pipe connections": {reach.TCP, Limits{PipeConnections: 10}, Limits{}, "limits.pipe_connections", false}, // one peer's share
 	} {
 		t.Run(name, func(t *testing.T) {
 			dialer, id := pair(t, c.transport, c.server, c.client)
-			n, err := dialUntil(t, dialer, id, 20)
+			n, err := dialUntil(t, dialer, id, 20, pipe.DialOptions{Raw: c.raw})
 			if n != 5 || wire.CodeOf(err) != wire.Limit {
 				t.Fatalf("%d connections, then %v (%v)", n, err, wire.CodeOf(err))
 			}

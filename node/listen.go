@@ -165,7 +165,7 @@ func listenError(a ma.Multiaddr, err error) error {
 			WithNext("use one of its own addresses, or /ip4/0.0.0.0 for all of them")
 	case errors.Is(err, swarm.ErrNoTransport):
 		return wire.Errorf(wire.Unsupported, "cannot listen on %s: no transport of this node does: %w", a, err).
-			WithNext("the transports are named in Transports; write addresses as in DefaultListen")
+			WithNext("add its transport to transports, or take the address out of listen; /ip4/0.0.0.0/udp/4001/quic-v1 is how one is written")
 	}
 	return wire.Errorf(wire.Internal, "cannot listen on %s: %w", a, err)
 }

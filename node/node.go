@@ -15,8 +15,10 @@ import (
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/store"
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
 // userAgent is what identify tells others.
@@ -32,6 +34,8 @@ type Node struct {
 	gate     *reach.Gate
 	reach    *reach.Reach
 	disc     *discovery.Discovery
+	trunks   *trunk.Trunks
+	links    *link.Links
 	pipes    *pipe.Service
 	join     []peer.AddrInfo // that a person named
 	started  time.Time
@@ -40,6 +44,7 @@ type Node struct {
 	answered atomic.Int64 // when a node of the overlay last answered, in Unix ns; 0: none did
 
 	mapper *portMapper // nil when no ports are mapped
+	place  place       // of this machine in the network
 
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once
@@ -73,6 +78,9 @@ func (n *Node) Discovery() *discovery.Discovery { return n.disc }
 
 // Pipes is the pipe service.
 func (n *Node) Pipes() *pipe.Service { return n.pipes }
+
+// Links carries the node's connections.
+func (n *Node) Links() *link.Links { return n.links }
 
 // Registry holds the node's metrics.
 func (n *Node) Registry() *prometheus.Registry { return n.reg }

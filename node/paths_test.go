@@ -123,17 +123,22 @@ func (p *piped) serve(t *testing.T) {
 }
 
 // dial dials the pipe and says hello over it.
-func (p *piped) dial(ctx context.Context, policy pipe.PathPolicy) (*pipe.Conn, error) {
-	c, err := p.dialer.DialPipe(ctx, p.id, pipe.DialOptions{PathPolicy: policy})
+func (p *piped) dial(ctx context.Context, o pipe.DialOptions) (*pipe.Conn, error) {
+	c, err := p.dialer.DialPipe(ctx, p.id, o)
 	if err != nil {
 		return nil, err
 	}
 	conn := c.(*pipe.Conn)
+	return conn, echoes(conn)
+}
+
+// echoes says hello over a connection to the pipe.
+func echoes(conn *pipe.Conn) error {
 	if _, err := conn.Write([]byte("hello")); err != nil {
-		return nil, err
+		return err
 	}
-	_, err = io.ReadFull(conn, make([]byte, 5))
-	return conn, err
+	_, err := io.ReadFull(conn, make([]byte, 5))
+	return err
 }
 
 func TestPathPoliciesBehindFirewalls(t *testing.T) {
@@ -152,7 +157,7 @@ func TestPathPoliciesBehindFirewalls(t *testing.T) {
 		behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: time.Hour}, func(t *testing.T, p *piped) {
 			p.walls.set(c.cut)
 			begun := time.Now()
-			conn, err := p.dial(within(t, time.Minute), c.policy)
+			conn, err := p.dial(within(t, time.Minute), pipe.DialOptions{PathPolicy: c.policy})
 			took := time.Since(begun)
 			if err != nil {
 				t.Fatalf("%+v: %v after %v", c, err, took)
@@ -168,7 +173,7 @@ func TestPathPoliciesBehindFirewalls(t *testing.T) {
 func TestDirectOnlySaysWhyNoHoleCouldBePunched(t *testing.T) {
 	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: time.Hour}, func(t *testing.T, p *piped) {
 		p.walls.set(true)
-		_, err := p.dial(within(t, time.Minute), pipe.DirectOnly)
+		_, err := p.dial(within(t, time.Minute), pipe.DialOptions{PathPolicy: pipe.DirectOnly})
 		if wire.CodeOf(err) != wire.Unreachable || wire.NextOf(err) == "" || !strings.Contains(err.Error(), "hole punching did not succeed: ") {
 			t.Errorf("%v (next %q)", err, wire.NextOf(err))
 		}
@@ -178,7 +183,7 @@ func TestDirectOnlySaysWhyNoHoleCouldBePunched(t *testing.T) {
 func TestRelayedPipeGivesWayToADirectPath(t *testing.T) {
 	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: time.Hour}, func(t *testing.T, p *piped) {
 		ctx := within(t, time.Minute)
-		first, err := p.dial(ctx, pipe.RelayOK)
+		first, err := p.dial(ctx, pipe.DialOptions{PathPolicy: pipe.RelayOK})
 		if err != nil || first.Direct() {
 			t.Fatalf("%v", err)
 		}
@@ -188,7 +193,7 @@ func TestRelayedPipeGivesWayToADirectPath(t *testing.T) {
 				break
 			}
 		}
-		second, err := p.dial(ctx, pipe.RelayOK)
+		second, err := p.dial(ctx, pipe.DialOptions{PathPolicy: pipe.RelayOK})
 		if err != nil || !second.Direct() {
 			t.Fatalf("%v, or not direct", err)
 		}
@@ -199,16 +204,35 @@ func TestRelayedPipeGivesWayToADirectPath(t *testing.T) {
 	})
 }
 
-func TestPipeThatEndsAtTheRelaysLimitSaysSo(t *testing.T) {
+func TestRawPipeThatEndsAtTheRelaysLimitSaysSo(t *testing.T) {
 	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: 20 * time.Second}, func(t *testing.T, p *piped) {
 		p.walls.set(true)
-		conn, err := p.dial(within(t, time.Minute), pipe.RelayOK)
+		conn, err := p.dial(within(t, time.Minute), pipe.DialOptions{Raw: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
 		if _, err := conn.Read(make([]byte, 1)); wire.CodeOf(err) != wire.Limit || wire.NextOf(err) == "" {
 			t.Errorf("%v (next %q)", err, wire.NextOf(err))
+		}
+	})
+}
+
+func TestPipeOutlivesTheRelaysLimit(t *testing.T) {
+	behindFirewalls(t, Relay{MaxData: 1 << 30, MaxDuration: 20 * time.Second}, func(t *testing.T, p *piped) {
+		p.walls.set(true)
+		conn, err := p.dial(within(t, time.Minute), pipe.DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		time.Sleep(30 * time.Second)
+		if err := echoes(conn); err != nil {
+			t.Fatal(err)
+		}
+		legs, count := conn.Legs()
+		if count != 2 || wire.CodeOf(legs[0].End) != wire.Limit || legs[1].Pause > time.Second || conn.Direct() {
+			t.Errorf("legs %+v", legs)
 		}
 	})
 }
@@ -223,8 +247,11 @@ func TestExplainingAPeerDoesNotStandInTheWayOfADirectPath(t *testing.T) {
 		if !v.Connected || v.Direct || len(f.Paths) != 1 || f.Paths[0].Inbound {
 			t.Fatalf("explained as %+v, %+v, want a relayed connection dialled from here", v, f.Paths)
 		}
+		if f.Punching == nil || !f.Punching.Here || !f.Punching.There || !strings.Contains(v.Summary, "both sides punch holes") {
+			t.Errorf("%q: hole punching %+v", v.Summary, f.Punching)
+		}
 		begun := time.Now()
-		conn, err := p.dial(ctx, pipe.DirectOnly)
+		conn, err := p.dial(ctx, pipe.DialOptions{PathPolicy: pipe.DirectOnly})
 		if err != nil {
 			t.Fatalf("%v after %v", err, time.Since(begun))
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
 // Streams of protocols that need few of them: one request each.
@@ -21,6 +22,10 @@ const (
 	askStreamsPerPeer = 256
 	askStreams        = 4096
 )
+
+// carriersPerPeer is what a peer may open on all its connections: a carrier
+// takes thousands of legs.
+const carriersPerPeer = 64
 
 // trimGrace is how long a new connection is safe from the connection manager.
 const trimGrace = 20 * time.Second
@@ -57,7 +62,7 @@ func resourceLimits(overlay string, l Limits) rcmgr.ConcreteLimitConfig {
 
 	// The peer's scope holds the streams of all protocols: what the pipes may
 	// use and as much as the others need.
-	peer := streams(l.StreamsPerPeer+2*askStreamsPerPeer, l.Memory)
+	peer := streams(l.StreamsPerPeer+2*askStreamsPerPeer+carriersPerPeer, l.Memory)
 	peer.Conns = rcmgr.LimitVal(2 * l.ConnectionsPerPeer)
 	peer.ConnsInbound = rcmgr.LimitVal(l.ConnectionsPerPeer)
 	peer.ConnsOutbound = rcmgr.LimitVal(l.ConnectionsPerPeer)
@@ -81,14 +86,18 @@ func resourceLimits(overlay string, l Limits) rcmgr.ConcreteLimitConfig {
 		Transient:   transient,
 		PeerDefault: peer,
 		Protocol: map[protocol.ID]rcmgr.ResourceLimits{
+			trunk.Protocol(overlay):        streams(l.Streams, l.Memory),
 			pipe.ConnProtocol(overlay):     streams(l.Streams, l.Memory),
 			pipe.BindingProtocol(overlay):  ask,
 			discovery.KadProtocol(overlay): ask,
+			trunk.Protocol(overlay):        streams(l.Streams, l.Memory),
 		},
 		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
+			trunk.Protocol(overlay):        perPeer,
 			pipe.ConnProtocol(overlay):     perPeer,
 			pipe.BindingProtocol(overlay):  askPeer,
 			discovery.KadProtocol(overlay): askPeer,
+			trunk.Protocol(overlay):        streams(carriersPerPeer, l.Memory),
 		},
 	}.Build(base.Scale(l.Memory, 2*l.Connections))
 }

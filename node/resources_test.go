@@ -8,6 +8,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
 func TestManyConnectionsFromOneAddressPass(t *testing.T) {
@@ -41,6 +42,9 @@ func TestOurProtocolsHaveLimitsOfTheirOwn(t *testing.T) {
 	got := resourceLimits(c.Overlay, c.Limits).ToPartialLimitConfig()
 	if l := got.ProtocolPeer[pipe.ConnProtocol("mine")]; l.StreamsInbound != 3000 || l.StreamsOutbound != 3000 {
 		t.Errorf("pipe connections per peer: %+v", l)
+	}
+	if l := got.ProtocolPeer[trunk.Protocol("mine")]; l.StreamsInbound != 64 || l.StreamsOutbound != 64 {
+		t.Errorf("carriers per peer: %+v", l)
 	}
 	if l := got.PeerDefault; l.StreamsInbound < 3000 {
 		t.Errorf("streams per peer: %+v", l)

@@ -60,8 +60,42 @@ func (n *Node) start(ctx context.Context) error {
 	var servers atomic.Pointer[discovery.Discovery] // there once discovery is
 	punches, causes := new(reach.Punches), new(reach.Causes)
 	n.onClose(n.joinReach) // after the host
-	h, gate, err := newHost(n.cfg, hostParts{
-		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes,
+	if err := n.startHost(key, punches, causes, &servers); err != nil {
+		return err
+	}
+	changed, err := n.watchAddrs()
+	if err != nil {
+		return err
+	}
+	if err := n.startReach(punches, causes); err != nil {
+		return err
+	}
+	if err := n.startLinks(ctx); err != nil {
+		return err
+	}
+	if err := listen(n.host, n.cfg); err != nil {
+		return err
+	}
+	if err := n.startDiscovery(ctx, changed); err != nil {
+		return err
+	}
+	servers.Store(n.disc)
+	n.run(ctx, "relays", n.watchRelays, func() error { return nil })
+	if err := n.startPipes(ctx, key, changed); err != nil {
+		return err
+	}
+	n.startNetwatch(ctx)
+	if err := ctx.Err(); err != nil {
+		return wire.Errorf(wire.CodeOf(err), "start of the node: %w", err)
+	}
+	return nil
+}
+
+// startHost makes the host and the gate before its dials. AutoRelay is offered
+// the servers that discovery knows once it is there.
+func (n *Node) startHost(key crypto.PrivKey, punches *reach.Punches, causes *reach.Causes, servers *atomic.Pointer[discovery.Discovery]) (err error) {
+	n.host, n.gate, err = newHost(n.cfg, hostParts{
+		key: key, reg: n.reg, refusals: n.refusals, punches: punches, causes: causes, place: &n.place,
 		relays: relaySource(func(count int) []peer.AddrInfo {
 			if d := servers.Load(); d != nil {
 				return relayCandidates(n.host, d, count)
@@ -73,30 +107,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.host, n.gate = h, gate
-	n.onClose(h.Close)
-
-	changed, err := n.watchAddrs()
-	if err != nil {
-		return err
-	}
-	if err := n.startReach(punches, causes); err != nil {
-		return err
-	}
-	if err := listen(h, n.cfg); err != nil {
-		return err
-	}
-	if err := n.startDiscovery(ctx, changed); err != nil {
-		return err
-	}
-	servers.Store(n.disc)
-	n.run(ctx, "relays", n.watchRelays, func() error { return nil })
-	if err := n.startPipes(ctx, key, changed); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return wire.Errorf(wire.CodeOf(err), "start of the node: %w", err)
-	}
+	n.onClose(n.host.Close)
 	return nil
 }
 
@@ -159,7 +170,7 @@ func (n *Node) startDiscovery(ctx context.Context, changed chan<- struct{}) (err
 func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-chan struct{}) (err error) {
 	n.pipes, err = pipe.New(pipe.Config{
 		Overlay: n.cfg.Overlay, Self: n.host.ID(), Key: key,
-		Reach: n.reach, Router: n.disc, Store: n.store,
+		Reach: n.reach, Links: n.links, Router: n.disc, Store: n.store,
 		Endpoints: n.endpoints, AddrsChanged: changed,
 		Log: n.log("pipe"), Tracer: newPipeTracer(n.reg, n.hear),
 		Limits: pipe.ServiceLimits{

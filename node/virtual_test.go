@@ -36,6 +36,7 @@ func (v *virtual) start(t *testing.T, change func(*Config)) *Node {
 	link := simnet.LinkSettings{BitsPerSecond: 100_000_000}
 	cfg := local(fmt.Sprintf("/ip4/1.0.%d.1/udp/4001/quic-v1", v.count))
 	cfg.Transports = []string{string(reach.QUIC), string(reach.Relay)}
+	cfg.DisableNetworkWatch = true // of the real machine
 	cfg.Libp2p = []libp2p.Option{
 		simlibp2p.QUICSimnet(v.net, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),
 		libp2p.DisableIdentifyAddressDiscovery(),                               // asks the real machine for its interfaces

@@ -9,6 +9,7 @@
 //	/<overlay>/kad/1.0.0          (libp2p's Kademlia DHT)    routing table and its refresh; spoken by servers
 //	/<overlay>/pipe-binding/1     protocols/pipe             query, store, replaced: one request a stream
 //	/<overlay>/pipe-conn/1        protocols/pipe             a connection of a pipe: one a stream
+//	/<overlay>/trunk/1            protocols/trunk            frames of many legs on one stream
 //
 // The last number is the major version. Minor features are a set of bits in
 // the first message of each side.
@@ -27,9 +28,13 @@
 //     envelopes, capabilities, tickets
 //   - [github.com/panpipe-net/panpipe/protocols/reach]: paths to peers over a
 //     chosen transport
+//   - [github.com/panpipe-net/panpipe/protocols/reach/netwatch]: noticing sleep
+//     and changed addresses
 //
 // The protocols:
 //
+//   - [github.com/panpipe-net/panpipe/protocols/trunk]: frames of many legs on
+//     few streams, scheduling, liveness, datagrams
 //   - [github.com/panpipe-net/panpipe/protocols/pipe]: advertisements,
 //     bindings, holders, resolving, binding and dialling
 package protocols

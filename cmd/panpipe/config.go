@@ -52,7 +52,7 @@ func newConfigKeys(a *app) *cobra.Command {
 			type key struct {
 				Key         string `json:"key"`
 				Type        string `json:"type"`
-				Default     string `json:"default"`
+				Default     any    `json:"default"`
 				Environment string `json:"environment"`
 				Says        string `json:"says"`
 			}
@@ -61,8 +61,12 @@ func newConfigKeys(a *app) *cobra.Command {
 			}
 			rows := [][]string{{"KEY", "TYPE", "DEFAULT", "ENVIRONMENT", "WHAT IT DOES"}}
 			for _, k := range config.Keys() {
-				list.Keys = append(list.Keys, key{k.Name, k.Type, k.Default, k.Env, k.Doc})
-				rows = append(rows, []string{k.Name, k.Type, orDash(k.Default), k.Env, k.Doc})
+				list.Keys = append(list.Keys, key{k.Name, k.Type, k.Value, k.Env, k.Doc})
+				items := itemsOf(k.Value, k.Default)
+				rows = append(rows, []string{k.Name, k.Type, items[0], k.Env, k.Doc})
+				for _, item := range items[1:] {
+					rows = append(rows, []string{"", "", item, "", ""})
+				}
 			}
 			return a.print(list, func(w io.Writer) { table(w, rows) })
 		}),
@@ -92,7 +96,7 @@ func (a *app) settings(ctx context.Context, file string, running bool) ([]api.Se
 func apiSettings(c *config.Config) []api.Setting {
 	var all []api.Setting
 	for _, s := range c.Settings() {
-		all = append(all, api.Setting{Key: s.Key, Value: s.Value, Origin: s.Origin})
+		all = append(all, api.Setting{Key: s.Key, Value: s.Value, Text: s.Text, Origin: s.Origin})
 	}
 	return all
 }
@@ -100,13 +104,34 @@ func apiSettings(c *config.Config) []api.Setting {
 func printSettings(w io.Writer, settings []api.Setting, origin bool) {
 	var rows [][]string
 	for _, s := range settings {
-		row := []string{s.Key, orDash(s.Value)}
+		items := itemsOf(s.Value, s.Text)
+		row := []string{s.Key, items[0]}
 		if origin {
 			row = append(row, s.Origin)
 		}
 		rows = append(rows, row)
+		for _, item := range items[1:] {
+			rows = append(rows, append([]string{"", item}, make([]string, len(row)-2)...))
+		}
 	}
 	table(w, rows)
+}
+
+// itemsOf are the items of a list, for a line each; of anything else its text.
+func itemsOf(value any, text string) []string {
+	var items []string
+	switch list := value.(type) {
+	case []string:
+		items = list
+	case []any: // as it comes from a node
+		for _, item := range list {
+			items = append(items, fmt.Sprint(item))
+		}
+	}
+	if len(items) == 0 {
+		return []string{orDash(text)}
+	}
+	return items
 }
 
 func newConfigPath(a *app) *cobra.Command {

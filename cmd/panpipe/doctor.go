@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -76,7 +77,7 @@ func (a *app) diagnoseMachine(file string) *api.Diagnosis {
 		f.Machine = node.Machine(cfg.Values.StateDir)
 	}
 	found := doctor.Examine(f)
-	return &api.Diagnosis{Worst: string(doctor.Worst(found)), Findings: control.Findings(found)}
+	return &api.Diagnosis{Examined: time.Now(), Worst: string(doctor.Worst(found)), Findings: control.Findings(found)}
 }
 
 // severityTitles are headings, by severity.

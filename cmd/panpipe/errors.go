@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -69,10 +70,26 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitFailed // interrupted: whoever did it knows
 	case !errors.As(err, &failed):
-		err = wire.Errorf(wire.BadRequest, "%s", strings.TrimSpace(err.Error())).WithNext("see %s --help", cmd.CommandPath())
+		err = wire.Errorf(wire.BadRequest, "%s", usageText(err)).WithNext("%s", wire.NextOf(err))
+	}
+	if wire.CodeOf(err) == wire.BadRequest && wire.NextOf(err) == "" {
+		err = wire.Errorf(wire.BadRequest, "%w", err).WithNext("see %s --help", cmd.CommandPath())
 	}
 	a.report(err)
 	return exitOf(err)
+}
+
+// usageText tells of an error of usage in words of this program's.
+func usageText(err error) string {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return strings.TrimSpace(err.Error())
+	}
+	want := map[string]string{"bool": "true or false", "uint64": "a whole number from 0 on", "count": "a number"}[bad.GetFlag().Value.Type()]
+	if want == "" {
+		return fmt.Sprintf("--%s: %v", bad.GetFlag().Name, bad.Unwrap())
+	}
+	return fmt.Sprintf("--%s: %q is not %s", bad.GetFlag().Name, bad.GetValue(), want)
 }
 
 // report says what failed and why, the code, and what to do next.
@@ -82,7 +99,16 @@ func (a *app) report(err error) {
 		return
 	}
 	fmt.Fprintf(a.err, "%s %s (%s)\n", a.bold(a.err, "panpipe:"), err, wire.CodeOf(err))
+	dials := api.ProblemOf(err).Dials
+	if a.verbose > 0 {
+		for _, d := range dials {
+			printDial(a.err, d)
+		}
+	}
 	if next := wire.NextOf(err); next != "" {
 		fmt.Fprintf(a.err, "  next: %s\n", next)
+	}
+	if len(dials) > 1 && a.verbose == 0 {
+		fmt.Fprintln(a.err, "  -v tells of each address")
 	}
 }

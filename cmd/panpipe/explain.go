@@ -84,6 +84,8 @@ func printDial(w io.Writer, d api.DialAttempt) {
 	switch {
 	case d.Punch && d.Error == "":
 		result = "connected by hole punching"
+	case d.Beaten:
+		result = "given up, another address had answered"
 	case d.Error != "":
 		result = "failed: " + strings.ReplaceAll(d.Error, "\n", "\n      ")
 	case d.Reused:

@@ -131,6 +131,12 @@ func newGrant(a *app) *cobra.Command {
 			if err := notZero(cmd.Flags(), "for", "term"); err != nil {
 				return err
 			}
+			if bind == dial {
+				return wire.Errorf(wire.BadRequest, "a grant is for one right: --bind or --dial")
+			}
+			if q.To == "" {
+				return wire.Errorf(wire.BadRequest, "a grant needs --to: who gets it").WithNext("take the principal from panpipe id, on the node that gets it")
+			}
 			if dial && cmd.Flags().Changed("term") {
 				return wire.Errorf(wire.BadRequest, "--term goes with --bind: a right to dial has no term").WithNext("leave --term out")
 			}
@@ -155,9 +161,6 @@ func newGrant(a *app) *cobra.Command {
 	f.StringVar(&q.To, "to", "", "principal that gets it: peer:… or a peer ID")
 	spanVar(f, &q.For, "for", "how long it is good, such as 24h (default 30 days)")
 	f.Uint64Var(&q.Term, "term", 0, "term of a bind right (default above all known, so that it moves the pipe)")
-	cmd.MarkFlagsOneRequired("bind", "dial")
-	cmd.MarkFlagsMutuallyExclusive("bind", "dial")
-	cmd.MarkFlagRequired("to") //nolint:errcheck // the flag is there
 	return cmd
 }
 
@@ -174,6 +177,10 @@ func newGrants(a *app) *cobra.Command {
 				return err
 			}
 			return a.print(api.GrantList{Grants: grants}, func(w io.Writer) {
+				if len(grants) == 0 {
+					fmt.Fprintln(w, "none given; panpipe pipe grant gives one")
+					return
+				}
 				rows := [][]string{{"NONCE", "RIGHT", "TO", "TERM", "EXPIRES", "STATE"}}
 				for _, g := range grants {
 					rows = append(rows, []string{g.Nonce, g.Right, g.To, fmt.Sprint(g.Term), g.Expires.Local().Format("2006-01-02 15:04:05"), g.State})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/panpipe-net/panpipe/node/control/client"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // newRoot makes the tree of commands.
@@ -39,6 +40,7 @@ func newRoot(a *app) *cobra.Command {
 	f.StringVar(&a.socket, "socket", os.Getenv("PANPIPE_SOCKET"), "path of the node's socket (PANPIPE_SOCKET)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print results and errors only")
 	f.CountVarP(&a.verbose, "verbose", "v", "tell more; twice for debugging")
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newLimits(a), newDoctor(a), newExplain(a),
 		newPipe(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
@@ -94,6 +96,21 @@ func group(use, short string, subcommands ...*cobra.Command) *cobra.Command {
 	}
 	c.AddCommand(subcommands...)
 	return c
+}
+
+// newHelp takes the place of cobra's, which has nothing against commands that
+// are none.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about any command",
+		RunE: does(func(cmd *cobra.Command, args []string) error {
+			about, rest, _ := cmd.Root().Find(args) // its error says no more than rest does
+			if len(rest) > 0 {
+				return wire.Errorf(wire.BadRequest, "%w", unknownCommand(about, rest[0])).WithNext("see %s --help", about.CommandPath())
+			}
+			return about.Help()
+		}),
+	}
 }
 
 func newCompletion() *cobra.Command {

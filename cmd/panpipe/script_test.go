@@ -7,6 +7,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,6 +49,7 @@ func TestMain(m *testing.M) {
 //	halt NAME               interrupts it
 //	ended NAME CODE PATTERN waits for its end, exit code and words on stderr
 //	holdport NAME           takes a TCP port of loopback and sets $NAME to it
+//	webserver NAME          serves plain HTTP on loopback and sets $NAME to its port
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -68,7 +71,7 @@ func TestScripts(t *testing.T) {
 			"up": cmdUp, "down": cmdDown, "crash": cmdCrash, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
 			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
 			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded, "says": cmdSays,
-			"wrote": cmdWrote, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
+			"wrote": cmdWrote, "webserver": cmdWebServer, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -216,6 +219,15 @@ func cmdHoldPort(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+}
+
+func cmdWebServer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: webserver NAME")
+	}
+	s := httptest.NewServer(http.NotFoundHandler())
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], strconv.Itoa(s.Listener.Addr().(*net.TCPAddr).Port))
 }
 
 func cmdBigFile(ts *testscript.TestScript, neg bool, args []string) {

@@ -187,7 +187,8 @@ func eventWords(e api.Event) string {
 		words += " " + e.Pipe
 	}
 	if e.Connection != nil {
-		words += " " + e.Connection.ID
+		c := e.Connection
+		words += fmt.Sprintf(" %s %s %s over %s, %s", c.ID, map[string]string{"in": "from", "out": "to"}[c.Direction], c.Principal, c.Transport, c.Path)
 	}
 	if e.Problem != nil {
 		words += ": " + e.Problem.Detail

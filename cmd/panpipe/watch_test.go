@@ -48,6 +48,15 @@ func TestLinesTellWhatHasChangedAlone(t *testing.T) {
 	}
 }
 
+func TestAConnectionIsToldWithItsPeerAndPath(t *testing.T) {
+	e := api.Event{Kind: api.EventConnectionOpened, Pipe: "P", Connection: &api.Connection{
+		ID: "c7", Direction: "in", Principal: "peer:X", Transport: "quic-v1", Path: "relay",
+	}}
+	if got, want := eventWords(e), "connection-opened P c7 from peer:X over quic-v1, relay"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestObjectsAreEventsAndAGapHasTheStatus(t *testing.T) {
 	now := api.Status{Peer: "P"}
 	var out bytes.Buffer

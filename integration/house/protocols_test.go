@@ -7,6 +7,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
 // TestProtocolTableTellsTheTruth compares the table in protocols/doc.go with
@@ -23,6 +24,7 @@ func TestProtocolTableTellsTheTruth(t *testing.T) {
 		string(discovery.KadProtocol("<overlay>")),
 		string(pipe.BindingProtocol("<overlay>")),
 		string(pipe.ConnProtocol("<overlay>")),
+		string(trunk.Protocol("<overlay>")),
 	}
 	slices.Sort(documented)
 	slices.Sort(spoken)

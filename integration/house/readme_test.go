@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/panpipe-net/panpipe/node"
 	"github.com/panpipe-net/panpipe/node/config"
 )
 
@@ -19,12 +20,32 @@ func readme(t *testing.T) string {
 	return string(b)
 }
 
+// shownDefault is how README writes a default.
+func shownDefault(t *testing.T, k config.Key) string {
+	switch k.Name {
+	case "state_dir":
+		if !strings.HasSuffix(k.Default, filepath.Join("panpipe", config.DefaultProfile)) {
+			t.Errorf("the default of state_dir is %s", k.Default)
+		}
+		return "`$XDG_STATE_HOME/panpipe/PROFILE`"
+	case "listen":
+		if k.Default != strings.Join(node.DefaultListen(), ",") {
+			t.Errorf("the default of listen is %s", k.Default)
+		}
+		return "each transport on a free port, IPv4 and IPv6"
+	}
+	if k.Default == "" {
+		return "empty"
+	}
+	return "`" + strings.ReplaceAll(k.Default, ",", ", ") + "`"
+}
+
 // TestReadmeListsEverySetting compares README's table of settings with those
-// that the program takes.
+// that the program takes, and their defaults.
 func TestReadmeListsEverySetting(t *testing.T) {
 	text := readme(t)
 	for _, k := range config.Keys() {
-		if line := fmt.Sprintf("| `%s` | %s | %s |\n", k.Name, k.Type, k.Doc); !strings.Contains(text, line) {
+		if line := fmt.Sprintf("| `%s` | %s | %s | %s |\n", k.Name, k.Type, shownDefault(t, k), k.Doc); !strings.Contains(text, line) {
 			t.Errorf("README.md lacks the line\n%s", line)
 		}
 	}
@@ -40,7 +61,7 @@ func TestReadmeNamesEveryTarget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, target := range []string{"build", "demo", "test", "test-full", "fuzz", "bench-overlay", "bench-node"} {
+	for _, target := range []string{"build", "demo", "test", "test-full", "fuzz", "bench-overlay", "bench-node", "bench-link"} {
 		if !strings.Contains(string(makefile), "\n"+target+":") {
 			t.Errorf("the Makefile has no target %s", target)
 		}

@@ -130,11 +130,12 @@ func (w *World) Join(t testing.TB, through ...*Node) *Node {
 	n := &Node{Index: len(w.Nodes), Traffic: newTraffic()}
 	n.IP = ipOf(n.Index, 1)
 	n.cfg = node.Config{
-		Listen:             []string{listenOn(n.IP)},
-		DisableMDNS:        true,
-		DisablePortMapping: true,
-		MaxConnections:     w.cfg.MaxConnections,
-		Log:                w.cfg.Log.With("node", n.Index),
+		Listen:              []string{listenOn(n.IP)},
+		DisableMDNS:         true,
+		DisablePortMapping:  true,
+		DisableNetworkWatch: true,
+		MaxConnections:      w.cfg.MaxConnections,
+		Log:                 w.cfg.Log.With("node", n.Index),
 	}
 	for _, other := range through {
 		n.cfg.Join = append(n.cfg.Join, other.addr())

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/node"
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -20,7 +22,12 @@ import (
 // checkText checks the value of a text.
 func checkText(s spec, text string) error {
 	if s.oneOf != nil && !slices.Contains(s.oneOf, text) {
-		return wire.Errorf(wire.BadRequest, "%q is none of %q", text, s.oneOf)
+		words := strings.Join(slices.DeleteFunc(slices.Clone(s.oneOf), func(w string) bool { return w == "" }), " or ")
+		err := wire.Errorf(wire.BadRequest, "%q is not %s", text, words)
+		if slices.Contains(s.oneOf, "") {
+			words += ", or leave it empty"
+		}
+		return err.WithNext("write %s", words)
 	}
 	if s.check != nil {
 		return s.check(text)
@@ -53,9 +60,27 @@ func checkListen(text string) error {
 
 func checkTransport(text string) error {
 	if !slices.Contains(node.DefaultTransports(), text) {
-		return wire.Errorf(wire.BadRequest, "%.200q is none of %q", text, node.DefaultTransports())
+		return wire.Errorf(wire.BadRequest, "%.200q is not a transport", text).
+			WithNext("name some of %s", strings.Join(node.DefaultTransports(), ", "))
 	}
 	return nil
+}
+
+// checkTogether refuses what is right alone and not together.
+func checkTogether(v Values) error {
+	var errs []error
+	for _, text := range v.Listen {
+		a, err := ma.NewMultiaddr(text)
+		if err != nil {
+			continue // told already
+		}
+		t := string(reach.TransportOf(a))
+		if slices.Contains(node.DefaultTransports(), t) && !slices.Contains(v.Transports, t) {
+			errs = append(errs, wire.Errorf(wire.BadRequest, "listen: %s is an address of %s, which is not among transports (%s)",
+				text, t, strings.Join(v.Transports, ", ")).WithNext("add %s to transports, or take the address out of listen", t))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkLoopback takes host:port of a loopback address, or nothing.

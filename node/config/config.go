@@ -44,7 +44,8 @@ type Config struct {
 // Setting is one value and where it comes from.
 type Setting struct {
 	Key    string
-	Value  string
+	Text   string // as it would be written
+	Value  any    // as JSON has it: true, a number (of bytes, for a size), text, a list, or levels by name
 	Origin string // "default", "file PATH", "env NAME", "flag"
 }
 
@@ -110,6 +111,9 @@ func Load(o Options) (*Config, error) {
 		c.apply(env, func(key string) string { return "env " + envName(key) }),
 		c.apply(o.Flags, func(string) string { return "flag" }),
 	)
+	if err == nil && c.origins["listen"] != originDefault {
+		err = checkTogether(c.Values)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +179,8 @@ func unknownKey(origin, key string) error {
 func (c *Config) Settings() []Setting {
 	var all []Setting
 	for _, s := range specs() {
-		all = append(all, Setting{Key: s.key, Value: format(s.field(&c.Values)), Origin: c.origins[s.key]})
+		p := s.field(&c.Values)
+		all = append(all, Setting{Key: s.key, Text: format(p), Value: plain(p), Origin: c.origins[s.key]})
 	}
 	return all
 }

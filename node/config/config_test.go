@@ -111,7 +111,7 @@ func TestWrongTypesSayWhatIsWanted(t *testing.T) {
 		`listen = true`:                `listen: want list, got true or false`,
 		"[relay]\nmax_data = \"10GB\"": `relay.max_data: "10GB" is not a size`,
 		"[relay]\nmax_duration = 5":    `relay.max_duration: want duration, got a number`,
-		`role = "king"`:                `role: "king" is none of`,
+		`role = "king"`:                `role: "king" is not server or client`,
 		"[log]\nlevel = \"loud\"":      `log.level: "loud" is not debug`,
 		"[log]\nlevels = 3":            `log.levels: want level, got a number`,
 		`relay = 3`:                    `unknown key "relay"`,
@@ -212,9 +212,25 @@ func TestKeysAreDescribedWithDefaultsThatParse(t *testing.T) {
 		}
 		c := mustLoad(t, "", []string{k.Env + "=" + k.Default}, nil)
 		for _, s := range c.Settings() {
-			if s.Key == k.Name && s.Value != k.Default {
-				t.Errorf("%s: default %q came back as %q", k.Name, k.Default, s.Value)
+			if s.Key == k.Name && (s.Text != k.Default || !reflect.DeepEqual(s.Value, k.Value)) {
+				t.Errorf("%s: default %q, %v came back as %q, %v", k.Name, k.Default, k.Value, s.Text, s.Value)
 			}
+		}
+	}
+}
+
+func TestSettingsHaveJSONTypes(t *testing.T) {
+	c := mustLoad(t, "[log.levels]\ndiscovery = \"debug\"\n", nil, nil)
+	got := map[string]any{}
+	for _, s := range c.Settings() {
+		got[s.Key] = s.Value
+	}
+	for key, want := range map[string]any{
+		"overlay": "panpipe", "mdns": true, "max_connections": 100, "relay.max_data": int64(16 << 30), "relay.max_duration": "24h0m0s",
+		"join": []string{}, "log.level": "info", "log.levels": map[string]string{"discovery": "debug"},
+	} {
+		if !reflect.DeepEqual(got[key], want) {
+			t.Errorf("%s is %#v, want %#v", key, got[key], want)
 		}
 	}
 }
@@ -249,7 +265,7 @@ func TestEveryNodeSettingReachesTheNode(t *testing.T) {
 	}
 	flags["listen"], flags["join"], flags["api.tcp"] = []string{}, []string{somebody}, "127.0.0.1:4242"
 	got := mustLoad(t, "", nil, flags).Node(nil)
-	notSettings := []string{"Log", "Libp2p", "Providers", "Listen"} // Listen is empty with NoListen
+	notSettings := []string{"Log", "Libp2p", "DisableNetworkWatch", "Providers", "Listen"} // Listen is empty with NoListen
 	changed(t, reflect.ValueOf(def), reflect.ValueOf(got), notSettings)
 	if listen := mustLoad(t, `listen = ["/ip4/127.0.0.1/tcp/1"]`, nil, nil).Node(nil); listen.NoListen || len(listen.Listen) != 1 {
 		t.Errorf("listen: %v", listen.Listen)

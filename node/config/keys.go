@@ -12,6 +12,7 @@ type Key struct {
 	Name    string // dotted, as in the file: "relay.max_data"
 	Type    string // "text", "list", "true or false", "number", "size", "duration", "level", "levels"
 	Default string // as it would be written
+	Value   any    // the default as JSON has it; see Setting
 	Env     string // environment variable
 	Doc     string // what it does, in a sentence
 }
@@ -58,7 +59,7 @@ func specs() []spec {
 			doc: "Nodes that may be reached through this one."},
 
 		{key: "limits.streams_per_peer", field: func(v *Values) any { return &v.Limits.StreamsPerPeer },
-			doc: "Pipe connections with one node, each way."},
+			doc: "Streams with one node, each way: the few that carry links, and raw pipe connections."},
 		{key: "limits.streams", field: func(v *Values) any { return &v.Limits.Streams },
 			doc: "Streams of all nodes and protocols, each way; 0: 8192, or twice limits.streams_per_peer if that is more."},
 		{key: "limits.connections", field: func(v *Values) any { return &v.Limits.Connections },
@@ -73,8 +74,19 @@ func specs() []spec {
 			doc: "Pipe connections with all nodes, both ways; one node that dials may have as many as are still free, an eighth is kept for what this node dials."},
 		{key: "limits.backlog", field: func(v *Values) any { return &v.Limits.Backlog },
 			doc: "Pipe connections of one listener that wait to be accepted; one node may have as many of them as are still free."},
+		{key: "limits.links", field: func(v *Values) any { return &v.Limits.Links },
+			doc: "Links with all nodes; each pipe connection is one, unless it is a raw stream."},
+		{key: "limits.links_per_peer", field: func(v *Values) any { return &v.Limits.LinksPerPeer },
+			doc: "Links with one node."},
+		{key: "limits.link_memory", field: func(v *Values) any { return &v.Limits.LinkMemory },
+			doc: "Bytes that all links together may buffer beyond 32 KiB each."},
+		{key: "limits.link_window", field: func(v *Values) any { return &v.Limits.LinkWindow },
+			doc: "Bytes that one link may buffer in each direction: what it can have under way, and sends again after a loss."},
 		{key: "limits.requests", field: func(v *Values) any { return &v.Limits.Requests },
 			doc: "Requests, records and pipe connections that one node may ask for in a second; four times as many at once, and four times as many all nodes of one address group."},
+
+		{key: "links.grace", field: func(v *Values) any { return &v.Links.Grace },
+			doc: "How long a connection that has lost its path waits for another one, unless its dialer says otherwise."},
 
 		{key: "log.level", field: func(v *Values) any { return &v.Log.Level },
 			doc: "Least level that is logged: debug, info, warn or error."},
@@ -101,7 +113,7 @@ func Keys() []Key {
 	var all []Key
 	for _, s := range specs() {
 		p := s.field(&def)
-		all = append(all, Key{Name: s.key, Type: typeName(p), Default: format(p), Env: envName(s.key), Doc: s.doc})
+		all = append(all, Key{Name: s.key, Type: typeName(p), Default: format(p), Value: plain(p), Env: envName(s.key), Doc: s.doc})
 	}
 	return all
 }

@@ -99,6 +99,27 @@ func format(field any) string {
 	panic(fmt.Sprintf("config: no format for %T", field))
 }
 
+// plain is a field's value as JSON has it. Durations and levels are text.
+func plain(field any) any {
+	switch f := field.(type) {
+	case *[]string:
+		return append([]string{}, *f...)
+	case *levels:
+		named := make(map[string]string, len(*f))
+		for name, l := range *f {
+			named[name] = strings.ToLower(l.String())
+		}
+		return named
+	case *bool:
+		return *f
+	case *int:
+		return *f
+	case *Size:
+		return int64(*f)
+	}
+	return format(field)
+}
+
 // assign puts a value of a layer into a field. Values come as TOML gives them,
 // as the flags' own types, or as text.
 func assign(field, value any) error {

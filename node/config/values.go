@@ -21,6 +21,7 @@ type Values struct {
 	StateDir       string
 	Relay          Relay
 	Limits         Limits
+	Links          Links
 	Log            Log
 	API            API
 }
@@ -44,7 +45,16 @@ type Limits struct {
 	Memory             Size
 	PipeConnections    int
 	Backlog            int
+	Links              int
+	LinksPerPeer       int
+	LinkMemory         Size
+	LinkWindow         Size
 	Requests           int
+}
+
+// Links are the settings of what carries connections.
+type Links struct {
+	Grace time.Duration
 }
 
 // Log are the settings of the daemon's log.
@@ -74,8 +84,10 @@ func defaults(stateDir string) Values {
 		Limits: Limits{
 			StreamsPerPeer: 2048, ConnectionsPerIP: 64, ConnectionsPerPeer: 16,
 			Memory: 1 << 30, PipeConnections: 4096, Backlog: 128, Requests: 500,
+			Links: 32768, LinksPerPeer: 16384, LinkMemory: 512 << 20, LinkWindow: 16 << 20,
 		},
-		Log: Log{Level: slog.LevelInfo, Format: "text"},
+		Links: Links{Grace: time.Minute},
+		Log:   Log{Level: slog.LevelInfo, Format: "text"},
 	}
 }
 
@@ -106,7 +118,10 @@ func (c *Config) Node(log *slog.Logger) node.Config {
 			Connections: v.Limits.Connections, ConnectionsPerIP: v.Limits.ConnectionsPerIP,
 			ConnectionsPerPeer: v.Limits.ConnectionsPerPeer, Memory: int64(v.Limits.Memory),
 			PipeConnections: v.Limits.PipeConnections, Backlog: v.Limits.Backlog, Requests: v.Limits.Requests,
+			Links: v.Limits.Links, LinksPerPeer: v.Limits.LinksPerPeer,
+			LinkMemory: int64(v.Limits.LinkMemory), LinkWindow: int64(v.Limits.LinkWindow),
 		},
+		LinkGrace: v.Links.Grace,
 		Log:       log,
 		LogLevels: v.Log.Levels,
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -59,7 +60,7 @@ func apiBinding(f pipe.Found) api.Binding {
 func apiExplanation(e pipe.Explanation) api.Explanation {
 	answer := api.Explanation{
 		Kind: api.KindPipe, Pipe: e.Pipe, Name: e.Name, Type: e.Type, Found: e.Found, Connected: e.Connected, Accepted: e.Accepted, State: string(e.State), Path: e.Path,
-		Asked: e.Asked, TookMS: milliseconds(e.Took), Records: []api.Binding{}, Dials: []api.DialAttempt{},
+		Asked: e.Asked, TookMS: milliseconds(e.Took), Records: []api.Binding{}, Dials: some(apiDials(e.Dials)),
 	}
 	for _, r := range e.Records {
 		answer.Records = append(answer.Records, api.Binding{
@@ -67,16 +68,30 @@ func apiExplanation(e pipe.Explanation) api.Explanation {
 			Issued: r.Issued, Expires: r.Expires, From: r.From, Origin: r.Origin, AgeMS: r.Age.Milliseconds(),
 		})
 	}
-	for _, d := range e.Dials {
-		answer.Dials = append(answer.Dials, api.DialAttempt{
-			Binder: d.Binder, Endpoint: d.Endpoint, Transport: d.Transport, Reused: d.Reused, Punch: d.Punch,
-			TookMS: milliseconds(d.Took), Error: d.Error,
-		})
-	}
 	if code, ok := wire.ParseCode(e.Code); ok && code != wire.OK {
 		answer.Problem = api.ProblemOf(wire.Errorf(code, "%s", e.Error).WithNext("%s", e.Suggestion))
 	}
 	return answer
+}
+
+func apiDials(all []pipe.ExplainedAttempt) (dials []api.DialAttempt) {
+	for _, d := range all {
+		dials = append(dials, api.DialAttempt{
+			Binder: d.Binder, Endpoint: d.Endpoint, Transport: d.Transport, Reused: d.Reused, Punch: d.Punch, Beaten: d.Beaten,
+			TookMS: milliseconds(d.Took), Error: d.Error,
+		})
+	}
+	return dials
+}
+
+// problemOf tells an error of the node's, with every try of a dial that failed.
+func problemOf(err error) *api.Problem {
+	p := api.ProblemOf(err)
+	var failed *pipe.DialError
+	if errors.As(err, &failed) {
+		p.Dials = apiDials(failed.Dials())
+	}
+	return p
 }
 
 func apiGrant(id pipe.ID, text string, c identity.Capability) api.Grant {

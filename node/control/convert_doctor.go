@@ -32,7 +32,7 @@ func apiPeerExplanation(id peer.ID, f doctor.PeerFacts, v doctor.PeerVerdict) ap
 	}
 	for _, t := range f.Tries {
 		e.Dials = append(e.Dials, api.DialAttempt{
-			Binder: who, Endpoint: t.Addr, Transport: t.Transport, Reused: t.Reused, TookMS: milliseconds(t.Took), Error: t.Error,
+			Binder: who, Endpoint: t.Addr, Transport: t.Transport, Reused: t.Reused, Beaten: t.Beaten, TookMS: milliseconds(t.Took), Error: t.Error,
 		})
 	}
 	if code, ok := wire.ParseCode(v.Problem); ok && code != wire.OK {

@@ -11,7 +11,6 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
-	"github.com/panpipe-net/panpipe/node/doctor"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -24,10 +23,7 @@ func (s *Server) doctor(r *http.Request, _, _ none) (api.Diagnosis, error) {
 	if s.cfg.Doctor == nil {
 		return api.Diagnosis{}, errNoDoctor()
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), opTimeout)
-	defer cancel()
-	found := s.cfg.Doctor.Examine(ctx)
-	return api.Diagnosis{Worst: string(doctor.Worst(found)), Findings: Findings(found)}, nil
+	return s.examiner.diagnosis(r.Context())
 }
 
 func errNoDoctor() error {

@@ -310,7 +310,13 @@ func serve(t testing.TB, change ...func(*Config)) (*fakeNode, *Server, *client.C
 		Limits: func() []api.Limit {
 			return []api.Limit{{Name: "connections", Value: 100, Unit: "connections", Setting: "max_connections"}}
 		},
-		Settings: []api.Setting{{Key: "overlay", Value: "panpipe", Origin: "default"}}}
+		Settings: []api.Setting{
+			{Key: "overlay", Value: "panpipe", Text: "panpipe", Origin: "default"},
+			{Key: "mdns", Value: true, Text: "true", Origin: "default"},
+			{Key: "relay.max_data", Value: int64(1 << 30), Text: "1GiB", Origin: "flag"},
+			{Key: "join", Value: []string{"a"}, Text: "a", Origin: "flag"},
+			{Key: "log.levels", Value: map[string]string{"pipe": "debug"}, Text: "pipe=debug", Origin: "flag"},
+		}}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -13,10 +13,11 @@ const keptEvents = 1024
 // hub keeps the last events and wakes who follows them. Readers have a place
 // in it and no queue of their own, so that a slow one costs nothing.
 type hub struct {
-	mu   sync.Mutex
-	kept []api.Event // rising IDs without holes
-	next uint64
-	wake chan struct{} // closed by the next event
+	mu      sync.Mutex
+	kept    []api.Event // rising IDs without holes
+	next    uint64
+	changed uint64        // ID of the last event that tells of the node rather than of one connection or grant; 0: none
+	wake    chan struct{} // closed by the next event
 }
 
 // newHub numbers its events from first on.
@@ -30,6 +31,10 @@ func (h *hub) publish(e api.Event) {
 	defer h.mu.Unlock()
 	e.ID, e.Time = h.next, time.Now()
 	h.next++
+	switch e.Kind {
+	case api.EventStatus, api.EventListenBound, api.EventListenReplaced, api.EventListenClosed:
+		h.changed = e.ID
+	}
 	h.kept = append(h.kept, e)
 	if len(h.kept) > keptEvents {
 		h.kept = append([]api.Event(nil), h.kept[len(h.kept)-keptEvents*3/4:]...)
@@ -43,6 +48,13 @@ func (h *hub) last() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.next - 1
+}
+
+// change rises when the node's status or its listens have changed.
+func (h *hub) change() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.changed
 }
 
 // after returns the events that follow id. When some of them are gone, or id

@@ -153,6 +153,11 @@ func (d *describer) schema(t reflect.Type) object {
 		return object{"type": "number"}
 	case reflect.Struct:
 		return d.structSchema(t)
+	case reflect.Interface: // a value of the configuration
+		return object{"oneOf": []object{
+			{"type": "string"}, {"type": "boolean"}, {"type": "integer"}, {"type": "array", "items": object{"type": "string"}},
+			{"type": "object", "additionalProperties": object{"type": "string"}},
+		}}
 	}
 	d.t.Fatalf("the API has a field of type %v, which has no schema", t)
 	return nil

@@ -101,6 +101,10 @@ func dialOptions(q api.DialQuery) (pipe.DialOptions, error) {
 		Spread:     q.Spread,
 		PathPolicy: word(&p, q.Path, parsePath),
 	}
+	if p.err == nil && o.PathPolicy == pipe.DirectOnly && o.Transport == reach.Relay {
+		p.err = wire.Errorf(wire.BadRequest, "transport relay contradicts path direct-only: no path is both").
+			WithNext("leave out one of the two")
+	}
 	return o, p.err
 }
 

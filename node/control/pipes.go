@@ -123,13 +123,17 @@ func (s *Server) whenReady(ctx context.Context, op func() error) error {
 }
 
 func (s *Server) grants(r *http.Request, _, _ none) (api.GrantList, error) {
-	id, _, err := s.lookup(r)
+	id, own, err := s.lookup(r)
 	if err != nil {
 		return api.GrantList{}, err
 	}
 	given, err := s.cfg.Pipes.Grants(r.Context(), id)
 	if err != nil {
 		return api.GrantList{}, err
+	}
+	if len(given) == 0 && own == nil {
+		return api.GrantList{}, wire.Errorf(wire.Unknown, "pipe %s is none of this node's: what was granted is known at its owner's alone", id).
+			WithNext("ask there; panpipe pipe resolve %s tells who owns it", id)
 	}
 	list := api.GrantList{Grants: []api.Grant{}}
 	for _, g := range given {

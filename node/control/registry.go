@@ -168,7 +168,7 @@ func (g *registry) endLocked(t *tracked, cause error) {
 		t.timer.Stop()
 		close(t.settled)
 	}
-	t.state, t.problem = api.ConnectionEnded, api.ProblemOf(cause)
+	t.state, t.problem = api.ConnectionEnded, problemOf(cause)
 	if cause != nil {
 		t.state = api.ConnectionFailed
 		if t.about.Direction == "in" {

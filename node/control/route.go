@@ -179,7 +179,7 @@ func writeJSON(w http.ResponseWriter, status int, media string, v any) {
 }
 
 func writeProblem(w http.ResponseWriter, err error) {
-	p := api.ProblemOf(err)
+	p := problemOf(err)
 	deadline(w, writeTimeout)
 	writeJSON(w, p.Status, api.ProblemType, p)
 }

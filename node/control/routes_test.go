@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,6 +159,7 @@ type (
 		Items      *schema
 		Properties map[string]schema
 		Required   []string
+		OneOf      []schema
 	}
 )
 
@@ -165,6 +167,14 @@ func checkSchema(t *testing.T, at string, v any, s schema, all map[string]schema
 	t.Helper()
 	if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
 		s = all[name]
+	}
+	if len(s.OneOf) > 0 {
+		if !slices.ContainsFunc(s.OneOf, func(one schema) bool {
+			return one.Type == jsonKind(v) || one.Type == "integer" && jsonKind(v) == "number"
+		}) {
+			t.Errorf("%s is %v, described as %+v", at, v, s.OneOf)
+		}
+		return
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -204,6 +214,10 @@ func jsonKind(v any) string {
 		return "number"
 	case bool:
 		return "boolean"
+	case []any:
+		return "array"
+	case map[string]any:
+		return "object"
 	}
 	return "null"
 }

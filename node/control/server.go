@@ -19,15 +19,16 @@ const maxHeader = 64 << 10
 // Server serves the API until Close.
 type Server struct {
 	// fixed after Start
-	cfg     Config
-	started time.Time
-	hub     *hub
-	conns   *registry
-	tokens  tokens
-	http    *http.Server
-	sockets []net.Listener
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
+	cfg      Config
+	started  time.Time
+	hub      *hub
+	conns    *registry
+	tokens   tokens
+	examiner examiner // without use where cfg.Doctor is nil
+	http     *http.Server
+	sockets  []net.Listener
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
 
 	listens sync.Map // of *listening, by the pipe's ID
 
@@ -47,6 +48,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.hub = newHub(uint64(time.Now().UnixMicro()))
 	s.conns = newRegistry(s.hub)
+	if cfg.Doctor != nil {
+		s.examiner = examiner{examine: cfg.Doctor.Examine, spawn: s.spawn, change: s.hub.change}
+	}
 	if err := s.open(ctx); err != nil {
 		s.cancel()
 		return nil, err
@@ -134,6 +138,19 @@ func (s *Server) Close() error {
 	}
 	s.tasks.Wait()
 	return nil
+}
+
+// spawn runs a task that Close ends by its context and waits for. It is false
+// once the server is closing.
+func (s *Server) spawn(task func(context.Context)) bool {
+	if !s.enter() {
+		return false
+	}
+	go func() {
+		defer s.tasks.Done()
+		task(s.ctx)
+	}()
+	return true
 }
 
 // enter counts a request in, so that Close waits for it. It is false once the

@@ -12,7 +12,7 @@
 //	config-wrong         problem          panpipe up would refuse the configuration
 //	reachability         ok|note|warning  public, private, local or unknown, and on what evidence
 //	port-mapping         ok|note|warning  the router forwards ports; does not; is not asked
-//	double-nat           warning          there is another NAT behind the router that forwards
+//	double-nat           note|warning     there is another NAT behind the router that forwards; a note where others reach the node
 //	relay                ok|note|warning  the relays through which a private node is reached
 //	relay-limit          note|warning     a connection in use is relayed, and what is left of its limits
 //	clock                ok|note|warning|problem  how far this clock is from those of others

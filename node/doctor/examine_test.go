@@ -80,6 +80,10 @@ var changes = []change{
 		f.Node.NAT = NAT{Router: true, Double: true, Mapped: mapped("10.0.0.2:4001"), Public: seen("198.51.100.7")}
 	}, DoubleNAT, Warning, "the router forwards 10.0.0.2:4001, others see 198.51.100.7"},
 
+	{"double NAT, yet public", func(f *Facts) {
+		f.Node.NAT = NAT{Router: true, Double: true, Mapped: mapped("10.0.0.2:4001"), Public: seen("198.51.100.7")}
+	}, DoubleNAT, Note, "all the same"},
+
 	{"no relay", behind, RelayUse, Warning, "no relay has a place"},
 	{"relays off", func(f *Facts) { behind(f); f.Node.UsesRelays = false }, RelayUse, Note, "transports"},
 	{"reached through relays", func(f *Facts) { f.Node.Relays = []string{"r1", "r2"} }, RelayUse, OK, "2 relays: r1, r2"},
@@ -145,6 +149,9 @@ var changes = []change{
 
 	{"no node", func(f *Facts) { f.Node, f.Profile = nil, "work" }, NodeNotRunning, Problem, "panpipe up --profile work"},
 	{"no node, wrong configuration", func(f *Facts) { f.Node, f.ConfigError = nil, "unknown key" }, ConfigWrong, Problem, "unknown key"},
+	{"no node, the shell's files", func(f *Facts) { f.Node = nil }, OpenFiles, OK, "not that of a node"},
+	{"no node, few files", func(f *Facts) { f.Node, f.Machine.Files.Limit = nil, 256 }, OpenFiles, Note, "LimitNOFILE"},
+	{"no node, a proxy", func(f *Facts) { f.Node, f.Machine.Proxies = nil, []string{"ALL_PROXY"} }, Proxy, Note, "of this shell"},
 	{"no limits", func(*Facts) {}, LimitsFree, OK, ""},
 }
 

@@ -45,14 +45,39 @@ func udpBuffers(m Machine) []Finding {
 // most where nothing connects.
 func proxies(m Machine, n *Node) []Finding {
 	if len(m.Proxies) == 0 {
-		return one(Proxy, OK, "no proxy is set in the environment", "", "")
+		return one(Proxy, OK, "no proxy is set in the environment"+whose(n), "", "")
 	}
 	severity := Note
 	if n != nil && n.Servers == 0 && !n.Alone {
 		severity = Warning
 	}
-	return one(Proxy, severity, "a proxy is set in the environment, and is not used: connections are made directly", strings.Join(m.Proxies, ", "),
+	return one(Proxy, severity, "a proxy is set in the environment"+whose(n)+", and is not used: connections are made directly", strings.Join(m.Proxies, ", "),
 		"the firewall must let TCP and UDP out to the other nodes; a node that listens on a port the firewall allows (443) helps")
+}
+
+// whose says whose environment was looked at: that of the node or, where none
+// runs, of the program that looks.
+func whose(n *Node) string {
+	if n == nil {
+		return " of this shell"
+	}
+	return ""
+}
+
+// usualConnections is limits.connections where nothing sets it.
+const usualConnections = 512
+
+// filesToCome tells of the limit where no node runs: it is that of the program
+// that looks, and only a node started in the same way gets the same.
+func filesToCome(f Files, next string) []Finding {
+	severity := OK
+	if f.Limit < usualConnections+spareFiles {
+		severity = Note
+	} else {
+		next = ""
+	}
+	return one(OpenFiles, severity, fmt.Sprintf("a node started from this shell may open %d files; one that something else starts has a limit of its own", f.Limit),
+		"the limit of this program was read, not that of a node", next)
 }
 
 // openFiles judges the limit of file descriptors.
@@ -62,15 +87,15 @@ func openFiles(m Machine, n *Node) []Finding {
 		return nil
 	}
 	const next = "raise it: ulimit -n, or LimitNOFILE= in the unit of systemd; or lower limits.connections"
+	if n == nil {
+		return filesToCome(f, next)
+	}
 	told := fmt.Sprintf("limit %d", f.Limit)
 	if f.Open >= 0 {
 		told += fmt.Sprintf(", open %d", f.Open)
 	}
-	want := 0
-	if n != nil {
-		want = n.MaxConnections + spareFiles
-		told += fmt.Sprintf(", connections allowed %d", n.MaxConnections)
-	}
+	want := n.MaxConnections + spareFiles
+	told += fmt.Sprintf(", connections allowed %d", n.MaxConnections)
 	switch {
 	case f.Open >= 0 && uint64(f.Open) >= f.Limit-f.Limit/20:
 		return one(OpenFiles, Problem, "file descriptors run out: new connections fail", told, next)

@@ -27,6 +27,8 @@ type PeerFacts struct {
 	Tries []Try       // to connect, in order
 	Took  time.Duration
 
+	Punching *Punching // where a relay leads to it and no direct path; nil elsewhere
+
 	// Failure is the word of the error vocabulary for why it was not reached,
 	// or not in the way that is wanted; empty if it was. Words and Advice go
 	// with it.
@@ -44,6 +46,28 @@ type Path struct {
 	RTT             time.Duration // of a ping sent now; 0: it was not answered
 	Fault           string        // why the ping was not answered
 	Circuit         *Circuit      // of a relayed one
+}
+
+// Punching is the state of hole punching with a peer.
+type Punching struct {
+	Here, There bool          // takes part
+	Failed      string        // why the last one failed; empty where none is remembered
+	Ago         time.Duration // since then
+}
+
+// words tells the state; empty where nothing is known.
+func (p *Punching) words() string {
+	switch {
+	case p == nil:
+		return ""
+	case !p.Here:
+		return "; no hole punching: this node knows no public address of its own"
+	case !p.There:
+		return "; no hole punching: the far side does not do it, or knows no public address of its own"
+	case p.Failed != "":
+		return fmt.Sprintf("; hole punching failed %s ago: %s", span(p.Ago), p.Failed)
+	}
+	return "; both sides punch holes, and none is known to have failed"
 }
 
 // KnownAddr is an address of a peer.
@@ -69,9 +93,10 @@ const (
 type Try struct {
 	Addr, Transport string
 	Reused          bool // a connection was there
+	Beaten          bool // given up when another address had answered
 	Took            time.Duration
 	Code            string // "ok", or the word of the error vocabulary
-	Error           string // empty when it worked
+	Error           string // empty when it worked, or was beaten
 }
 
 // PeerVerdict is what follows from PeerFacts.
@@ -116,7 +141,7 @@ func judgePeer(f PeerFacts) PeerVerdict {
 			Problem: "unsupported", Detail: fmt.Sprintf("it does not speak the protocols of overlay %q%s", f.Here.Overlay, speaksOthers(f.Overlays)),
 			Next: "give both nodes the same overlay (setting overlay, flag --overlay)"}
 	case best != nil && f.Failure != "":
-		return PeerVerdict{Summary: "connected" + best.how() + ", but not in the way that is wanted", Connected: true, Direct: best.Direct,
+		return PeerVerdict{Summary: "connected" + best.how() + ", but not in the way that is wanted" + f.Punching.words(), Connected: true, Direct: best.Direct,
 			Problem: f.Failure, Detail: f.Words, Next: f.Advice}
 	case best != nil && !best.Direct:
 		return relayedOnly(f, best)
@@ -166,8 +191,9 @@ func relayedOnly(f PeerFacts, p *Path) PeerVerdict {
 		left, _ := leftOf(*p.Circuit)
 		v.Summary += " (" + p.Circuit.Relay + "; " + left + ")"
 	}
+	v.Summary += f.Punching.words()
 	switch {
-	case f.Here.NAT.Double:
+	case f.Here.NAT.Double && f.Here.Reachability != public:
 		v.Next = "for a direct path: this side is behind two NATs; forward a UDP port on both, or have the other side be reachable"
 	case f.Here.Reachability == private:
 		v.Next = "for a direct path: both sides seem to be behind NATs that hole punching has not crossed; forward a UDP port to one of them (UPnP, NAT-PMP or by hand)"
@@ -179,7 +205,7 @@ func relayedOnly(f PeerFacts, p *Path) PeerVerdict {
 
 // unreached is the case of a peer to which no path came about.
 func unreached(f PeerFacts) PeerVerdict {
-	v := PeerVerdict{Summary: "not connected, and not reached", Problem: f.Failure, Detail: f.Words, Next: f.Advice}
+	v := PeerVerdict{Summary: "not connected, and not reached" + f.Punching.words(), Problem: f.Failure, Detail: f.Words, Next: f.Advice}
 	switch {
 	case len(f.Addrs) == 0 && f.Here.Servers == 0 && !f.Here.Alone:
 		v.Problem, v.Detail = "not-ready", "no address of it is known, and this node has not joined its overlay: there was nobody to ask"

@@ -77,6 +77,9 @@ func behindNAT(n Node, seen string) []Finding {
 func portMapping(n Node) []Finding {
 	nat := n.NAT
 	switch {
+	case nat.Double && n.Reachability == public:
+		return one(DoubleNAT, Note, "double NAT: what the router forwards is of no use, and others reach this node all the same",
+			fmt.Sprintf("the router forwards %s, others see %s", addrPorts(nat.Mapped), orNothing(addresses(nat.Public))), "")
 	case nat.Double:
 		return one(DoubleNAT, Warning, "double NAT: the router's own address is translated once more, so that what it forwards is of no use",
 			fmt.Sprintf("the router forwards %s, others see %s", addrPorts(nat.Mapped), orNothing(addresses(nat.Public))),

@@ -20,7 +20,7 @@ type attachment struct {
 
 func newAttachment(l *Link) *attachment {
 	a := &attachment{l: l}
-	a.mleg = *newLeg(a)
+	a.mleg = leg{carrier: a, out: noOffset, in: noOffset, until: noOffset}
 	return a
 }
 
@@ -101,41 +101,19 @@ func (a *attachment) controlLocked(k kind, b []byte) {
 		}
 		return
 	}
-	if k == kindResumed && a.claimedLocked(b) {
+	now := time.Now()
+	if a.mleg.asking && a.answeredLocked(k, b, now) {
 		return
 	}
-	now := time.Now()
 	if err := a.l.m.control(&a.mleg, k, b, now); err != nil {
 		a.violatedLocked(err)
 	}
-	if k == kindResumed && !a.mleg.asking {
+	switch {
+	case k == kindResumed && !a.mleg.asking:
 		a.heardLocked(now)
+	case k == kindRefused && a.l.m.lostWhy != nil:
+		a.unansweredLocked(a.l.m.lostWhy)
 	}
-}
-
-// claimedLocked sees to an answer that comes from a later life of the far end,
-// whose right to it is judged first.
-func (a *attachment) claimedLocked(b []byte) bool {
-	r, err := parseResumed(b)
-	m := a.l.m
-	if err != nil || r.epoch <= m.farEpoch || !a.mleg.asking || !m.inUse(&a.mleg) {
-		return false
-	}
-	a.judging, a.mleg.in = true, cursor(r.from)
-	c := a.claim(r)
-	r.token = nil
-	a.l.links.running.Go(func() {
-		a.claimed(c, func(now time.Time) (refusal, bool) {
-			if r.epoch < m.farEpoch || (r.epoch == m.farEpoch && c.To != a.l.far) || !a.mleg.asking {
-				return refusal{code: wire.Moved, gen: m.highest()}, false
-			}
-			if err := m.resumed(&a.mleg, r, now); err != nil {
-				a.violatedLocked(err)
-			}
-			return refusal{}, true
-		})
-	})
-	return true
 }
 
 func (a *attachment) placeLocked(n int) (off uint64, counts bool) {
@@ -174,7 +152,7 @@ func (a *attachment) Datagram(_ *trunk.Leg, b []byte) {
 func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 	a.l.mu.Lock()
 	a.dead = true
-	if a.judging {
+	if a.judging && !a.mleg.opener { // the machine does not know it
 		a.l.mu.Unlock()
 		return
 	}
@@ -189,10 +167,6 @@ func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 	}
 	a.unansweredLocked(cause)
 	a.endedLocked(cause, now)
-	forget := a.l.m.over != nil && !a.l.m.mustTell()
 	a.l.unlock(true)
-	if forget {
-		a.l.links.forget(a.l)
-	}
 	a.l.links.stir()
 }

@@ -6,18 +6,26 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// keptDatagrams is how many datagrams wait for a reader; the oldest is dropped.
-const keptDatagrams = 64
+// How many datagrams wait for a reader; the oldest is dropped.
+const (
+	keptDatagrams   = 64
+	unreadDatagrams = 4 // of a link that nobody has read any of
+)
 
 // datagrams is what came beside the stream, unreliable and in any order.
 // Guarded by the link's lock.
 type datagrams struct {
 	waiting [][]byte
+	wanted  bool          // ReceiveDatagram was called
 	news    chan struct{} // closed and renewed when one comes; nil until somebody waits
 }
 
 func (d *datagrams) put(b []byte) {
-	if len(d.waiting) == keptDatagrams {
+	most := unreadDatagrams
+	if d.wanted {
+		most = keptDatagrams
+	}
+	if len(d.waiting) == most {
 		d.waiting = append(d.waiting[:0], d.waiting[1:]...)
 	}
 	d.waiting = append(d.waiting, append([]byte(nil), b...))
@@ -56,6 +64,7 @@ func (l *Link) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 			l.mu.Unlock()
 			return nil, err
 		}
+		l.data.wanted = true
 		if d := &l.data; len(d.waiting) > 0 {
 			b := d.waiting[0]
 			d.waiting[0] = nil

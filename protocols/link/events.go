@@ -7,11 +7,28 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
+// Head is how many bytes Write takes of a new link without waiting for the far
+// side.
+const Head = firstWindow
+
 // Event tells that a leg has begun to carry its link, when the far side's first
 // word came on it, or that it has ended, when Leg.Ended is set.
 type Event struct {
 	Link *Link
 	Leg  Leg // as it stood then
+}
+
+// Usage is what the links of a node take.
+type Usage struct {
+	Links  int   // ends that this node has
+	Memory int64 // bytes reserved of Config.Memory
+}
+
+// Usage tells what is taken now.
+func (h *Links) Usage() Usage {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Usage{len(h.ends), h.memory.used.Load()}
 }
 
 // Waiting is since when no leg carries the link; zero while one does, and when
@@ -52,9 +69,9 @@ func (l *Link) Only(fit func(reach.Path) bool) {
 // fitsLocked reports that the link may use a path.
 func (l *Link) fitsLocked(p reach.Path) bool { return l.only == nil || l.only(p) }
 
-// unansweredLocked ends a link that has lost its leg before the far side has
-// answered, if nobody is to wait for that: the far side speaks no links, or the
-// opener has other ways.
+// unansweredLocked ends a link that has lost its leg, or was refused it, before
+// the far side has taken the link, if nobody is to wait for that: the far side
+// speaks no links, or the opener has other ways.
 func (a *attachment) unansweredLocked(cause error) {
 	m := a.l.m
 	code := wire.CodeOf(cause)
@@ -62,5 +79,9 @@ func (a *attachment) unansweredLocked(cause error) {
 		return
 	}
 	m.farOver = true
-	m.end(wire.Errorf(code, "the path was lost before the far side had answered: %w", cause))
+	err := wire.Errorf(code, "the link was not taken: %w", cause)
+	if code == wire.Limit {
+		err = err.WithNext("raise limits.links or limits.links_per_peer at the far side")
+	}
+	m.end(err)
 }

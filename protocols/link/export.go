@@ -81,8 +81,10 @@ func (s state) check(most uint64) error {
 	next, end := s.read+uint64(len(s.unread)), s.safe+uint64(len(s.unack))
 	in, out := s.has(stateInFin), s.has(stateOutFinEver)
 	switch {
-	case in && s.fin < next, s.has(stateInEOF) && (!in || s.fin != next || len(s.unread) > 0),
-		s.sent > end, s.received < s.safe && !s.has(stateOutStopped), !out && s.received > s.sent, out && s.received > end+1,
+	case s.epoch == maxOffset, next > s.credit && !s.has(stateInStopped), next > maxOffset, end > maxOffset,
+		s.has(stateInStopped) && len(s.unread) > 0, s.has(stateOutStopped) && len(s.unack) > 0,
+		in && s.fin < next, s.has(stateInEOF) && (!in || s.fin != next || len(s.unread) > 0),
+		s.sent > end, s.received < s.safe, !out && s.received > s.sent, out && s.received > end+1,
 		out && (!s.has(stateOutFin) || s.sent != end):
 		return wire.Errorf(wire.BadRequest, "an exported link that contradicts itself")
 	case s.credit > next && s.credit-s.read > most:
@@ -92,6 +94,16 @@ func (s state) check(most uint64) error {
 	return nil
 }
 
+// window and keep are what an end that goes on from here buffers, in bytes.
+func (s state) window() uint64 { return max(firstWindow, s.credit-min(s.credit, s.read)) }
+
+func (s state) keep() uint64 { return max(firstWindow, uint64(len(s.unack))) }
+
+// beyondFirst is the memory that it takes from the budget, in bytes.
+func (s state) beyondFirst() uint64 {
+	return s.window() + s.keep() - 2*firstWindow
+}
+
 func (s state) has(flag uint64) bool { return s.flags&flag != 0 }
 
 // freeze stops the end, so that it can be exported: it takes and sends no more.
@@ -99,14 +111,16 @@ func (s state) has(flag uint64) bool { return s.flags&flag != 0 }
 func (m *machine) freeze() {
 	m.frozen = true
 	m.fence()
-	m.lostAt, m.gapSince = time.Time{}, time.Time{}
 }
 
 // thaw lets the end go on.
 func (m *machine) thaw(now time.Time) {
 	m.frozen = false
 	m.fx.readable, m.fx.writable = true, true
-	m.detach(errThawed, now)
+	if m.over == nil {
+		m.lostAt = time.Time{} // grace stood still
+		m.detach(errThawed, now)
+	}
 }
 
 // exported ends an end that goes on elsewhere.
@@ -150,16 +164,14 @@ func restore(s state, set settings, token []byte) *machine {
 	in.q.startAt(s.read)
 	in.q.append(s.unread)
 	in.credit, in.eof, in.stopped = s.credit, s.has(stateInEOF), s.has(stateInStopped)
-	in.window = max(in.window, s.credit-min(s.credit, s.read))
+	in.window = s.window()
 	if s.has(stateInFin) {
 		in.fin = s.fin
 	}
 	out.q.startAt(s.safe)
 	out.q.append(s.unack)
 	out.received, out.safe, out.sent, out.next, out.credit = s.received, s.safe, s.sent, s.safe, s.farCredit
-	out.keep = max(out.keep, uint64(len(s.unack)))
+	out.keep = s.keep()
 	out.fin, out.finEver, out.stopped = s.has(stateOutFin), s.has(stateOutFinEver), s.has(stateOutStopped)
-	m.claiming, m.brought = true, marks{received: in.received(), safe: in.safe(), credit: in.credit}
-	m.extra = m.in.window + m.out.keep - 2*firstWindow
 	return m
 }

@@ -118,7 +118,7 @@ func parseResumed(b []byte) (r resume, err error) {
 }
 
 func (p *parser) resume(id ID) resume {
-	r := resume{id: id, gen: p.uint(), flags: p.uint(), epoch: p.uint(), farEpoch: p.uint()}
+	r := resume{id: id, gen: p.uint(), flags: p.uint(), epoch: p.offset(), farEpoch: p.offset()}
 	r.marks = marks{received: p.offset(), safe: p.offset(), credit: p.offset()}
 	r.replay, r.from = p.offset(), p.offset()
 	r.token = p.bytes(maxToken)

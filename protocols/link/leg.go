@@ -16,19 +16,16 @@ type leg struct {
 	planned bool   // the leg before it was well when this one was asked for
 	tell    kind   // opening frame still to be sent; 0 for none
 	asking  bool   // opened by this end and not answered
-	strange bool   // leads to a node that is not known for the far end
-	vouched bool   // opened by a far side that knows this life of this end
 	out     uint64 // where the far side expects this end's next DATA; noOffset unless told
 	in      uint64 // where the far side's next DATA stands; noOffset unless told
 	until   uint64 // draining: needed for bytes before this offset; noOffset unless told
 	rewinds int    // by the far side
-	asked   uint64 // this end has asked for bytes again, from here; noOffset unless so
-	finSeen bool
-	refused refusal // with tell: kindRefused
-	carrier any     // what carries it; the machine does not look
+	asked   bool   // REWIND was sent on it, and not answered by SEEK
+	strange bool   // opened to a node that is not known for the far end: it gets nothing before its answer
+	carrier any    // what carries it; the machine does not look
 	born    time.Time
 }
 
 func newLeg(carrier any) *leg {
-	return &leg{carrier: carrier, out: noOffset, in: noOffset, until: noOffset, asked: noOffset}
+	return &leg{carrier: carrier, out: noOffset, in: noOffset, until: noOffset}
 }

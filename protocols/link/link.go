@@ -23,6 +23,7 @@ type Link struct {
 	id      ID
 	service string
 	counted peer.ID // whose share it takes; guarded by links.mu
+	handled bool    // by a handler that runs; guarded by links.mu
 
 	mu               sync.Mutex // guards what follows
 	m                *machine
@@ -30,8 +31,10 @@ type Link struct {
 	route            Route
 	readers, writers sync.Cond
 	reads, writes    deadline
-	writing          bool // somebody is in Write: others wait
-	closed           bool // by Close
+	writing          bool      // somebody is in Write: others wait
+	closed           bool      // by Close
+	redialled        time.Time // last given a leg by redialling
+	settled          bool      // both sides know that it is over
 	timer            *time.Timer
 	timerAt          time.Time
 	done             chan struct{} // closed at the end; nil until somebody asks
@@ -66,6 +69,9 @@ func (h *Links) newLink(m *machine, far peer.ID, r Route) *Link {
 // unlock lets go of the machine and carries out what it asks for. Soon is for
 // calls from within the trunk.
 func (l *Link) unlock(soon bool) {
+	if l.m.fx.round {
+		l.roundLocked()
+	}
 	fx := l.m.take()
 	if fx.over {
 		l.overLocked()
@@ -77,6 +83,8 @@ func (l *Link) unlock(soon bool) {
 	events := l.history.events
 	l.history.events = nil
 	better := l.betterLocked()
+	settled := !l.settled && l.m.over != nil && !l.m.mustTell()
+	l.settled = l.settled || settled
 	l.mu.Unlock()
 	for _, e := range events {
 		l.links.cfg.Trace(e)
@@ -104,9 +112,21 @@ func (l *Link) unlock(soon bool) {
 	if !better.IsZero() {
 		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
 	}
-	if fx.over {
-		l.links.over(l)
+	switch {
+	case settled:
+		l.links.forget(l)
+	case fx.over:
+		l.links.stir()
 	}
+}
+
+// roundLocked has the machine judge its window.
+func (l *Link) roundLocked() {
+	var rtt time.Duration
+	if cur := l.m.cur; cur != nil {
+		rtt = cur.carrier.(*attachment).leg.Path().RTT()
+	}
+	l.m.round(time.Now(), rtt)
 }
 
 // overLocked notes that the link has ended.
@@ -139,11 +159,7 @@ func (l *Link) tick() {
 	l.mu.Lock()
 	l.timerAt = time.Time{}
 	l.m.tick(time.Now())
-	forget := l.m.over != nil && !l.m.mustTell()
 	l.unlock(false)
-	if forget {
-		l.links.forget(l)
-	}
 }
 
 // Read reads data. It fails with io.EOF at the far side's CloseWrite or Close,

@@ -25,19 +25,21 @@ type Links struct {
 	acks    ackQueue
 	parted  chan struct{} // of capacity one: a link has ended, or lost its leg
 
-	mu       sync.Mutex // guards what follows
-	closed   bool
-	ends     map[ID]*Link // until both sides know that they are over
-	perPeer  map[peer.ID]int
-	services map[string]func(*Link)
-	redials  map[Route]*redialing
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	ends      map[ID]*Link    // until both sides know that they are over
+	perPeer   map[peer.ID]int // ends, and handlers that run on after theirs
+	judging   map[peer.ID]int // claims, by who makes them
+	lingering int             // handlers that run on after their end is forgotten
+	services  map[string]func(*Link)
+	redials   map[Route]*redialing
 }
 
 // New prepares Links. Nothing runs before the first link.
 func New(cfg Config) *Links {
 	cfg.normalize()
 	h := &Links{
-		cfg: cfg, ends: make(map[ID]*Link), perPeer: make(map[peer.ID]int),
+		cfg: cfg, ends: make(map[ID]*Link), perPeer: make(map[peer.ID]int), judging: make(map[peer.ID]int),
 		services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
 		parted: make(chan struct{}, 1),
 	}
@@ -165,7 +167,9 @@ func (h *Links) add(l *Link) error {
 	switch {
 	case h.closed:
 		return wire.Errorf(wire.Closed, "the node is shutting down")
-	case len(h.ends) >= h.cfg.Links:
+	case h.ends[l.id] != nil:
+		return errTaken
+	case len(h.ends)+h.lingering >= h.cfg.Links:
 		return wire.LimitError("links", int64(h.cfg.Links), "limits.links")
 	case h.perPeer[l.far] >= h.cfg.LinksPerPeer:
 		return wire.LimitError("links with one peer", int64(h.cfg.LinksPerPeer), "limits.links_per_peer")
@@ -185,7 +189,23 @@ func (h *Links) forget(l *Link) {
 		return
 	}
 	delete(h.ends, l.id)
+	if l.handled {
+		h.lingering++
+		return
+	}
 	h.count(l.counted, -1)
+}
+
+// served notes that the link's handler has returned. A handler counts as a link
+// until then, so that nobody makes more of them by ending links early.
+func (h *Links) served(l *Link) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	l.handled = false
+	if h.ends[l.id] != l {
+		h.lingering--
+		h.count(l.counted, -1)
+	}
 }
 
 // count counts links of a peer.
@@ -203,17 +223,6 @@ func (l *Link) retire() {
 		l.timer.Stop()
 		l.timer = nil
 	}
-}
-
-// over forgets a link that has ended, unless the far side is still to be told.
-func (h *Links) over(l *Link) {
-	l.mu.Lock()
-	forget := !l.m.mustTell()
-	l.mu.Unlock()
-	if forget {
-		h.forget(l)
-	}
-	h.stir()
 }
 
 // find returns an end of a link.
@@ -235,6 +244,9 @@ type attachOptions struct {
 // attach gives the link a leg on a path.
 func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error {
 	a := newAttachment(l)
+	if l.opensElsewhere(p) {
+		return wire.Errorf(wire.Unreachable, "the path leads to %s, which the link was not opened to", p.Peer())
+	}
 	leg, err := l.links.cfg.Trunks.Attach(ctx, p, a, o.own)
 	if err != nil {
 		return err
@@ -245,12 +257,21 @@ func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error 
 		leg.Release()
 		return wire.Errorf(wire.Unreachable, "the leg was lost at once")
 	}
-	a.leg, a.mleg.strange = leg, p.Peer() != l.far
+	a.leg = leg
+	a.mleg.strange = p.Peer() != l.far
 	now := time.Now()
 	a.beganLocked(o.why, now)
 	l.m.attach(&a.mleg, o.planned, now)
 	l.unlock(false)
 	return nil
+}
+
+// opensElsewhere reports that the far side is still to take the link, and that
+// a path leads to another node.
+func (l *Link) opensElsewhere(p reach.Path) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.m.heard && l.m.dialer && p.Peer() != l.far
 }
 
 // Accept takes what peers open on the trunk. It is to be the trunk's Accept.
@@ -290,15 +311,23 @@ func (h *Links) opened(leg *trunk.Leg, o opening) trunk.Owner {
 	if serve == nil {
 		return refuse(leg, refusal{code: wire.Unsupported})
 	}
+	if o.gen == 0 || o.gen > maxGenJump {
+		return refuse(leg, refusal{code: wire.BadRequest})
+	}
 	grace := min(time.Duration(min(o.grace, uint64(h.cfg.MaxGrace/time.Millisecond)))*time.Millisecond, h.cfg.MaxGrace)
 	l := h.newLink(newMachine(h.settings(o.id, o.service, false, grace)), leg.Peer(), Route{Peer: leg.Peer()})
-	if err := h.add(l); err != nil {
+	l.handled = true
+	switch err := h.add(l); {
+	case err == errTaken: // by the same OPEN on another carrier, just now
+		return h.opened(leg, o)
+	case err != nil:
 		return refuse(leg, refusal{code: wire.CodeOf(err)})
 	}
 	a := h.takeUp(l, leg, o.resume())
-	if a != nil {
-		h.running.Go(func() { serve(l) })
-	}
+	h.running.Go(func() {
+		defer h.served(l)
+		serve(l)
+	})
 	return a
 }
 
@@ -324,21 +353,7 @@ func (h *Links) takeUp(l *Link, leg *trunk.Leg, r resume) trunk.Owner {
 		l.mu.Unlock()
 		return refuse(leg, no)
 	case claimAuthorise:
-		a := newAttachment(l)
-		a.leg, a.judging, a.mleg.in = leg, true, cursor(r.from)
-		c := a.claim(r)
-		l.mu.Unlock()
-		r.token = nil
-		h.running.Go(func() {
-			a.claimed(c, func(time.Time) (refusal, bool) {
-				if verdict, no := l.m.judge(r, c.To == l.far, h.cfg.Self > c.To); verdict == claimRefused {
-					return no, false
-				}
-				a.takenUpLocked(r)
-				return refusal{}, true
-			})
-		})
-		return a
+		return l.claimFrom(leg, r)
 	}
 	a := newAttachment(l)
 	a.leg = leg
@@ -364,15 +379,4 @@ func (a *attachment) takenUpLocked(r resume) {
 func refuse(leg *trunk.Leg, r refusal) trunk.Owner {
 	leg.Refuse(kindRefused, r.append(nil))
 	return nil
-}
-
-// moved counts a link at the peer that has its far end now.
-func (h *Links) moved(l *Link, to peer.ID) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ends[l.id] == l {
-		h.count(l.counted, -1)
-		h.count(to, 1)
-		l.counted = to
-	}
 }

@@ -76,10 +76,11 @@ type machine struct {
 	hint     []byte    // where this end has moved; or the far end, as it says
 	refusals int       // of legs, since the last that was taken
 
-	budget budget
-	most   uint64 // window and replay grow to this, in bytes
-	extra  uint64 // part of both that came with an import, not from the budget
-	fx     effects
+	budget   budget
+	roundOff uint64 // read when the last round began
+	roundAt  time.Time
+	most     uint64 // window and replay grow to this, in bytes
+	fx       effects
 }
 
 // effects is what a call asks of its caller.
@@ -90,6 +91,7 @@ type effects struct {
 	released []*leg  // are not needed any more
 	redial   bool    // a leg is needed, and this end is to make it
 	ackLater bool    // owed(…) is to be called within ackDelay
+	round    bool    // round(…) is to be called
 	over     bool    // the link has ended
 }
 
@@ -169,7 +171,9 @@ func (m *machine) read(b []byte) (n int, eof bool, err error) {
 	if m.over != nil {
 		return n, eof, nil
 	}
-	m.widen()
+	if m.in.q.off-m.roundOff >= m.in.window/2 {
+		m.fx.round = true
+	}
 	if m.in.grant() || (eof && m.told.safe != m.in.safe()) {
 		m.ackNow = true
 		m.ready(m.cur)
@@ -213,6 +217,7 @@ func (m *machine) stop() {
 // lost.
 func (m *machine) abort(code wire.Code, reason string) {
 	if m.over == nil {
+		code, reason = known(code), clip(reason)
 		m.resetBy = reset{code: code, reason: reason}
 		m.end(wire.Errorf(code, "the link was reset: %s", reason))
 	}
@@ -241,7 +246,7 @@ func (m *machine) endWith(err error) {
 	if !m.closedWell() {
 		m.in.free()
 	}
-	m.budget.release(m.in.window + m.out.keep - 2*firstWindow - m.extra)
+	m.budget.release(m.in.window + m.out.keep - 2*firstWindow)
 	for _, l := range m.old {
 		m.release(l)
 	}
@@ -275,14 +280,24 @@ func (m *machine) owed() {
 	}
 }
 
-// widen doubles the window of a far side that uses it up while the application
-// keeps pace.
-func (m *machine) widen() {
+// freeWindow is how far a window grows whatever the path, in bytes.
+const freeWindow = 1 << 20
+
+// round says that half a window was read since the last round, and doubles the
+// window if it may hold the far side back: the application keeps pace, and half
+// a window lasts no more than two round trips. A window that is larger than the
+// path needs only fills memory that is cold when it is read.
+func (m *machine) round(now time.Time, rtt time.Duration) {
+	took := now.Sub(m.roundAt)
+	m.roundOff, m.roundAt = m.in.q.off, now
 	in := &m.in
-	if used := in.credit - min(in.credit, in.q.end); used < in.window/2 && in.window < m.most && uint64(in.q.len()) < in.window/2 {
-		if more := min(in.window, m.most-in.window); m.budget.reserve(more) {
-			in.window += more
-		}
+	if m.over != nil || in.window >= m.most || uint64(in.q.len()) >= in.window/2 || (in.window >= freeWindow && took > 2*rtt) {
+		return
+	}
+	if more := min(in.window, m.most-in.window); m.budget.reserve(more) {
+		in.window += more
+		m.ackNow = true
+		m.ready(m.cur)
 	}
 }
 

@@ -30,7 +30,7 @@ func (m *machine) pull(l *leg, o outbox) (more bool) {
 	if m.over != nil {
 		return m.pullEnd(l, o)
 	}
-	if l.asking && l.planned {
+	if l.asking && (l.planned || l.strange) {
 		return false
 	}
 	return m.pullControl(o) || m.pullData(l, o)
@@ -101,7 +101,7 @@ func (m *machine) pullControl(o outbox) (more bool) {
 	}
 	if m.rewind {
 		m.putOffset(o, kindRewind, m.in.q.end)
-		m.rewind = false
+		m.rewind, m.cur.asked = false, true
 	}
 	return false
 }
@@ -296,7 +296,7 @@ func (m *machine) seek(l *leg, off uint64, now time.Time) error {
 	if off > m.in.credit && !m.in.stopped {
 		return wire.Errorf(wire.BadRequest, "SEEK to %d, beyond the credit of %d", off, m.in.credit)
 	}
-	l.in = off
+	l.in, l.asked = off, false
 	if l == m.cur {
 		for _, o := range m.old {
 			if o.until == noOffset {
@@ -387,12 +387,8 @@ func (m *machine) arrived(now time.Time) {
 // heard.
 func (m *machine) resetByFar(r reset) {
 	m.farOver, m.resetBy, m.endSent = true, reset{}, false
-	code := r.code
-	if code == wire.OK || code > wire.Internal {
-		code = wire.Gone
-	}
 	if m.over == nil {
-		m.endWith(wire.Errorf(code, "the far side reset the link: %s", clip(r.reason)))
+		m.endWith(wire.Errorf(known(r.code), "the far side reset the link: %s", clip(r.reason)))
 	}
 	m.ready(m.cur)
 }

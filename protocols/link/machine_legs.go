@@ -26,6 +26,9 @@ func (m *machine) attach(l *leg, planned bool, now time.Time) {
 	}
 	m.fence()
 	m.cur, m.endSent = l, false
+	if m.lostAt.IsZero() && m.over == nil { // grace runs until the far side answers
+		m.lostAt, m.lostWhy = now, errUnanswered
+	}
 	l.in = noOffset
 	if m.over == nil {
 		_ = m.out.rewind(m.out.received) // within what is kept: received is never below safe
@@ -82,14 +85,6 @@ func (m *machine) lost(l *leg, why error, now time.Time) {
 		}
 	case l == m.cur:
 		m.cur = nil
-		if !m.seeks {
-			// The far side may have given this leg up and still use one before
-			// it: it is to notice, and to come again.
-			for _, o := range m.old {
-				m.release(o)
-			}
-			m.old = nil
-		}
 		m.detach(why, now)
 	default:
 		m.old = slices.DeleteFunc(m.old, func(o *leg) bool { return o == l })
@@ -97,40 +92,46 @@ func (m *machine) lost(l *leg, why error, now time.Time) {
 	}
 }
 
-// detach notes since when there is no leg.
+// detach notes since when there is no leg that the far side has answered: legs
+// that it never answers do not stop the clock.
 func (m *machine) detach(why error, now time.Time) {
 	m.endSent = false
-	if m.ask != nil || (m.over != nil && !m.mustTell()) {
-		return // it is being replaced, or not needed
+	if m.over != nil && !m.mustTell() {
+		return
 	}
-	if m.lostAt.IsZero() { // else an attempt to come back has failed
+	if m.lostAt.IsZero() {
 		m.lostAt = now
 	}
 	m.lostWhy = why
 	m.fx.redial = m.needsLeg()
 }
 
-// missing asks for bytes before a gap once no leg can bring them any more.
+// distrust gives up a leg that was answered by one who has no right to the far
+// end. Another try may meet the one who has.
+func (m *machine) distrust(l *leg, why error, now time.Time) {
+	if !l.asking || (l != m.cur && l != m.ask) {
+		return
+	}
+	m.refusals++
+	m.release(l)
+	m.lost(l, why, now)
+}
+
+// missing asks for bytes before a gap once no leg can bring them any more. There
+// is a gap too when the leg stands beyond what has come.
 func (m *machine) missing(now time.Time) {
 	switch {
-	case m.cur == nil || m.over != nil || !m.gap():
+	case m.cur == nil || m.over != nil || (!m.in.gap() && (m.cur.in == noOffset || m.cur.in <= m.in.q.end)):
 		m.gapSince = time.Time{}
 	case len(m.old) == 0:
 		m.gapSince = time.Time{}
-		if m.cur.asked != m.in.q.end { // what is on its way beyond the gap is no reason to ask again
-			m.rewind, m.cur.asked = true, m.in.q.end
+		if !m.cur.asked {
+			m.rewind = true
 			m.ready(m.cur)
 		}
 	case m.gapSince.IsZero():
 		m.gapSince = now
 	}
-}
-
-// gap reports that bytes are missing before what has come, or is to come next
-// on this leg.
-func (m *machine) gap() bool {
-	next := m.cur.in
-	return m.in.gap() || (next != noOffset && next > m.in.q.end && !m.in.stopped)
 }
 
 // deadline is when tick is to be called next; zero for never.
@@ -141,13 +142,17 @@ func (m *machine) deadline() time.Time {
 			return m.overAt.Add(m.grace)
 		}
 	case m.frozen:
-	case !m.lostAt.IsZero(): // also while a leg is asked for
+	case m.unanswered() && !m.lostAt.IsZero():
 		return m.lostAt.Add(m.grace)
-	case !m.gapSince.IsZero():
+	case m.cur != nil && !m.gapSince.IsZero():
 		return m.gapSince.Add(gapTime)
 	}
 	return time.Time{}
 }
+
+// unanswered reports that no leg carries the link, or one of which the far side
+// may know nothing.
+func (m *machine) unanswered() bool { return m.cur == nil || m.cur.asking }
 
 // tick does what the time asks for.
 func (m *machine) tick(now time.Time) {
@@ -161,7 +166,7 @@ func (m *machine) tick(now time.Time) {
 		m.release(m.cur)
 		m.cur = nil
 		return
-	case !m.lostAt.IsZero():
+	case m.unanswered() && !m.lostAt.IsZero():
 		m.farOver = true
 		m.end(wire.Errorf(wire.Gone, "the link was lost and not taken up again within %s: %w", m.grace, m.lostWhy))
 		return
@@ -200,8 +205,6 @@ func (m *machine) judge(r resume, known, larger bool) (claim, refusal) {
 		return refuse(wire.Moved) // an earlier life of the far end
 	case r.epoch == m.farEpoch && !known:
 		return refuse(wire.Forbidden)
-	case m.claiming && r.marks.received > m.out.last(): // of another node that has had this end meanwhile
-		return refuse(wire.Moved)
 	case r.gen > m.gen+maxGenJump:
 		return refuse(wire.BadRequest)
 	case r.gen <= m.gen, m.losesTo(r.gen, larger):
@@ -239,9 +242,6 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	// Only a leg that was agreed on can be drained: what this end asked for, and
 	// was not answered, the far side has dropped.
 	planned := r.flags&flagPlanned != 0 && m.cur != nil && !m.cur.asking && r.epoch == m.farEpoch && r.gen == m.gen+1
-	if err := m.marked(r); err != nil {
-		return err
-	}
 	before := m.cur
 	if planned {
 		m.cur = nil
@@ -253,18 +253,22 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	m.fence()
 	m.gen, m.farEpoch, m.heard, m.refusals = r.gen, r.epoch, true, 0
 	l.gen, l.planned, l.tell, l.born = r.gen, planned, kindResumed, now
-	l.vouched = r.farEpoch == m.epoch
 	l.in = cursor(r.from)
-	m.cur = l
+	m.cur, m.endSent = l, false
+	if err := m.marked(r); err != nil { // RESET goes on the new leg
+		if planned {
+			m.release(before)
+		}
+		return err
+	}
 	if planned {
+		m.out.finSent = false // it may be lost with the leg before
 		m.drain(before, noOffset)
 	} else if m.over == nil {
-		// The marks may be older than those of an ACK on the leg before.
-		if err := m.out.rewind(m.out.received); err != nil {
+		if err := m.out.rewind(r.marks.received); err != nil {
 			return err
 		}
 	}
-	m.endSent = false
 	l.out = m.out.next
 	m.lostAt, m.lostWhy = time.Time{}, nil
 	m.missing(now)
@@ -290,22 +294,18 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 	if !l.asking || r.gen != l.gen || (l != m.cur && l != m.ask) {
 		return nil // of a leg that was given up
 	}
-	if l.strange && r.epoch <= m.farEpoch { // it is not the far end, or not any more
-		m.giveUp(l, wire.Errorf(wire.Moved, "another node than the far end answered"), now)
+	switch {
+	case r.epoch < m.farEpoch: // it has given the far end up
+		m.distrust(l, wire.Errorf(wire.Moved, "an earlier owner of the far end has answered"), now)
 		return nil
-	}
-	if r.epoch < m.farEpoch || r.farEpoch > m.epoch {
-		return wire.Errorf(wire.Moved, "the answer is of epochs %d and %d, not %d and %d", r.epoch, r.farEpoch, m.farEpoch, m.epoch)
+	case r.farEpoch > m.epoch:
+		return wire.Errorf(wire.Moved, "this end of the link goes on at another node")
 	}
 	m.refusals = 0
 	if err := m.marked(r); err != nil {
 		return err
 	}
-	m.ackNow = m.ackNow || m.heard // for who answers on behalf of an end that has moved: see proven
 	l.asking, m.heard, m.gen, m.farEpoch = false, true, l.gen, r.epoch
-	if m.claiming {
-		m.again(l)
-	}
 	l.in = cursor(r.from)
 	m.lostAt, m.lostWhy = time.Time{}, nil
 	if l == m.ask {
@@ -318,6 +318,8 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 			}
 		}
 		l.out = noOffset // the far side waits for SEEK to know what the old leg still brings
+		// What carried no data may be lost with the leg before.
+		m.out.finSent, m.ackNow, m.stopDue = false, true, m.in.stopped && !m.in.ended()
 		m.drain(before, l.in)
 		m.ready(l)
 	} else if m.out.next < m.out.received {
@@ -335,20 +337,26 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 		return
 	}
 	m.gen = max(m.gen, min(r.gen, m.gen+maxGenJump))
+	m.refusals++
+	if l == m.ask {
+		m.ask = nil
+	} else {
+		m.cur = nil
+	}
+	m.release(l)
 	m.hint = append([]byte(nil), r.hint...)
+	r.code = known(r.code)
 	err := wire.Errorf(r.code, "the far side refused to go on with the link: %s", r.code)
-	if l.strange { // only the far end can end the link
-		m.giveUp(l, err, now)
-		return
-	}
-	switch r.code {
-	case wire.Taken, wire.Busy, wire.Moved, wire.Limit, wire.Timeout:
-		m.giveUp(l, err, now)
-		return
-	}
-	m.dropAsked(l)
-	switch r.code {
-	case wire.Closed:
+	switch {
+	case passing(r.code), r.code == wire.Unsupported && m.heard: // perhaps elsewhere, or later
+		if m.cur == nil {
+			if m.lostAt.IsZero() {
+				m.lostAt = now
+			}
+			m.lostWhy = err
+			m.fx.redial = m.needsLeg()
+		}
+	case r.code == wire.Closed:
 		m.farOver = true
 		m.out.received = max(m.out.received, m.out.last())
 		if m.in.ended() || m.in.stopped {
@@ -362,22 +370,13 @@ func (m *machine) refusedBy(l *leg, r refusal, now time.Time) {
 	}
 }
 
-// giveUp lets go of a leg that was asked for in vain.
-func (m *machine) giveUp(l *leg, why error, now time.Time) {
-	m.refusals++
-	m.dropAsked(l)
-	if m.cur == nil {
-		m.detach(why, now)
+// passing reports that a refusal with this code may be over soon.
+func passing(c wire.Code) bool {
+	switch c {
+	case wire.Taken, wire.Busy, wire.Moved, wire.Limit, wire.Timeout:
+		return true
 	}
-}
-
-func (m *machine) dropAsked(l *leg) {
-	if l == m.ask {
-		m.ask = nil
-	} else {
-		m.cur = nil
-	}
-	m.release(l)
+	return false
 }
 
 // maxGenJump is how far one refusal may raise the generation: a liar cannot use

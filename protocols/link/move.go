@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -73,17 +75,24 @@ func (h *Links) Import(exported []byte, o ImportOptions) (*Link, error) {
 		return nil, err
 	case len(o.Token) > maxToken:
 		return nil, wire.Errorf(wire.TooLarge, "a token of %d bytes, at most %d are allowed", len(o.Token), maxToken)
+	case !isPeer(s.far):
+		return nil, wire.Errorf(wire.BadRequest, "an exported link whose far end is at no peer")
 	case h.find(s.id) != nil:
-		return nil, wire.Errorf(wire.Taken, "this node has an end of that link already")
+		return nil, errTaken
 	}
 	if o.Route.Peer == "" {
 		o.Route.Peer = s.far
 	}
 	grace := min(time.Duration(min(s.grace, uint64(h.cfg.MaxGrace/time.Millisecond)))*time.Millisecond, h.cfg.MaxGrace)
+	need := s.beyondFirst()
+	if !h.memory.reserve(need) {
+		return nil, wire.LimitError("memory of links", int64(h.cfg.Memory), "limits.link_memory")
+	}
 	m := restore(s, h.settings(s.id, s.service, s.has(stateDialer), grace), append([]byte(nil), o.Token...))
 	l := h.newLink(m, s.far, o.Route)
 	if err := h.add(l); err != nil {
 		m.free()
+		h.memory.release(need)
 		return nil, err
 	}
 	l.mu.Lock()
@@ -92,55 +101,10 @@ func (h *Links) Import(exported []byte, o ImportOptions) (*Link, error) {
 	return l, nil
 }
 
-// claimed has the right of a far end to go on from another node judged, and
-// then gives it the leg: to the first that may, since the epoch is compared
-// again when the answer is there. What comes on the leg meanwhile is asked for
-// again.
-func (a *attachment) claimed(c Claim, then func(now time.Time) (refusal, bool)) {
-	err := a.l.links.cfg.Authorise(a.l.links.ctx, c)
-	l := a.l
-	l.mu.Lock()
-	if a.dead || !a.judging {
-		a.deniedLocked(errLeft)
-		l.unlock(false)
-		return
-	}
-	a.judging = false
-	at := a.mleg.in
-	no, taken := refusal{code: wire.CodeOf(err), gen: l.m.highest()}, false
-	if err == nil {
-		no, taken = then(time.Now())
-	}
-	if !taken {
-		a.deniedLocked(wire.Errorf(no.code, "the far end is not where it should be"))
-		l.unlock(false)
-		a.leg.Refuse(kindRefused, no.append(nil))
-		l.links.hostile(c.To, wire.Errorf(no.code, "a claim to link %s was refused", l.id))
-		return
-	}
-	l.far, l.route.Peer = c.To, c.To
-	a.mleg.in = at
-	l.m.rewind = true
-	l.unlock(false)
-	l.links.moved(l, c.To)
-}
-
-// deniedLocked gives up a leg that this end had asked for, and that was lost or
-// refused while it was judged who answered.
-func (a *attachment) deniedLocked(why error) {
-	if a.mleg.asking {
-		now := time.Now()
-		a.l.m.refusals++
-		a.l.m.lost(&a.mleg, why, now)
-		a.endedLocked(why, now)
-	}
-}
-
-// claim is what a RESUME or RESUMED of a later epoch amounts to.
-func (a *attachment) claim(r resume) Claim {
-	return Claim{
-		Link: a.l.id, Service: a.l.service, From: a.l.far, To: a.leg.Peer(), Epoch: r.epoch, Token: append([]byte(nil), r.token...),
-	}
+// isPeer reports that an exported end names a node.
+func isPeer(p peer.ID) bool {
+	_, err := peer.IDFromBytes([]byte(p))
+	return err == nil
 }
 
 // follow goes after a far end that has moved.

@@ -16,6 +16,7 @@ const (
 	redialTime  = 10 * time.Second       // of one attempt at most
 	redialFirst = 100 * time.Millisecond // the pause after the first attempt, doubled after each
 	redialMost  = 5 * time.Second
+	redialGap   = 50 * time.Millisecond // between two attempts for a link, whatever came of them
 )
 
 // redialing finds a path for all links of one route that have none.
@@ -47,7 +48,7 @@ func (h *Links) redial(l *Link) {
 func (h *Links) runRedial(r Route, d *redialing) {
 	for failures := 0; ; {
 		all := h.orphans(r, d)
-		if all == nil || !h.pause(d, max(failures, refusals(all))) {
+		if all == nil || !h.pause(d, max(failures, refusals(all)), soonest(all)) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(h.ctx, redialTime)
@@ -62,15 +63,18 @@ func (h *Links) runRedial(r Route, d *redialing) {
 	}
 }
 
-// pause waits before the next attempt, the longer the more have failed; it is
-// false at the end of everything.
-func (h *Links) pause(d *redialing, failures int) bool {
-	if failures == 0 {
+// pause waits before the next attempt, the longer the more have failed, and
+// least at least; it is false at the end of everything.
+func (h *Links) pause(d *redialing, failures int, least time.Duration) bool {
+	if failures == 0 && least <= 0 {
 		return h.ctx.Err() == nil
 	}
-	most := min(redialFirst<<min(failures-1, 10), redialMost)
+	if failures > 0 {
+		most := min(redialFirst<<min(failures-1, 10), redialMost)
+		least = most/2 + rand.N(most/2)
+	}
 	select {
-	case <-time.After(most/2 + rand.N(most/2)):
+	case <-time.After(least):
 	case <-d.wake:
 	case <-h.ctx.Done():
 		return false
@@ -96,6 +100,18 @@ func refusals(all []*Link) int {
 	for _, l := range all {
 		l.mu.Lock()
 		least = min(least, l.m.refusals)
+		l.mu.Unlock()
+	}
+	return least
+}
+
+// soonest is how long it takes until one of these links may be taken up again.
+// A far side that drops every leg as it comes has no more legs than that.
+func soonest(all []*Link) time.Duration {
+	least := redialGap
+	for _, l := range all {
+		l.mu.Lock()
+		least = min(least, redialGap-time.Since(l.redialled))
 		l.mu.Unlock()
 	}
 	return least
@@ -142,6 +158,7 @@ func (h *Links) adopt(ctx context.Context, d *redialing, p reach.Path) (err erro
 	for _, l := range all {
 		l.mu.Lock()
 		needs := l.m.needsLeg()
+		l.redialled = time.Now()
 		l.mu.Unlock()
 		if !needs {
 			continue

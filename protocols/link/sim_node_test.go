@@ -69,6 +69,9 @@ func (n *simNode) dial(to *simNode, planned bool) {
 
 // act carries out the effects of what was done to the machine.
 func (n *simNode) act() {
+	if n.m.fx.round {
+		n.m.round(n.s.now, 100*time.Millisecond)
+	}
 	fx := n.m.take()
 	if fx.over {
 		n.m.overAt, n.over = n.s.now, n.s.now

@@ -28,9 +28,10 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 		c.drop()
 		return err
 	}
-	o, err := parseOpen(&m, c.peer)
-	if err == nil && c.peer != s.cfg.Self {
-		if err = s.limiter.allow(c.peer, c.group(), 1, time.Now()); err != nil {
+	from := c.opened.peer
+	o, err := parseOpen(&m, from)
+	if err == nil && from != s.cfg.Self {
+		if err = s.limiter.allow(from, c.group(), 1, time.Now()); err != nil {
 			s.limited(CapRate, err)
 		}
 	}
@@ -40,6 +41,9 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 	l, moved, err := s.judge(ctx, c, o)
 	if err != nil {
 		return s.refuse(c, err, moved)
+	}
+	if c.link != nil && !l.takes(c.link) {
+		return errRaw
 	}
 	of := s.shareOf(c)
 	if err := l.room(of); err != nil {
@@ -52,8 +56,8 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 		c.Close()
 		return err
 	}
-	if c.peer != s.cfg.Self {
-		c.stream = s.held(c.stream, c.peer)
+	if from != s.cfg.Self {
+		c.stream = held(c.stream, s.cfg.Reach.Hold(from))
 	}
 	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
 	conn.served, conn.waits = true, of
@@ -72,10 +76,10 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 // shareOf is whose share a dialer's connection takes: a node's own ends joined
 // within the process take its own.
 func (s *Service) shareOf(c carrier) share {
-	if c.peer == s.cfg.Self {
+	if c.opened.peer == s.cfg.Self {
 		return ownShare
 	}
-	return shareOf(c.peer, c.group())
+	return shareOf(c.opened.peer, c.group())
 }
 
 // judge finds the listener for a dialer. Refused because another binder serves
@@ -95,7 +99,7 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 	g := gate{advertisement: l.advertisement, pipe: l.pipe, allow: l.allow, now: now}
 	l.mu.Unlock()
 	g.revoked = func(c identity.Capability) bool { return s.revoked.revokes(o.pipe, c) }
-	if err := g.admit(o, c.transport); err != nil {
+	if err := g.admit(o, c.opened.transport); err != nil {
 		return nil, nil, err
 	}
 	return l, nil, nil
@@ -138,7 +142,7 @@ func (s *Service) refuse(c carrier, err error, moved []byte) error {
 // agree answers an admitted dialer, on a secure pipe with this side's proof.
 func (s *Service) agree(l *Listener, c carrier, o opening) (Handshake, error) {
 	h := Handshake{
-		Pipe: o.pipe, Dialer: c.peer, Listener: s.cfg.Self,
+		Pipe: o.pipe, Dialer: c.opened.peer, Listener: s.cfg.Self,
 		DialerPrincipal: o.principal, DialerNonce: o.nonce,
 	}
 	reply := &pb.OpenReply{}

@@ -46,9 +46,14 @@ func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
 		begun := time.Now()
 		var c carrier
 		var attempts []reach.Attempt
-		c, attempts, err = d.s.openStream(ctx, w)
+		c, attempts, err = d.s.openStream(ctx, w, streamOptions{
+			raw: d.o.Raw || f.raw, way: wayOf(d.id, d.advertisement, d.o), grace: d.o.Grace,
+		})
 		d.record(f.Found, w, begun, attempts, err)
 		if err != nil {
+			if wire.CodeOf(err) == wire.Limit {
+				d.decisive = err // no other way leads past it
+			}
 			continue
 		}
 		var sent *call
@@ -102,7 +107,7 @@ func (d *dialing) send(c carrier, f candidate, begun time.Time) (*call, error) {
 		return nil, err
 	}
 	return &call{carrier: c, to: f, begun: begun, shake: Handshake{
-		Pipe: d.id, Dialer: d.s.cfg.Self, Listener: c.peer, DialerNonce: nonce,
+		Pipe: d.id, Dialer: d.s.cfg.Self, Listener: c.opened.peer, DialerNonce: nonce,
 	}}, nil
 }
 
@@ -135,6 +140,9 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 func (d *dialing) reply(c *call) error {
 	var m pb.OpenReply
 	if err := wire.ReadMessage(c.carrier, &m, MaxOpenReply); err != nil {
+		if c.carrier.wantsRaw() {
+			return errRaw
+		}
 		code := wire.CodeOf(err)
 		if code == wire.Internal && errors.Is(err, network.ErrReset) {
 			code = wire.Unreachable // it has gone, or does not speak, and did not say which
@@ -151,7 +159,7 @@ func (d *dialing) reply(c *call) error {
 	if len(m.GetProof()) > 0 {
 		return wire.Errorf(wire.Unsupported, "binder proves an account, which is not in this version")
 	}
-	if err := checkPrincipal(m.GetPrincipal(), c.carrier.peer); err != nil {
+	if err := checkPrincipal(m.GetPrincipal(), c.carrier.opened.peer); err != nil {
 		return err
 	}
 	if d.advertisement.Type != TypeSecure {

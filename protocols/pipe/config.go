@@ -9,6 +9,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -27,6 +28,9 @@ type Config struct {
 	Self peer.ID
 	// Reach opens and accepts streams.
 	Reach *reach.Reach
+	// Links carries connections; their Redial is the Service's. Nil makes every
+	// connection a raw stream.
+	Links *link.Links
 	// Router knows the overlay's nodes.
 	Router Router
 	// Store keeps pipes, grants, revocations and binding numbers.

@@ -13,14 +13,16 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // maxEarly is how many bytes a dialer may write before the far side has
 // accepted. They are kept until then, so that they can be sent again to
-// whoever serves the pipe now; a writer of more waits.
-const maxEarly = 64 << 10
+// whoever serves the pipe now; a writer of more waits. A link takes them behind
+// an Open of such a pipe without waiting, so that settle is not held up.
+const maxEarly = link.Head - 1<<10
 
 // Conn is a connection to the other end of a pipe: a net.Conn with half-close.
 // Its methods may be called from several goroutines at once.
@@ -69,8 +71,9 @@ func newConn(id ID, self peer.ID, c carrier, local, remote identity.Principal) *
 }
 
 // Read reads data, or fails with io.EOF at the far side's CloseWrite or Close,
-// os.ErrDeadlineExceeded, net.ErrClosed, wire.Gone when the path was lost, or
-// the reason why the pipe could not be opened.
+// os.ErrDeadlineExceeded, net.ErrClosed, wire.Gone when the connection was lost
+// (and, if it is a link, not taken up again in its time of grace), or the reason
+// why the pipe could not be opened.
 func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.take(c.readTurn, c.reads); err != nil {
 		return 0, err
@@ -197,7 +200,7 @@ func (c *Conn) ioError(err error) error {
 		return net.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return os.ErrDeadlineExceeded // the very value: callers ask whether it is a net.Error
-	case errors.Is(err, network.ErrReset):
+	case errors.Is(err, network.ErrReset), wire.CodeOf(err) == wire.Gone:
 		lost := wire.Errorf(wire.Gone, "pipe connection lost: %w", err)
 		if !c.served {
 			lost = lost.WithNext("dial again")
@@ -254,25 +257,25 @@ func (c *Conn) RemotePrincipal() identity.Principal {
 // RemotePeer is the node at the other end.
 func (c *Conn) RemotePeer() peer.ID {
 	st, _ := c.carrier()
-	return st.peer
+	return st.place().peer
 }
 
 // Transport is the transport of the path below; empty within one node.
 func (c *Conn) Transport() reach.Transport {
 	st, _ := c.carrier()
-	return st.transport
+	return st.place().transport
 }
 
 // Direct reports that no relay stands between the nodes.
 func (c *Conn) Direct() bool {
 	st, _ := c.carrier()
-	return st.direct
+	return st.place().direct
 }
 
 // RemoteEndpoint is the other side's address on that path; nil within one node.
 func (c *Conn) RemoteEndpoint() ma.Multiaddr {
 	st, _ := c.carrier()
-	return st.remote
+	return st.place().remote
 }
 
 // LocalAddr is this end, an Addr.

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 )
 
 // Addr is an end of a pipe connection, or what a listener serves. Its network
@@ -40,6 +41,23 @@ func (c *Conn) Opened(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Legs lists the last paths of the connection, the newest last, and how many
+// there were. A raw stream and a connection within one node have none.
+func (c *Conn) Legs() (legs []link.Leg, count int) {
+	st, _ := c.carrier()
+	if st.link == nil {
+		return nil, 0
+	}
+	return st.link.Legs()
+}
+
+// Waiting is since when no path carries the connection, which waits for one;
+// zero while one does, and at the end.
+func (c *Conn) Waiting() time.Time {
+	st, _ := c.carrier()
+	return st.waiting()
 }
 
 // swap puts another carrier below a connection that is still opening, and

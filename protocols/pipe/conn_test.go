@@ -140,32 +140,30 @@ func TestDataWrittenBeforeCloseArrives(t *testing.T) {
 }
 
 func TestOpenConnectionKeepsItsPathFromBeingTrimmed(t *testing.T) {
-	_, n := loopback(t, 2)
-	id := n[0].create(t, CreateOptions{})
-	l := n[0].listen(t, id, ListenOptions{})
-	dialled, err := n[1].Dial(within(t), id, DialOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := dialled.Opened(within(t)); err != nil {
-		t.Fatal(err)
-	}
-	kept := func() [2]bool {
-		return [2]bool{
-			n[1].host.ConnManager().IsProtected(n[0].id(), ""),
-			n[0].host.ConnManager().IsProtected(n[1].id(), ""),
+	virtual(t, 2, func(t *testing.T, w *sim) {
+		n := w.nodes
+		id := n[0].create(t, CreateOptions{})
+		l := n[0].listen(t, id, ListenOptions{})
+		dialled, err := n[1].Dial(within(t), id, DialOptions{})
+		must(t, err)
+		accepted, err := l.Accept()
+		must(t, err)
+		must(t, dialled.Opened(within(t)))
+		kept := func() [2]bool {
+			return [2]bool{
+				n[1].host.ConnManager().IsProtected(n[0].id(), ""),
+				n[0].host.ConnManager().IsProtected(n[1].id(), ""),
+			}
 		}
-	}
-	if kept() != [2]bool{true, true} {
-		t.Errorf("while open: kept %v", kept())
-	}
-	dialled.Close()
-	accepted.Close()
-	if kept() != [2]bool{} {
-		t.Errorf("after both ends have closed: kept %v", kept())
-	}
+		pass(10 * time.Minute)
+		if kept() != [2]bool{true, true} {
+			t.Errorf("while open: kept %v", kept())
+		}
+		dialled.Close()
+		accepted.Close()
+		pass(2 * time.Minute) // the carrier waits for others
+		if kept() != [2]bool{} {
+			t.Errorf("after both ends have closed: kept %v", kept())
+		}
+	})
 }

@@ -156,6 +156,7 @@ type candidate struct {
 	Found
 	patient bool // it was given up once, to try the others
 	again   bool // it was lost with its path once
+	raw     bool // it takes raw streams alone
 }
 
 // Why a try of a candidate is ended early.
@@ -172,9 +173,15 @@ func (d *dialing) later(tried context.Context, f candidate) {
 	}
 }
 
-// anew puts a candidate that was lost with the path to it in front, once: the
-// path may have been dead for long, and the binder is well.
+// anew puts a candidate in front again, once, that was lost with the path to it:
+// the path may have been dead for long, and the binder is well. So it does with
+// one that takes no link.
 func (d *dialing) anew(c *call, err error) {
+	if err == error(errRaw) {
+		c.to.raw = true
+		d.queue = append([]candidate{c.to}, d.queue...)
+		return
+	}
 	var gone *network.ConnError // the stream may hear of it before the path does
 	path := c.carrier.path
 	if !c.to.again && !path.IsZero() && (!path.Live() || errors.As(err, &gone)) {
@@ -261,7 +268,7 @@ func (d *dialing) note(err error) {
 		a := &d.attempts[n-1]
 		a.Err, a.Took = err, time.Since(a.Started)
 	}
-	if code := wire.CodeOf(err); code != wire.Timeout && code != wire.Unreachable && !errors.Is(err, context.Canceled) {
+	if code := wire.CodeOf(err); err != error(errRaw) && code != wire.Timeout && code != wire.Unreachable && !errors.Is(err, context.Canceled) {
 		d.decisive = err
 	}
 }

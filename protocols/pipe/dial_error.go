@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,8 @@ type DialError struct {
 }
 
 // Error says what decided, and then what else each binder failed of: once for
-// each cause, with the endpoints that had it.
+// each cause, with the endpoint that had it, or how many did. Dials has them
+// all.
 func (e *DialError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "dialling pipe %s: %v", e.Pipe, e.Err)
@@ -35,10 +37,10 @@ func (e *DialError) Error() string {
 	var causes []cause
 	where := make(map[cause][]string)
 	for _, a := range e.Attempts {
-		if a.Err == nil || a.Err.Error() == e.Err.Error() {
+		if a.Err == nil || a.Beaten() || a.Err.Error() == e.Err.Error() {
 			continue
 		}
-		c := cause{a.Binder, a.Err.Error()}
+		c := cause{a.Binder, reason(a.Err)}
 		at, known := where[c]
 		if !known {
 			causes = append(causes, c)
@@ -49,9 +51,29 @@ func (e *DialError) Error() string {
 		where[c] = at
 	}
 	for _, c := range causes {
-		fmt.Fprintf(&b, "; %s%s: %s", c.binder, strings.Join(where[c], " and"), c.text)
+		at := where[c][0]
+		if n := len(where[c]); n > 1 {
+			at = fmt.Sprintf(" at %d addresses", n)
+		}
+		fmt.Fprintf(&b, "; %s%s: %s", c.binder, at, c.text)
 	}
 	return b.String()
+}
+
+// Dials tells of every attempt, in order.
+func (e *DialError) Dials() []ExplainedAttempt { return explained(e.Attempts) }
+
+// reason is what this program says of a failure, without the words of the
+// libraries below, which differ from address to address.
+func reason(err error) string {
+	var told *wire.Error
+	if !errors.As(err, &told) || told.Err == nil {
+		return err.Error()
+	}
+	if below := errors.Unwrap(told.Err); below != nil && below.Error() != told.What {
+		return strings.TrimSuffix(told.What, ": "+below.Error())
+	}
+	return told.What
 }
 
 // place says where a path led.

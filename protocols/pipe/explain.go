@@ -1,7 +1,6 @@
 package pipe
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"time"
@@ -51,12 +50,15 @@ type ExplainedAttempt struct {
 	Transport string        `json:"transport,omitempty"`
 	Reused    bool          `json:"reused,omitempty"` // an existing connection
 	Punch     bool          `json:"punch,omitempty"`  // hole punching rather than a dial
+	Beaten    bool          `json:"beaten,omitempty"` // given up when another address had answered
 	Took      time.Duration `json:"took_ns"`
-	Error     string        `json:"error,omitempty"` // empty when it worked
+	Error     string        `json:"error,omitempty"` // empty when it worked, or was beaten
 }
 
-// explainTime is how long an explanation goes on asking when a binder is found.
-const explainTime = 3 * time.Second
+// explainTime is how long an explanation waits for more records before it dials
+// the binder that is found; the search goes on meanwhile. Nodes that have died
+// without a word keep it going for seconds.
+const explainTime = 500 * time.Millisecond
 
 // Explain resolves the pipe afresh, asks its binders whether they would accept,
 // and tells how each step went. Nothing is opened: whoever listens hears nothing
@@ -69,22 +71,24 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	started := time.Now()
 	asked, err := d.explore(ctx)
 	e.Took = time.Since(started)
-	// What is proven counts even if it is of no use to this dial.
-	e.describe(d.found())
+	all := d.found()
 	if err == nil {
 		var c *call
 		if c, err = d.established(ctx); err == nil {
 			c.carrier.Close()
-			e.Accepted, e.Path = true, pathWord(c.carrier.direct)
+			e.Accepted, e.Path = true, pathWord(c.carrier.opened.direct)
 		}
 	}
+	// What is proven counts even if it is of no use to this dial, and what came
+	// while it went on.
+	e.describe(union(d.search.live(), all))
 	open, direct := s.connected(id)
 	if e.Connected = open; open {
 		e.Path = pathWord(direct)
 	}
 	e.State = stateOf(e.Found, open, err)
 	e.Asked = asked + d.search.count()
-	e.dialled(d.attempts)
+	e.Dials = explained(d.attempts)
 	return e.end(err, d)
 }
 
@@ -123,10 +127,18 @@ func (d *dialing) explore(ctx context.Context) (asked int, err error) {
 
 // found is what the search has found, and what the resolve after it did.
 func (d *dialing) found() []Found {
-	all := d.search.live()
-	for _, c := range d.queue {
-		if !slices.ContainsFunc(all, func(f Found) bool { return bytes.Equal(f.Envelope, c.Envelope) }) {
-			all = append(all, c.Found)
+	queued := make([]Found, len(d.queue))
+	for i, c := range d.queue {
+		queued[i] = c.Found
+	}
+	return union(d.search.live(), queued)
+}
+
+// union adds those of more whose binder all lacks.
+func union(all, more []Found) []Found {
+	for _, m := range more {
+		if !slices.ContainsFunc(all, func(f Found) bool { return f.Binding.Binder == m.Binding.Binder }) {
+			all = append(all, m)
 		}
 	}
 	return all
@@ -149,22 +161,25 @@ func (e *Explanation) describe(all []Found) {
 	}
 }
 
-func (e *Explanation) dialled(attempts []Attempt) {
+// explained tells of each attempt.
+func explained(attempts []Attempt) []ExplainedAttempt {
+	all := []ExplainedAttempt{}
 	for _, a := range attempts {
 		d := ExplainedAttempt{
-			Binder: a.Binder.String(), Transport: string(a.Transport), Reused: a.Reused, Punch: a.Punch, Took: a.Took,
+			Binder: a.Binder.String(), Transport: string(a.Transport), Reused: a.Reused, Punch: a.Punch, Beaten: a.Beaten(), Took: a.Took,
 		}
 		if a.Addr != nil {
 			d.Endpoint = a.Addr.String()
 		}
-		if a.Err != nil {
+		if a.Err != nil && !d.Beaten {
 			d.Error = a.Err.Error()
 			if next := wire.NextOf(a.Err); next != "" {
 				d.Error += "; " + next
 			}
 		}
-		e.Dials = append(e.Dials, d)
+		all = append(all, d)
 	}
+	return all
 }
 
 // end adds how it ended and what a person can do about it.

@@ -54,6 +54,12 @@ type ListenOptions struct {
 	Backlog int
 	// Allow lists who may dial a pipe whose dial policy is not open.
 	Allow []identity.Principal
+	// Raw serves connections as raw streams, which end with their path. Dialers
+	// find out by themselves.
+	Raw bool
+	// Grace is how long this end of a connection waits for a path when it has
+	// lost its own; zero is what the dialer asks for.
+	Grace time.Duration
 }
 
 // PathPolicy says which paths a connection may take.
@@ -62,7 +68,7 @@ type PathPolicy string
 // Path policies. The empty one is RelayOK.
 const (
 	// RelayOK takes whatever path comes first. Behind a relayed one a direct
-	// one is sought, and what is dialled next takes it.
+	// one is sought, and the connection moves to it.
 	RelayOK PathPolicy = "relay-ok"
 	// PreferDirect takes a relayed path only after a direct one, by dialling or
 	// hole punching, was sought for reach.PreferTime.
@@ -89,6 +95,11 @@ type DialOptions struct {
 	NoCache bool
 	// PathPolicy says which paths are allowed.
 	PathPolicy PathPolicy
+	// Raw makes the connection a raw stream, which ends with its path.
+	Raw bool
+	// Grace is how long the connection waits for another path when it has lost
+	// its own; zero is the node's.
+	Grace time.Duration
 
 	accepted bool // return only when the binder has accepted
 	probe    bool // open nothing, only ask whether the binder would accept

@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -44,6 +45,7 @@ type Service struct {
 	byKey     map[wire.Key]*Listener
 	described map[wire.Key]Advertisement // of the pipes in the store
 	conns     map[*Conn]struct{}
+	trails    map[link.Route]*trail
 	draining  bool // no new listeners or dials
 	ended     bool // no new tasks
 
@@ -73,6 +75,7 @@ func New(cfg Config) (*Service, error) {
 		byKey:     make(map[wire.Key]*Listener),
 		described: make(map[wire.Key]Advertisement),
 		conns:     make(map[*Conn]struct{}),
+		trails:    make(map[link.Route]*trail),
 		joined:    make(chan struct{}),
 	}, nil
 }
@@ -85,6 +88,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	s.cfg.Reach.Handle(BindingProtocol(s.cfg.Overlay), s.served(s.serveRequest))
 	s.cfg.Reach.Handle(ConnProtocol(s.cfg.Overlay), s.served(s.acceptStream))
+	if s.cfg.Links != nil {
+		s.cfg.Links.Handle(LinkService, s.acceptLink)
+	}
 	defer s.unhandle() // Close may have come before Handle
 	s.spawn(s.renewals)
 	s.upkeep(ctx)
@@ -94,6 +100,9 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) unhandle() {
 	s.cfg.Reach.Unhandle(BindingProtocol(s.cfg.Overlay))
 	s.cfg.Reach.Unhandle(ConnProtocol(s.cfg.Overlay))
+	if s.cfg.Links != nil {
+		s.cfg.Links.Handle(LinkService, nil)
+	}
 }
 
 // recall reads back what the service must know before it answers.

@@ -9,12 +9,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
 // stream is what a connection runs on: an ordered, reliable byte stream with
 // half-close, whose deadlines fail with os.ErrDeadlineExceeded and can be moved
-// again after. This file is the only one that knows what is behind it.
+// again after. A link is one, a raw stream, and an end of a duplex. This file is
+// the only one that knows which.
 type stream interface {
 	io.ReadWriteCloser
 	CloseWrite() error
@@ -23,18 +25,54 @@ type stream interface {
 	SetWriteDeadline(time.Time) error
 }
 
-// carrier is a stream and what is known of the path below it.
+// carrier is a stream and what is known of what is below it.
 type carrier struct {
 	stream
-	peer      peer.ID // at the other end, as the path's handshake proved
+	link   *link.Link // nil for a raw stream and within one node
+	opened place
+	path   reach.Path // on which it was opened; zero within one node and where this side did not open
+}
+
+// place is where the far side is.
+type place struct {
+	peer      peer.ID // as the path's handshake proved
 	transport reach.Transport
 	remote    ma.Multiaddr // nil within one node
 	direct    bool
-	path      reach.Path // zero within one node
+}
+
+// place tells where the far side is now: a link's path changes. While none
+// carries it, it is the last one.
+func (c carrier) place() place {
+	if c.link == nil {
+		return c.opened
+	}
+	if p := c.link.Path(); !p.IsZero() {
+		return placeOf(p)
+	}
+	now := c.opened
+	now.peer = c.link.Peer()
+	if legs, _ := c.link.Legs(); len(legs) > 0 {
+		last := legs[len(legs)-1]
+		now.transport, now.remote, now.direct = last.Transport, last.Remote, last.Direct
+	}
+	return now
+}
+
+func placeOf(p reach.Path) place {
+	return place{peer: p.Peer(), transport: p.Transport(), remote: p.Remote(), direct: p.Direct()}
+}
+
+// waiting is since when nothing carries the stream; zero while something does.
+func (c carrier) waiting() time.Time {
+	if c.link == nil {
+		return time.Time{}
+	}
+	return c.link.Waiting()
 }
 
 // group is the address group of the peer, as in a Deposit.
-func (c carrier) group() string { return DepositFrom(c.peer, c.remote).Group }
+func (c carrier) group() string { return DepositFrom(c.opened.peer, c.opened.remote).Group }
 
 // until sets both deadlines. A stream that takes none is a dead one, and the
 // next read or write tells so.
@@ -46,9 +84,10 @@ func (c carrier) until(t time.Time) {
 // drop resets the stream; what cannot be reset is gone already.
 func (c carrier) drop() { _ = c.Reset() }
 
-// openStream opens a pipe-conn stream to w.Peer. The attempts tell how the path
-// was had, or why not.
-func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reach.Attempt, error) {
+// openStream opens a connection's stream to w.Peer: a link, unless a raw stream
+// is asked for or the peer is known to speak nothing else. The attempts tell how
+// the path was had, or why not.
+func (s *Service) openStream(ctx context.Context, w reach.Want, o streamOptions) (carrier, []reach.Attempt, error) {
 	if w.Peer == s.cfg.Self {
 		return s.openLocal()
 	}
@@ -56,27 +95,37 @@ func (s *Service) openStream(ctx context.Context, w reach.Want) (carrier, []reac
 	if err != nil {
 		return carrier{}, attempts, err
 	}
-	st, err := path.OpenStream(ctx, ConnProtocol(s.cfg.Overlay))
-	if err != nil {
-		return carrier{}, attempts, err
+	open := s.openRaw
+	if !o.raw && s.linksWith(w.Peer) {
+		open = s.openLink
 	}
-	return carrier{
-		stream: s.held(s.usable(st, path.Transport()), w.Peer), peer: w.Peer, transport: path.Transport(),
-		remote: path.Remote(), direct: path.Direct(), path: path,
-	}, attempts, nil
+	c, err := open(ctx, path, o)
+	return c, attempts, err
+}
+
+// streamOptions say how openStream opens.
+type streamOptions struct {
+	raw   bool
+	way   way           // of a link
+	grace time.Duration // of a link; zero is the node's
+}
+
+func (s *Service) openRaw(ctx context.Context, p reach.Path, _ streamOptions) (carrier, error) {
+	st, err := p.OpenStream(ctx, ConnProtocol(s.cfg.Overlay))
+	if err != nil {
+		return carrier{}, err
+	}
+	return carrier{stream: held(s.usable(st, p.Transport()), s.cfg.Reach.Hold(p.Peer())), opened: placeOf(p), path: p}, nil
 }
 
 // acceptStream takes a pipe-conn stream from another node. Its path is not held
 // before the dialer is admitted.
 func (s *Service) acceptStream(st network.Stream) {
 	conn := st.Conn()
-	remote := conn.RemoteMultiaddr()
 	transport := reach.TransportOfConn(conn)
-	from := conn.RemotePeer()
-	s.acceptCarrier(s.ctx, carrier{
-		stream: s.usable(st, transport), peer: from, transport: transport,
-		remote: remote, direct: transport != reach.Relay,
-	})
+	s.acceptCarrier(s.ctx, carrier{stream: s.usable(st, transport), opened: place{
+		peer: conn.RemotePeer(), transport: transport, remote: conn.RemoteMultiaddr(), direct: transport != reach.Relay,
+	}})
 }
 
 // usable is st as a stream whose deadlines can be moved. A read deadline that
@@ -93,13 +142,14 @@ func (s *Service) usable(st network.Stream, t reach.Transport) stream {
 	return ahead
 }
 
-// heldStream keeps the path below it from being closed as one of little use.
+// heldStream looks after the paths below it until it is closed, so that they are
+// not taken for ones of little use.
 type heldStream struct {
 	stream
 	release func()
 }
 
-func (s *Service) held(st stream, p peer.ID) stream { return heldStream{st, s.cfg.Reach.Hold(p)} }
+func held(st stream, release func()) stream { return heldStream{st, release} }
 
 // Close ends the stream in good order.
 func (h heldStream) Close() error {
@@ -117,7 +167,9 @@ func (h heldStream) Reset() error {
 // itself, yet its own pipes are open to it.
 func (s *Service) openLocal() (carrier, []reach.Attempt, error) {
 	near, far := newDuplex()
-	end := func(st stream) carrier { return carrier{stream: st, peer: s.cfg.Self, direct: true} }
+	end := func(st stream) carrier {
+		return carrier{stream: st, opened: place{peer: s.cfg.Self, direct: true}}
+	}
 	if !s.spawn(func(ctx context.Context) { s.acceptCarrier(ctx, end(far)) }) {
 		return carrier{}, nil, errClosed()
 	}

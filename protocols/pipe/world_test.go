@@ -19,7 +19,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
 // TestMain finds goroutines that outlive their service. A read deadline on a
@@ -42,6 +44,8 @@ type world struct {
 type node struct {
 	*Service
 	host    host.Host
+	links   *link.Links
+	trunks  *trunk.Trunks
 	world   *world
 	key     crypto.PrivKey
 	memory  *memory
@@ -89,8 +93,14 @@ func (w *world) start(key crypto.PrivKey, memory *memory, change ...func(*Config
 	}
 	r, err := reach.New(reach.Config{Host: n.host})
 	must(w.t, err)
+	n.links = link.New(link.Config{
+		Self: n.host.ID(), Trunks: later{n}, Grace: 30 * time.Second,
+		Redial: func(ctx context.Context, to link.Route) (reach.Path, error) { return n.Redial(ctx, to) },
+	})
+	n.trunks, err = trunk.New(trunk.Config{Self: n.host.ID(), Overlay: "test", Reach: r, Accept: n.links.Accept})
+	must(w.t, err)
 	cfg := Config{
-		Overlay: "test", Key: key, Reach: r, Router: &mesh{world: w, self: n.host.ID()}, Store: memory,
+		Links: n.links, Overlay: "test", Key: key, Reach: r, Router: &mesh{world: w, self: n.host.ID()}, Store: memory,
 		Endpoints: n.endpoints, AddrsChanged: n.changed, Tracer: n.tally,
 	}
 	for _, c := range change {
@@ -105,6 +115,8 @@ func (w *world) start(key crypto.PrivKey, memory *memory, change ...func(*Config
 		n.gone.Do(func() {
 			n.Close()
 			must(w.t, <-ran)
+			n.links.Close()
+			n.trunks.Close()
 			r.Close()
 			n.host.Close()
 			w.remove(n)
@@ -139,6 +151,8 @@ func (n *node) crash() {
 		n.host.Close()
 		n.cfg.Router.(*mesh).cut()
 		n.Close()
+		n.links.Close()
+		n.trunks.Close()
 		n.cfg.Reach.Close()
 	})
 }
@@ -232,4 +246,11 @@ func converse(t testing.TB, c *Conn) {
 	if string(got) != words {
 		t.Fatalf("heard %q, said %q", got, words)
 	}
+}
+
+// later is the trunk of a node, which its links are made before.
+type later struct{ n *node }
+
+func (l later) Attach(ctx context.Context, p reach.Path, o trunk.Owner, own bool) (*trunk.Leg, error) {
+	return l.n.trunks.Attach(ctx, p, o, own)
 }

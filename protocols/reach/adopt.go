@@ -108,8 +108,13 @@ func (a *adopter) Addr() net.Addr { return adoptAddr{} }
 // Multiaddr is the private address.
 func (a *adopter) Multiaddr() ma.Multiaddr { return a.addr }
 
-// Listen gives the one listener there is.
-func (a *adopter) Listen(ma.Multiaddr) (transport.Listener, error) { return a, nil }
+// Listen gives the one listener there is, or a bell.
+func (a *adopter) Listen(addr ma.Multiaddr) (transport.Listener, error) {
+	if addr.Equal(a.addr) {
+		return a, nil
+	}
+	return &bell{addr: addr, closed: make(chan struct{})}, nil
+}
 
 // CanDial is false: nothing can be dialled by this transport.
 func (a *adopter) CanDial(ma.Multiaddr) bool { return false }

@@ -23,11 +23,12 @@ type Disturbance struct {
 // maxProbes is how many paths that carry nobody are probed at a time.
 const maxProbes = 32
 
-// Disturb acts on d: connections from addresses that are gone are closed;
-// the others are put in doubt, those of peers that are held at once and the rest
+// Disturb acts on d: connections from addresses that are gone are closed; the
+// others are put in doubt, those of peers that are held at once and the rest
 // a few at a time; dials under way begin again and back-offs are forgotten; and
-// better paths are sought at once. It returns when what is dead for sure is
-// closed, and calls of Path do not find it any more. Then Disturbed tells.
+// better paths are sought at once. Swarm and host look at the machine's addresses
+// anew. It returns when what is dead for sure is closed, and calls of Path do not
+// find it any more. Then Disturbed tells.
 func (r *Reach) Disturb(d Disturbance) {
 	if !r.enter() {
 		return
@@ -52,6 +53,9 @@ func (r *Reach) Disturb(d Disturbance) {
 	}
 	r.running.Go(func() { r.doubtInTurn(era, rest) })
 	r.wakeImprovers()
+	if d.Changed {
+		r.ring()
+	}
 	r.disturbances.tell(d)
 }
 

@@ -94,13 +94,24 @@
 // punched. If the far side turns out not to take part, its addresses are
 // dialled once more instead. A relayed connection whose hole punching has come
 // to nothing and that carries no stream is closed by the next want for a direct
-// path, so that another one brings another try. [Punches] gives errors their
-// cause.
+// path, so that another one brings another try; not within half a second of
+// being given to somebody, who may be about to open one. [Punches] gives errors
+// their cause.
 //
 // [Reach.Improve] seeks a direct path for as long as there is only a relayed one:
 // after hole punching had its time, the direct addresses are dialled again after
 // 10 s, then 30 s, a minute, two, four, and every five minutes. The relayed path
 // stays, for the streams that are on it. [Reach.Watch] tells of better paths.
+//
+// # Peers in use
+//
+// Whoever has something that lasts with a peer, as a link, says so by
+// [Reach.Keep] until it is over: the connection manager leaves its connections
+// alone, they are looked after first when something happened to the machine,
+// and Improve begins by itself whenever relayed paths are all there is, be it
+// that the far side dialled them or that a direct one was lost. [Reach.Watch]
+// with the same Want tells, within one event of the swarm, of each path that
+// beats the one before. [Reach.Hold] is for what is short.
 //
 // # Dead paths
 //
@@ -118,6 +129,28 @@
 //     path over it is in doubt.
 //
 // A connection on which opening a stream fails otherwise is closed at once.
+//
+// Who sends doubts when the oldest byte has not been acknowledged for 500 ms, or
+// three round trips, and after one second at the latest. So silence is noticed
+// within 5 s in all. Closing a connection wakes everything that waits on its
+// streams, with wire.Unreachable (WebSocket takes 100 ms to say good-bye first).
+//
+// # Disturbances
+//
+// Package netwatch notices that the machine slept, or that its addresses, links
+// or default routes have changed, and has [Reach.Disturb] act on it:
+//
+//   - the swarm's dial back-offs are forgotten
+//   - connections whose local address is gone are closed at once, relayed ones
+//     with the address they go out from. A QUIC connection that this node
+//     dialled does not know its local address; it may live on from another
+//   - dials under way begin again
+//   - every other connection is put in doubt: those of peers that are kept or
+//     held at once, the others 32 at a time
+//   - better paths are sought at once
+//   - swarm and host look anew at the machine's addresses, so that identify,
+//     discovery and bindings tell the new ones
+//   - then [Reach.Disturbed] tells whoever has more to do, such as to dial again
 //
 // # Relays and their limits
 //

@@ -81,7 +81,7 @@ func (r *Reach) board(w Want, addrs []ma.Multiaddr) (*flight, Path) {
 		f.waiters++
 		return f, Path{}
 	}
-	if p, ok := r.existing(w); ok {
+	if p, ok := r.takeLocked(w); ok {
 		return nil, p
 	}
 	ctx, stop := context.WithCancelCause(r.ctx)

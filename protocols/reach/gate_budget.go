@@ -55,8 +55,7 @@ func newBudget() *budget { return &budget{now: newGeneration(), before: newGener
 // take spends one dial. It is false when that would be too many. seen lifts the
 // cap on places of one peer: somebody saw it there.
 func (b *budget) take(t target, local, seen bool, now time.Time) bool {
-	b.turn(now)
-	if !b.room(t, local, seen) {
+	if !b.room(t, local, seen, now) {
 		return false
 	}
 	if !b.paid(t) {
@@ -74,7 +73,8 @@ func (b *budget) paid(t target) bool {
 }
 
 // room reports whether take would succeed.
-func (b *budget) room(t target, local, seen bool) bool {
+func (b *budget) room(t target, local, seen bool, now time.Time) bool {
+	b.turn(now)
 	if b.paid(t) {
 		return true
 	}

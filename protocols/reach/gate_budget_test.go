@@ -57,18 +57,19 @@ func TestABudgetIsGivenBackAndForgotten(t *testing.T) {
 	b := newBudget()
 	victim := func(i int) target { return at(i, "1.1.1.1", 1) }
 	allowed(b, 200, false, false, victim)
-	if b.room(victim(100), false, false) {
+	if b.room(victim(100), false, false, time.Unix(0, 0)) {
 		t.Fatal("there is room for one more")
 	}
 	b.release(place{victim(3).peer, victim(3).ip})
-	if !b.room(victim(100), false, false) {
+	if !b.room(victim(100), false, false, time.Unix(0, 0)) {
 		t.Error("who answered there still costs")
 	}
 	b.take(victim(100), false, false, time.Unix(0, 0))
 	if b.take(victim(101), false, false, time.Unix(0, 0).Add(budgetTime)) {
 		t.Error("forgotten too early")
 	}
-	if !b.take(victim(101), false, false, time.Unix(0, 0).Add(2*budgetTime)) {
+	late := time.Unix(0, 0).Add(2 * budgetTime)
+	if !b.room(victim(101), false, false, late) || !b.take(victim(101), false, false, late) {
 		t.Error("not forgotten in time")
 	}
 }

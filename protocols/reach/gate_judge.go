@@ -106,7 +106,7 @@ func (g *Gate) refusal(p peer.ID, a ma.Multiaddr) error {
 	now := time.Now()
 	g.mu.Lock()
 	t, v := g.judgeLocked(p, a, now)
-	room := g.spent.room(t, v == rationLocal, g.seenLocked(t, now))
+	room := g.spent.room(t, v == rationLocal, g.seenLocked(t, now), now)
 	g.mu.Unlock()
 	switch {
 	case v == refuse:

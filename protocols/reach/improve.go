@@ -22,15 +22,27 @@ const (
 // direct path, and Watch tells of it. Path does this by itself where it gives a
 // relayed path that was not required, and Keep wherever there is one. One peer is
 // seen to once at a time; beyond 1024 peers nothing is done.
-func (r *Reach) Improve(p peer.ID) {
+func (r *Reach) Improve(p peer.ID) { r.improveFor(p, true) }
+
+// improver is who seeks a better path to a peer.
+type improver struct {
+	wake  chan struct{} // to have the next try at once
+	asked bool          // by Improve, so that it goes on though nobody keeps the peer
+}
+
+func (r *Reach) improveFor(p peer.ID, asked bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.improving[p] != nil || len(r.improving) >= maxImproving {
+	if im := r.improving[p]; im != nil {
+		im.asked = im.asked || asked
 		return
 	}
-	wake := make(chan struct{}, 1)
-	r.improving[p] = wake
-	r.running.Go(func() { r.improve(p, wake) })
+	if r.closed || len(r.improving) >= maxImproving {
+		return
+	}
+	im := &improver{make(chan struct{}, 1), asked}
+	r.improving[p] = im
+	r.running.Go(func() { r.improve(p, im.wake) })
 }
 
 func (r *Reach) improve(p peer.ID, wake <-chan struct{}) {
@@ -43,10 +55,13 @@ func (r *Reach) improve(p peer.ID, wake <-chan struct{}) {
 			try = 0
 		case <-watch.lost:
 			try = 0
-		case <-wake: // this node's place has changed; holes are punched anew, or the next try is now
+		case <-wake: // this node's place has changed, or nobody keeps the peer any more
+			if r.improved(p) {
+				return
+			}
 			try = 0
 			if r.punch(p); !r.tookRelayed(p) {
-				r.dialDirect(p)
+				r.dialDirect(p) // nobody punches holes anew
 				try++
 			}
 		case <-pause.C:
@@ -81,20 +96,40 @@ func (r *Reach) dialDirect(p peer.ID) {
 func (r *Reach) wakeImprovers() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, wake := range r.improving {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
+	for _, im := range r.improving {
+		signal(im.wake)
 	}
 }
 
+// wakeUnkept ends seeking a better path to p if it was for who kept p alone.
+func (r *Reach) wakeUnkept(p peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if im := r.improving[p]; im != nil && !r.caresLocked(p) {
+		signal(im.wake)
+	}
+}
+
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// caresLocked reports that somebody wants a better path to p, which is being
+// sought.
+func (r *Reach) caresLocked(p peer.ID) bool {
+	_, cares := r.keeps.want(p)
+	return cares || r.improving[p].asked
+}
+
 // improved reports that there is nothing to improve any more: a direct path is
-// there, or none. Improve may begin again then.
+// there, or none, or nobody cares. Improve may begin again then.
 func (r *Reach) improved(p peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if paths := r.Paths(p); !r.closed && len(paths) > 0 && !paths[0].Direct() {
+	if paths := r.Paths(p); !r.closed && r.caresLocked(p) && len(paths) > 0 && !paths[0].Direct() {
 		return false
 	}
 	delete(r.improving, p)

@@ -35,6 +35,7 @@ func (r *Reach) keep(p peer.ID, w *Want) (release func()) {
 	return sync.OnceFunc(func() {
 		manager.Unprotect(p, tag)
 		r.keeps.drop(p, k)
+		r.wakeUnkept(p)
 	})
 }
 
@@ -45,7 +46,7 @@ func (r *Reach) tend(p peer.ID) {
 		return
 	}
 	if paths := r.Paths(p); len(paths) > 0 && !paths[0].Direct() {
-		r.Improve(p)
+		r.improveFor(p, false)
 	}
 }
 

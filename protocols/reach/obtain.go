@@ -8,6 +8,9 @@ import (
 
 // given is p on its way to who wants w.
 func (r *Reach) given(w Want, p Path) Path {
+	r.mu.Lock()
+	r.lendLocked(p)
+	r.mu.Unlock()
 	if !p.Direct() && w.Transport != Relay {
 		r.Improve(w.Peer)
 	}

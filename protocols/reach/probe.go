@@ -1,16 +1,12 @@
 package reach
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
-	"io"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/quic-go/quic-go"
 
@@ -90,43 +86,12 @@ func (r *Reach) probe(p Path) {
 		r.doubtRelay(p.Remote())
 	}
 	acked := p.nudge(ctx)
-	err := p.ping(ctx)
+	err := p.insistent(ctx)
 	if judge(err, acked()) != dead {
 		return
 	}
 	r.cfg.Log.Debug("path is dead", "peer", p.Peer(), "addr", p.Remote(), "err", err)
 	_ = p.conn.Close()
-}
-
-// ping has the far side send 32 bytes back, and asks for more of them until it
-// does.
-func (p Path) ping(ctx context.Context) error {
-	s, err := p.open(ctx, ping.ID)
-	if wire.CodeOf(err) == wire.Timeout {
-		// A living connection has no room either when its streams are used up.
-		return wire.Errorf(wire.Busy, "no room for a ping: %w", err)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { _ = s.Reset() }()
-	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	if until, ok := ctx.Deadline(); ok {
-		_ = s.SetDeadline(until) // where it is not supported, the reset above ends the wait
-	}
-	sent, back := make([]byte, ping.PingSize), make([]byte, ping.PingSize)
-	rand.Read(sent)
-	if _, err := s.Write(sent); err != nil {
-		return orEnded(ctx, err)
-	}
-	defer insist(s, sent)()
-	if _, err := io.ReadFull(s, back); err != nil {
-		return orEnded(ctx, err)
-	}
-	if !bytes.Equal(sent, back) {
-		return wire.Errorf(wire.BadRequest, "%s answered a ping with something else", p.Peer())
-	}
-	return nil
 }
 
 // insist writes b to s again and again. stop ends that, and s.
@@ -150,14 +115,6 @@ func insist(s network.Stream, b []byte) (stop func()) {
 		_ = s.Reset()
 		writing.Wait()
 	}
-}
-
-// orEnded is why ctx ended if it did: the stream was reset then.
-func orEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
 }
 
 // nudge has a QUIC connection send what no flow control holds back: a

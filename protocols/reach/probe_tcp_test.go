@@ -12,7 +12,7 @@ import (
 // TestDeadTCPPathIsClosed uses a proxy that stops passing bytes on.
 func TestDeadTCPPathIsClosed(t *testing.T) {
 	a, b := newNode(t, nil), newNode(t, []reach.Transport{reach.TCP})
-	at, cut := throttled(t, b.on(reach.TCP)[0])
+	at, cut := throttled(t, b.on(reach.TCP)[0], true)
 	p := a.path(t, reach.Want{Peer: b.ID(), Addrs: []ma.Multiaddr{at}, Transport: reach.TCP})
 	say(t, open(t, p), "through the proxy")
 	if <-a.Doubt(p); !p.Live() {
@@ -26,8 +26,8 @@ func TestDeadTCPPathIsClosed(t *testing.T) {
 }
 
 // throttled is the address of a TCP proxy to one connection at addr, which
-// swallows everything once it is cut.
-func throttled(t *testing.T, addr ma.Multiaddr) (ma.Multiaddr, func()) {
+// passes nothing on once it is cut: it swallows everything, or reads no more.
+func throttled(t *testing.T, addr ma.Multiaddr, swallows bool) (ma.Multiaddr, func()) {
 	t.Helper()
 	at, l := listener(t)
 	port, err := addr.ValueForProtocol(ma.P_TCP)
@@ -45,6 +45,10 @@ func throttled(t *testing.T, addr ma.Multiaddr) (ma.Multiaddr, func()) {
 			}
 			select {
 			case <-silent:
+				if !swallows {
+					<-t.Context().Done()
+					return
+				}
 				continue
 			default:
 			}

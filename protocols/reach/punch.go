@@ -53,7 +53,7 @@ func (r *Reach) punches() bool {
 // relayed connection does), and the direct connection is waited for.
 func (r *Reach) seek(ctx context.Context, w Want) (network.Conn, []Attempt) {
 	begun := time.Now()
-	r.closeIdle(w.Peer)
+	r.closeIdle(ctx, w.Peer)
 	all := Want{Peer: w.Peer, Addrs: w.Addrs, Unproven: w.Unproven, AllowRelay: true, Explicit: w.Explicit}
 	dialing, cancel := context.WithTimeout(ctx, r.cfg.DialTimeout)
 	conn, attempts := r.viaSwarm(dialing, all)
@@ -104,16 +104,6 @@ func (r *Reach) outrun(w Want, begun, relayed time.Time) []Attempt {
 		})
 	}
 	return late
-}
-
-// closeIdle closes relayed connections to p whose hole punching is over and
-// that carry nothing: the next one is punched anew.
-func (r *Reach) closeIdle(p peer.ID) {
-	for _, path := range r.Paths(p) {
-		if !path.Direct() && path.age() >= PunchTime && len(path.conn.GetStreams()) == 0 {
-			_ = path.conn.Close()
-		}
-	}
 }
 
 // await waits for a direct path as w wants it, that hole punching over relayed

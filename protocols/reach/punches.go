@@ -57,3 +57,24 @@ func (ps *Punches) since(p peer.ID, then time.Time) string {
 	}
 	return ""
 }
+
+// Punching is what is known of hole punching with a peer.
+type Punching struct {
+	Here   bool          // this node takes part: it knows a public address of its own
+	There  bool          // the peer has said that it takes part
+	Failed string        // why the last hole punch with it failed; empty where none is remembered
+	Ago    time.Duration // since then
+}
+
+// Punching tells what is known of hole punching with p. Nothing is sent.
+func (r *Reach) Punching(p peer.ID) Punching {
+	ps := r.cfg.Punches
+	ps.mu.Lock()
+	last, failed := ps.last[p]
+	ps.mu.Unlock()
+	now := Punching{Here: r.punches(), There: r.farPunches(p)}
+	if failed {
+		now.Failed, now.Ago = last.why, time.Since(last.when)
+	}
+	return now
+}

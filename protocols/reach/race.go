@@ -2,6 +2,7 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ func (x *race) run(ctx context.Context, order []network.AddrDelay) transport.Cap
 		select {
 		case a := <-x.settled:
 			if l.landed(a); x.won() {
-				return x.end(errSlower())
+				return x.end(errSlower)
 			}
 		case <-timer.C:
 		case <-ctx.Done():
@@ -117,7 +118,7 @@ func (x *race) end(why error) transport.CapableConn {
 	defer x.mu.Unlock()
 	x.over = true
 	if x.winner != nil {
-		why = errSlower()
+		why = errSlower
 	}
 	x.attempts = x.notedLocked(why)
 	return x.winner
@@ -141,4 +142,8 @@ func (x *race) notedLocked(why error) []Attempt {
 }
 
 // errSlower is told of dials that another one beat.
-func errSlower() error { return wire.Errorf(wire.Closed, "given up: another address answered first") }
+var errSlower = wire.Errorf(wire.Closed, "given up: another address answered first")
+
+// Beaten reports that the try was given up because another one had succeeded:
+// nothing is known to be wrong with the address.
+func (a Attempt) Beaten() bool { return errors.Is(a.Err, errSlower) }

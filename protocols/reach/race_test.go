@@ -132,6 +132,9 @@ func checkAttempts(t *testing.T, attempts []Attempt, won bool) {
 	t.Helper()
 	good := 0
 	for _, a := range attempts {
+		if a.Beaten() && (!won || a.Err == nil) {
+			t.Errorf("beaten by nobody: %+v", a)
+		}
 		switch {
 		case a.Err == nil:
 			good++

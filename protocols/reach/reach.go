@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	ma "github.com/multiformats/go-multiaddr"
 	madns "github.com/multiformats/go-multiaddr-dns"
 
@@ -124,8 +125,9 @@ type Reach struct {
 	closed    bool
 	flights   map[flightKey]*flight
 	probes    map[network.Conn]chan struct{} // that are under way; closed when judged
-	improving map[peer.ID]chan struct{}      // to have the next try at once
-	era       context.Context                // ends with the next Disturbance
+	improving map[peer.ID]*improver
+	lent      map[network.Conn]lent // relayed ones
+	era       context.Context       // ends with the next Disturbance
 	endEra    context.CancelFunc
 }
 
@@ -150,8 +152,8 @@ func New(cfg Config) (*Reach, error) {
 	}
 	r := &Reach{
 		cfg: cfg, sw: sw, adopter: a,
-		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]chan struct{}),
-		improveDials: make(chan struct{}, maxImproveDials),
+		flights: make(map[flightKey]*flight), probes: make(map[network.Conn]chan struct{}), improving: make(map[peer.ID]*improver),
+		lent: make(map[network.Conn]lent), improveDials: make(chan struct{}, maxImproveDials),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.era, r.endEra = context.WithCancel(context.Background())
@@ -163,6 +165,7 @@ func New(cfg Config) (*Reach, error) {
 		ConnectedF: func(_ network.Network, c network.Conn) { r.tell(c.RemotePeer()); r.tend(c.RemotePeer()) },
 		DisconnectedF: func(_ network.Network, c network.Conn) {
 			r.meters.drop(c)
+			r.giveBack(c)
 			r.tell(c.RemotePeer())
 			r.tend(c.RemotePeer())
 		},
@@ -216,7 +219,7 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	if err := r.check(w); err != nil {
 		return Path{}, nil, err
 	}
-	if p, ok := r.existing(w); ok {
+	if p, ok := r.take(w); ok {
 		return r.given(w, p), []Attempt{reused(p)}, nil
 	}
 	if !r.enter() {
@@ -238,16 +241,6 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	}
 	r.cfg.Log.Debug("path made", "peer", w.Peer, "addr", conn.RemoteMultiaddr(), "took", time.Since(start))
 	return r.given(w, Path{conn, r}), attempts, nil
-}
-
-// existing is the best live path that serves w.
-func (r *Reach) existing(w Want) (Path, bool) {
-	for _, p := range r.Paths(w.Peer) {
-		if w.admits(p.Transport()) && (p.Direct() || !w.PreferDirect || p.age() >= PreferTime) {
-			return p, true
-		}
-	}
-	return Path{}, false
 }
 
 // Paths lists the live paths to p, best first: direct before relayed, then the
@@ -295,6 +288,12 @@ func (r *Reach) Adopted(c network.Conn) bool { return adoptedOf(c) != nil }
 func Speaks(h host.Host, p peer.ID, id protocol.ID) bool {
 	spoken, err := h.Peerstore().SupportsProtocols(p, id)
 	return err == nil && len(spoken) > 0
+}
+
+// Lacks reports that p's identify message has come and did not list protocol
+// id; nothing is sent.
+func (r *Reach) Lacks(p peer.ID, id protocol.ID) bool {
+	return Speaks(r.cfg.Host, p, identify.ID) && !Speaks(r.cfg.Host, p, id)
 }
 
 // errClosed is what a closed Reach says.

@@ -15,7 +15,7 @@ import (
 // channel holds the latest alone, so nobody is waited for; it is closed when ctx
 // ends or the Reach is closed. A path may have died by the time it is read.
 //
-// A Watch costs some hundred bytes and no goroutine. What happens to one peer
+// A Watch costs less than 1 KiB and no goroutine. What happens to one peer
 // touches the watches of that peer alone; whoever has many links to it shares
 // one.
 func (r *Reach) Watch(ctx context.Context, w Want) <-chan Path {

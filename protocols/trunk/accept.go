@@ -68,7 +68,7 @@ func (c *carrier) accept(l *Leg, k Kind) error {
 		c.settleLocked(l)
 	case l.ready && !l.released:
 		c.turns.push(&l.turn)
-		c.kickLocked(true)
+		c.kickLocked()
 	}
 	return nil
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package trunk_test
 
 import (
@@ -14,9 +16,8 @@ import (
 )
 
 const (
-	kindData trunk.Kind = 16
-	rawEcho             = "/test/echo/1"
-	rawSink             = "/test/sink/1"
+	rawEcho = "/test/echo/1"
+	rawSink = "/test/sink/1"
 )
 
 // talker is an owner with an application of its own goroutine, as a link has:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"sync"
+	"time"
 
 	"github.com/quic-go/quic-go"
 
@@ -17,6 +18,8 @@ const (
 	MaxDatagram = 1100
 
 	waitingDatagrams = 32 // of one leg, or on their way to QUIC
+
+	stuckTime = time.Second // for the last datagram when this side closes
 )
 
 // MaxDatagram is how many bytes SendDatagram takes.
@@ -51,7 +54,7 @@ func (l *Leg) SendDatagram(b []byte) error {
 		c.t.counts.datagramsDropped.Add(1)
 	}
 	c.turns.push(&l.turn)
-	c.kickLocked(true)
+	c.kickLocked()
 	c.mu.Unlock()
 	return nil
 }
@@ -149,7 +152,18 @@ func (l *line) startDatagramsLocked() {
 		defer cancel()
 		l.receiveDatagrams(ctx)
 	})
-	l.t.running.Go(func() { l.sendDatagrams(ctx) })
+	sent := make(chan struct{})
+	l.t.running.Go(func() {
+		defer close(sent)
+		l.sendDatagrams(ctx)
+	})
+	context.AfterFunc(ctx, func() {
+		select {
+		case <-sent:
+		case <-time.After(stuckTime): // QUIC holds a datagram on a path that takes none
+			_ = l.path.Close()
+		}
+	})
 }
 
 // sendDatagrams lives as long as the connection.

@@ -73,8 +73,16 @@
 // # SEEN, PING, and the end of a path
 //
 // SEEN is sent along with whatever is sent when 4 KiB or more are unreported, at
-// once when it is 256 KiB, and 25 ms after the first unreported byte otherwise.
-// It never falls, nor exceeds what was written. On a carrier that has legs:
+// once when it is 256 KiB though not within 2 ms of the last such, and 25 ms
+// after the first unreported byte otherwise. It never falls, nor exceeds what was
+// written.
+//
+// A sender has no more frames of legs under way than arrive in 250 ms or four
+// round trips at the rate that it sees, 256 KiB at least, and 1 MiB as long as it
+// has seen none: what is queued in muxers and sockets below delays whatever comes
+// after it, the probe of a slow path too.
+//
+// On a carrier that has legs:
 //
 //   - Bytes that no SEEN covers, without progress for 500 ms or three round
 //     trips if those are more: the path is in doubt (package reach), which

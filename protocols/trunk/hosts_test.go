@@ -8,7 +8,6 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"go.uber.org/goleak"
@@ -17,10 +16,17 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
 
-const overlay = "test"
+const (
+	overlay             = "test"
+	kindData trunk.Kind = 16
+)
 
 // TestMain finds goroutines that outlive their trunks and hosts.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A read deadline that libp2p's identify sets on a WebRTC stream is waited for by
+// a goroutine of pion's though the stream is gone, for some seconds.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/pion/sctp.(*Stream).SetReadDeadline.func1"))
+}
 
 // node is a host with its paths and trunks.
 type node struct {
@@ -31,10 +37,12 @@ type node struct {
 
 // loopback are hosts' options by name: a transport, and what secures it.
 var loopback = map[string][]libp2p.Option{
-	"tcp-tls":   {libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Security(libp2ptls.ID, libp2ptls.New)},
-	"tcp-noise": {libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Security(noise.ID, noise.New)},
-	"quic":      {libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1")},
-	"ws":        {libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0/ws")},
+	"tcp-tls":      {libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Security(libp2ptls.ID, libp2ptls.New)},
+	"tcp-noise":    {libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.Security(noise.ID, noise.New)},
+	"quic":         {libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1")},
+	"webtransport": {libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1/webtransport")},
+	"webrtc":       {libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/webrtc-direct")},
+	"ws":           {libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0/ws")},
 }
 
 // newNode starts a node, and stops it with the test.
@@ -98,5 +106,3 @@ func within(t testing.TB) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
-func peerOf(n node) peer.ID { return n.host.ID() }

@@ -53,7 +53,7 @@ func (c *carrier) leaveLocked(l *Leg) {
 		}
 	}
 	c.leaves.push(l)
-	c.kickLocked(false)
+	c.kickLocked()
 }
 
 // writeLeave puts the last frames of the first leg that leaves into b. It

@@ -10,7 +10,8 @@ import (
 
 // When SEEN is sent.
 const (
-	seenNow   = 1024 << 10            // unreported bytes that are reported at once
+	seenNow   = 256 << 10             // unreported bytes that are reported at once,
+	seenEvery = 2 * time.Millisecond  // but not more often than this
 	seenAlong = 4 << 10               // that are reported with what is sent anyway
 	seenDelay = 25 * time.Millisecond // after which the rest is
 )
@@ -26,16 +27,21 @@ type life struct {
 	pinged   bool      // a PING is unanswered
 	pings    uint64    // sent; the last one's number is its data
 
+	window window
+	most   uint64 // bytes that may be outstanding
+
 	watch *time.Timer // looks after the far side
 	due   time.Time   // when it does
 
 	reported  atomic.Uint64 // of received, to the far side
 	reporting atomic.Bool   // report is set
+	hurried   bool          // to seenEvery; owned by run
+	last      time.Duration // when bulk was reported last; owned by run
 	report    *time.Timer
 }
 
 func (f *life) begin(c *carrier) {
-	f.empty = time.Now()
+	f.empty, f.most = time.Now(), firstWindow
 	f.watch = time.AfterFunc(time.Hour, c.look)
 	f.report = time.AfterFunc(time.Hour, c.reportLate)
 	f.reset(c.t.cfg.Limits.Idle)
@@ -56,6 +62,9 @@ func (f *life) reset(d time.Duration) {
 // outstanding is how many bytes are not known to have arrived.
 func (f *life) outstanding() uint64 { return f.written - f.seen }
 
+// full reports that no more frames of legs may be sent for now.
+func (f *life) full() bool { return f.outstanding() >= f.most }
+
 // wrote notes that n bytes of legs are on their way.
 func (f *life) wrote(n int) {
 	if n == 0 {
@@ -70,6 +79,7 @@ func (f *life) wrote(n int) {
 // owe begins a wait for the far side.
 func (f *life) owe() {
 	f.progress = time.Now()
+	f.window.begin(f.progress, f.seen)
 	if f.due.Sub(f.progress) > patience {
 		f.reset(patience)
 	}
@@ -82,13 +92,18 @@ func (f *life) legsCame(c *carrier) {
 	}
 }
 
-// saw takes in a SEEN.
-func (f *life) saw(n uint64) error {
+// saw takes in a SEEN, which makes room. It is called with mu held.
+func (c *carrier) saw(n uint64) error {
+	f := &c.life
 	if n > f.written || n < f.seen {
 		return wire.Errorf(wire.BadRequest, "%d bytes are said to have been read, of %d to %d", n, f.seen, f.written)
 	}
 	if n > f.seen {
 		f.seen, f.progress = n, time.Now()
+		if f.window.saw(f.progress, n, c.turns.head != nil) {
+			f.most = f.window.size(c.path.RTT())
+		}
+		c.kickLocked()
 	}
 	return nil
 }
@@ -122,7 +137,7 @@ func (c *carrier) look() {
 		c.life.pings++
 		c.life.pinged, c.due.ping = true, true
 		c.life.owe()
-		c.kickLocked(false)
+		c.kickLocked()
 	case leave:
 		c.goAwayLocked()
 	}
@@ -145,7 +160,7 @@ func (c *carrier) emptyLocked() {
 	case c.due.farGoing:
 		c.goAwayLocked()
 		c.due.half = true
-		c.kickLocked(false)
+		c.kickLocked()
 	case c.due.going:
 		c.life.reset(goAwayTime)
 	case c.own && c.outgoing:
@@ -164,7 +179,7 @@ func (c *carrier) goAwayLocked() {
 	c.due.going, c.due.goAway = true, true
 	c.life.empty = time.Now()
 	c.life.reset(goAwayTime)
-	c.kickLocked(false)
+	c.kickLocked()
 }
 
 // count notes that n bytes of frames of legs were read, and sees that the far
@@ -172,13 +187,21 @@ func (c *carrier) goAwayLocked() {
 func (c *carrier) count(n int) {
 	f := &c.life
 	received := c.received.Add(uint64(n))
-	if received-f.reported.Load() >= seenNow {
-		c.reportNow()
+	if received-f.reported.Load() < seenNow {
+		f.hurried = false
+		if !f.reporting.Load() {
+			f.reporting.Store(true)
+			f.report.Reset(seenDelay)
+		}
 		return
 	}
-	if !f.reporting.Load() {
+	if now := time.Duration(c.heard.Load()); now-f.last >= seenEvery {
+		f.last = now
+		c.reportNow()
+	} else if !f.hurried { // the far side may wait for it
+		f.hurried = true
 		f.reporting.Store(true)
-		f.report.Reset(seenDelay)
+		f.report.Reset(seenEvery)
 	}
 }
 
@@ -190,7 +213,7 @@ func (c *carrier) reportNow() {
 		return
 	}
 	c.due.seen = true
-	c.kickLocked(false)
+	c.kickLocked()
 }
 
 // reportLate is what report does.

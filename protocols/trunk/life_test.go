@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/trunk"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -212,7 +213,7 @@ func TestBothSidesOpenLegsAndCarriersAtOnce(t *testing.T) {
 			all.Go(func() {
 				way := p
 				if n.node == b {
-					way = <-b.reach.Watch(within(t), a.host.ID())
+					way = <-b.reach.Watch(within(t), reach.Want{Peer: a.host.ID(), AllowRelay: true})
 				}
 				here := newPlayer()
 				here.on(attach(t, n.node, way, here, false))

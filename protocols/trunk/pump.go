@@ -58,7 +58,7 @@ func (c *carrier) ready(l *Leg, inline bool) {
 	}
 	c.turns.push(&l.turn)
 	if !inline || c.pumping || c.life.outstanding() >= inlineMost || c.inCall.Load() {
-		c.kickLocked(true)
+		c.kickLocked()
 		c.mu.Unlock()
 		return
 	}
@@ -67,10 +67,9 @@ func (c *carrier) ready(l *Leg, inline bool) {
 	c.pump(1)
 }
 
-// kickLocked has the carrier's own goroutine write. sure says that there is
-// something besides what is due.
-func (c *carrier) kickLocked(sure bool) {
-	if c.pumping || c.ended || !sure && !c.workLocked() {
+// kickLocked has the carrier's own goroutine write what there is.
+func (c *carrier) kickLocked() {
+	if c.pumping || c.ended || !c.workLocked() {
 		return
 	}
 	c.pumping = true
@@ -79,7 +78,7 @@ func (c *carrier) kickLocked(sure bool) {
 
 // workLocked reports that there is something to write.
 func (c *carrier) workLocked() bool {
-	return c.turns.head != nil || c.leaves.head != nil || c.due.any()
+	return c.turns.head != nil && !c.life.full() || c.leaves.head != nil || c.due.any()
 }
 
 // pumps writes what nobody else does.
@@ -171,7 +170,7 @@ func (c *carrier) fill(b *batch) (half bool) {
 			if !c.writeLeave(b) {
 				break
 			}
-		} else if c.turns.head == nil || c.pull(b) {
+		} else if c.turns.head == nil || c.life.full() || c.pull(b) {
 			break
 		}
 	}

@@ -115,7 +115,7 @@ func (c *carrier) control(h header) error {
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.life.saw(n)
+		return c.saw(n)
 	case kindPing, kindPong:
 		data, err := c.in.Small(pingSize)
 		if err != nil {
@@ -144,7 +144,7 @@ func (c *carrier) pinged(k Kind, data [pingSize]byte) {
 	defer c.mu.Unlock()
 	if k == kindPing {
 		c.due.pong, c.due.echo = true, data
-		c.kickLocked(true)
+		c.kickLocked()
 	} else if c.life.pinged && data == pingData(c.life.pings) {
 		c.life.pinged, c.life.progress = false, time.Now()
 	}

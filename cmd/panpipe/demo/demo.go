@@ -1,7 +1,8 @@
 // Package demo runs Panpipe's main job before one's eyes: several node
 // processes on loopback join an overlay through one bootstrap node, a pipe is
-// bound, resolved by its ID alone, dialled, moved, and goes on when nodes die.
-// Every step verifies what it claims. Nothing is left behind.
+// bound, resolved by its ID alone, dialled, moved, explained, and goes on when
+// nodes die, its binder too. Every step verifies what it claims. Nothing is left
+// behind.
 package demo
 
 import (
@@ -42,6 +43,9 @@ var steps = []step{
 	{"transfer", "a node that knows only the pipe's ID resolves it, dials it, and receives a file", transferFile},
 	{"transports", "the dialer requires a transport, whatever connections exist", requireTransports},
 	{"move", "the pipe is granted to another node, which binds it: same ID, no key copied", movePipe},
+	{"explain", "a far node tells where the pipe is, and how it gets there", explainPipe},
+	{"doctor", "a node examines itself, its overlay and its machine", examine},
+	{"death", "the binder is killed, another binds the pipe, and who has the dead one's record dials", killBinder},
 	{"bootstrap", "the bootstrap node is killed, and all goes on", killBootstrap},
 	{"rejoin", "a restarted node finds its way back through the peers it remembers", rejoin},
 }

@@ -1,7 +1,12 @@
 package api
 
+import "time"
+
 // Diagnosis is what an examination of the node has found.
 type Diagnosis struct {
+	// Examined is when the examination ended. Who asks again within five seconds
+	// gets the same, unless the node's status or its listens have changed.
+	Examined time.Time `json:"examined"`
 	// Worst is the highest severity of all findings: ok, note, warning or
 	// problem.
 	Worst string `json:"worst"`

@@ -60,9 +60,12 @@ type DialAttempt struct {
 	Reused bool `json:"reused,omitempty"`
 	// Punch says that it was hole punching rather than a dial.
 	Punch bool `json:"punch,omitempty"`
+	// Beaten says that it was given up when another address had answered:
+	// nothing is known to be wrong with this one.
+	Beaten bool `json:"beaten,omitempty"`
 	// TookMS is how long it took.
 	TookMS float64 `json:"took_ms"`
-	// Error is empty when it worked.
+	// Error is empty when it worked, or was beaten.
 	Error string `json:"error,omitempty"`
 }
 

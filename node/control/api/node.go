@@ -139,9 +139,13 @@ type Version struct {
 type Setting struct {
 	// Key is its dotted name.
 	Key string `json:"key"`
-	// Value is its value as text.
-	Value string `json:"value"`
-	// Origin is where the value comes from: default, file, environment or flag.
+	// Value is its value: text, true or false, a number (of bytes, for a size), a
+	// list of texts, or an object of levels by subsystem. Durations are text.
+	Value any `json:"value"`
+	// Text is the value as it would be written in an environment variable.
+	Text string `json:"text"`
+	// Origin is where the value comes from: default, file and its path, env and
+	// the variable, or flag.
 	Origin string `json:"origin"`
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -27,7 +28,19 @@ type Problem struct {
 	Detail string `json:"detail"`
 	// Next says what to do about it, where there is something to say.
 	Next string `json:"next,omitempty"`
+	// Dials are all tries to connect, where a dial failed; Detail tells of alike
+	// ones together.
+	Dials []DialAttempt `json:"dials,omitempty"`
 }
+
+// dialFailure is the error of a Problem that has dials.
+type dialFailure struct {
+	err   error
+	dials []DialAttempt
+}
+
+func (f *dialFailure) Error() string { return f.err.Error() }
+func (f *dialFailure) Unwrap() error { return f.err }
 
 // meaning is the HTTP status and the plain words of each code.
 var meaning = map[wire.Code]struct {
@@ -55,7 +68,8 @@ var meaning = map[wire.Code]struct {
 	wire.Internal:    {http.StatusInternalServerError, "internal fault"},
 }
 
-// ProblemOf tells err as a Problem. It returns nil for a nil error.
+// ProblemOf tells err as a Problem, with the dials of one that Problem.Err gave.
+// It returns nil for a nil error.
 func ProblemOf(err error) *Problem {
 	if err == nil {
 		return nil
@@ -65,7 +79,7 @@ func ProblemOf(err error) *Problem {
 	if !ok {
 		code, m = wire.Internal, meaning[wire.Internal]
 	}
-	return &Problem{
+	p := &Problem{
 		Type:   problemURN + code.String(),
 		Title:  m.title,
 		Status: m.status,
@@ -73,6 +87,11 @@ func ProblemOf(err error) *Problem {
 		Detail: strings.ToValidUTF8(err.Error(), "�"),
 		Next:   wire.NextOf(err),
 	}
+	var failed *dialFailure
+	if errors.As(err, &failed) {
+		p.Dials = failed.dials
+	}
+	return p
 }
 
 // Err returns the Problem as an error of the vocabulary, nil for nil.
@@ -86,5 +105,8 @@ func (p *Problem) Err() error {
 	}
 	e := wire.Errorf(code, "%s", p.Detail)
 	e.Next = p.Next
+	if len(p.Dials) > 0 {
+		return &dialFailure{e, p.Dials}
+	}
 	return e
 }

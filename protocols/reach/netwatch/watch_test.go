@@ -148,12 +148,13 @@ func TestSleepIsToldWithinATickWithWhatChangedMeanwhile(t *testing.T) {
 		s.mu.Unlock()
 		s.wants(Event{Slept: time.Hour}, tickTime*3/4)
 		s.quiet()
+		time.Sleep(tickTime / 4) // between two ticks
 		s.mu.Lock()
 		s.sleep = 2 * time.Hour
 		s.mu.Unlock()
 		s.now(away, note{}) // its burst would end before the tick
 		s.wants(Event{Changed: true, Gone: home[0].addrs}, quietTime)
-		s.wants(Event{Slept: time.Hour}, tickTime-quietTime)
+		s.wants(Event{Slept: time.Hour}, tickTime*3/4-quietTime)
 		time.Sleep(tickTime - quietTime/2)
 		s.mu.Lock()
 		s.sleep = 3 * time.Hour
