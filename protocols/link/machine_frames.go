@@ -30,7 +30,7 @@ func (m *machine) pull(l *leg, o outbox) (more bool) {
 	if m.over != nil {
 		return m.pullEnd(l, o)
 	}
-	if l.asking && (l.planned || l.strange) {
+	if l.asking && l.planned {
 		return false
 	}
 	return m.pullControl(o) || m.pullData(l, o)
@@ -211,6 +211,12 @@ func (m *machine) inUse(l *leg) bool {
 // control takes a frame without data. An error ends the link: no honest far
 // side sends it.
 func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
+	if !m.inUse(l) {
+		return nil
+	}
+	if l.asking && l.strange && k != kindResumed && k != kindRefused {
+		return nil // whoever it is, it has no say
+	}
 	switch k {
 	case kindResumed:
 		r, err := parseResumed(payload)
@@ -226,7 +232,7 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 		return err
 	case kindReset:
 		r, err := parseReset(payload)
-		if err == nil && m.inUse(l) && !(l.asking && l.strange) {
+		if err == nil {
 			m.resetByFar(r)
 		}
 		return err
@@ -335,7 +341,7 @@ func (m *machine) rewound(l *leg, off uint64) error {
 // came before.
 func (m *machine) again(l *leg) {
 	m.claiming, m.endSent = false, false
-	m.ackNow, m.stopDue = true, m.in.stopped
+	m.ackNow, m.stopDue = true, m.in.stopped && !m.in.ended()
 	m.ready(l)
 }
 

@@ -11,6 +11,7 @@ type simApp struct {
 	toRead, read     uint64
 	readSize         int
 	closing          bool // CloseWrite once all is written
+	manual           bool // it does nothing by itself
 	left             bool // it has closed the link early
 	sawEOF           bool
 	err              error // why the link has ended
@@ -24,7 +25,7 @@ func streamByte(at int, off uint64) byte {
 
 // work reads what there is and writes what it may.
 func (a *simApp) work() {
-	if a.n.app != a || a.n.dead || a.n.m.frozen {
+	if a.manual || a.n.app != a || a.n.dead || a.n.m.frozen {
 		return
 	}
 	a.writes()

@@ -106,7 +106,7 @@ func (c *simCarrier) hear(i int) {
 		return
 	}
 	c.legs[i] = nil
-	if c.judge[i] == l {
+	if c.judge[i] == l && !l.opener {
 		return
 	}
 	n.say("hears that carrier %d is dead", c.num)
@@ -227,3 +227,8 @@ func (f simFrame) String() string {
 	}
 	return frameNames[f.kind]
 }
+
+type plentyOfMemory struct{}
+
+func (plentyOfMemory) reserve(uint64) bool { return true }
+func (plentyOfMemory) release(uint64)      {}

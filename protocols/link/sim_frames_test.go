@@ -18,7 +18,7 @@ func (n *simNode) receive(c *simCarrier, f simFrame) {
 	case f.kind == kindLeave:
 		if l != nil {
 			c.legs[i] = nil
-			if c.judge[i] != l {
+			if c.judge[i] != l || l.opener {
 				n.m.left(l, n.s.now)
 				n.act()
 			}
@@ -52,10 +52,22 @@ func (n *simNode) control(c *simCarrier, l *leg, f simFrame) {
 	i := c.side(n)
 	from := c.nodes[1-i]
 	r, err := parseResumed(f.payload)
-	if f.kind == kindResumed && err == nil && l.asking && n.m.inUse(l) && r.epoch > n.m.farEpoch {
+	switch theirs := from == n.far; {
+	case !l.asking || !n.m.inUse(l) || (err != nil && f.kind == kindResumed):
+	case f.kind == kindRefused && !theirs:
+		no, _ := parseRefusal(f.payload)
+		n.m.hint = append([]byte(nil), no.hint...)
+		n.m.distrust(l, wire.Errorf(no.code, "another node than the link's refused it"), n.s.now)
+		n.act()
+		return
+	case f.kind == kindResumed && !theirs && r.epoch <= n.m.farEpoch:
+		n.m.distrust(l, errStranger, n.s.now)
+		n.act()
+		return
+	case f.kind == kindResumed && r.epoch > n.m.farEpoch:
 		l.in = cursor(r.from)
 		n.judges(c, l, from, r, func() *refusal {
-			if r.epoch < n.m.farEpoch || (r.epoch == n.m.farEpoch && from != n.far) || !l.asking {
+			if r.epoch < n.m.farEpoch || (r.epoch == n.m.farEpoch && from != n.far) || !l.asking || !n.m.inUse(l) {
 				return &refusal{code: wire.Moved, gen: n.m.highest()}
 			}
 			if err := n.m.resumed(l, r, n.s.now); err != nil {
@@ -140,10 +152,6 @@ func (n *simNode) judges(c *simCarrier, l *leg, from *simNode, r resume, then fu
 	c.judge[i] = l
 	n.s.after(n.s.upTo(100*time.Millisecond), func() {
 		if c.judge[i] = nil; c.legs[i] != l || n.dead {
-			if l.asking && !n.dead { // it was lost meanwhile
-				n.m.lost(l, errLeft, n.s.now)
-				n.act()
-			}
 			return
 		}
 		at := l.in
@@ -153,11 +161,11 @@ func (n *simNode) judges(c *simCarrier, l *leg, from *simNode, r resume, then fu
 		}
 		if no != nil {
 			n.say("refuses node %d: %s", from.num, no.code)
-			n.refuse(c, *no)
-			if l.asking {
-				n.m.lost(l, wire.Errorf(no.code, "the far end is not where it should be"), n.s.now)
-				n.act()
+			if !l.opener {
+				n.refuse(c, *no)
 			}
+			n.m.distrust(l, wire.Errorf(no.code, "another node claimed the far end"), n.s.now)
+			n.act()
 			return
 		}
 		n.say("takes node %d for the far end, at epoch %d", from.num, r.epoch)

@@ -55,6 +55,13 @@ func (n *simNode) moves(o moveOptions) *simMove {
 	return mv
 }
 
+// moveNow moves the end, if it can be moved, in a while.
+func (n *simNode) moveNow(crash bool) {
+	if n.movable() {
+		n.moves(moveOptions{crash: crash, wait: n.s.upTo(3 * time.Second)})
+	}
+}
+
 // arrives imports the end at a new node, unless another has it or it has ended.
 func (mv *simMove) arrives() {
 	if mv.owner != nil || mv.over || (mv.from.m.over != nil && !mv.from.m.moved) {
@@ -67,6 +74,10 @@ func (mv *simMove) arrives() {
 	}
 	st.epoch += mv.most
 	to := mv.s.newNode(mv.from.at)
+	if !to.memory.reserve(st.beyondFirst()) { // it goes where there is more, or later
+		mv.s.after(mv.s.upTo(time.Second), mv.arrives)
+		return
+	}
 	mv.importers = append(mv.importers, to)
 	to.move, to.far = mv, mv.from.far
 	to.m = restore(st, to.settings(), []byte(to.token()))

@@ -96,13 +96,18 @@ func (s *sim) after(d time.Duration, do func()) {
 // run goes on until nothing is left to happen, or something is wrong.
 func (s *sim) run() {
 	for events := 0; len(s.events) > 0 && s.found == ""; events++ {
-		e := heap.Pop(&s.events).(event)
-		s.now = e.at
+		s.step()
 		if s.now.Sub(s.start) > simTime || events > simEvents {
 			s.fault("the link is still busy after %s and %d events", s.now.Sub(s.start), events)
 		}
-		e.do()
 	}
+}
+
+// step lets the next event happen.
+func (s *sim) step() {
+	e := heap.Pop(&s.events).(event)
+	s.now = e.at
+	e.do()
 }
 
 // upTo d, at random.

@@ -7,7 +7,8 @@
 // can be written in another language. integration/js is one.
 //
 //	/<overlay>/pipe-binding/1   query, store, replaced: one request a stream
-//	/<overlay>/pipe-conn/1      a connection: one a stream
+//	link service "pipe"         a connection: one a link (package link)
+//	/<overlay>/pipe-conn/1      a connection as a raw stream: one a stream
 //
 // Messages are protobuf, each with its length as a uvarint before it. What is
 // hashed or signed has canonical bytes and travels as those bytes: readers
@@ -335,7 +336,12 @@
 //	Confirm{signature}       ─▶                        secure pipes alone
 //	raw bytes               ◀──▶    raw bytes
 //
-// A connection is one stream. The dialer names the pipe and 16 random bytes,
+// A connection is a link, opened to the service "pipe" on a path to the binder,
+// or a raw stream of pipe-conn. These messages are the first bytes of either; so
+// a link costs no round trip more, and what is said below of a stream holds for
+// both. The difference is what happens when the path is lost: see Links.
+//
+// The dialer names the pipe and 16 random bytes,
 // and where it is needed the owner's capability with right dial for its
 // principal. principal is empty or that of the peer itself (else `forbidden`),
 // in OpenReply as in Open; accounts and proofs are `unsupported`. By the pipe's
@@ -384,6 +390,26 @@
 // now. The listener judges it like any dialer and sends the same OpenReply, on
 // a secure pipe with its proof. Then both close: there is no Confirm, no raw
 // bytes follow, and whoever accepts connections hears nothing of it.
+//
+// # Links
+//
+// A link outlives its path. Its dialer takes it up again, for as long as the
+// link's time of grace lasts, on a path that the dial's options and the pipe
+// allow: one that exists, else one to the endpoints that it knows, else, when
+// these have not answered within 250 ms or have failed, one to those that the
+// overlay knows of this binder now. The binder need not serve the pipe any more.
+// Other binders are never turned to: only this one has the other end. While the
+// path is relayed and the pipe allows a direct one, the link moves to a direct
+// path as soon as there is one. A listener takes no leg on a transport that the
+// pipe does not allow (`unsupported`).
+//
+// Before OpenReply a link does not outlive its path: the dialer goes on as after
+// any other failed try. A dialer uses a raw stream at once where identify has
+// told that the binder does not speak the trunk's protocol, and again where a
+// link comes to `unsupported` before OpenReply: the trunk's protocol is not
+// spoken after all, there is no service "pipe", or the listener, having read
+// Open, has reset the link with `unsupported` since it wants raw streams for
+// this pipe. A node that ends in good order resets its links.
 //
 // # Limits
 //
