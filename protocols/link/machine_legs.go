@@ -252,7 +252,10 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	// Only a leg that was agreed on can be drained: what this end asked for, and
 	// was not answered, the far side has dropped.
 	planned := r.flags&flagPlanned != 0 && m.cur != nil && !m.cur.asking && r.epoch == m.farEpoch && r.gen == m.gen+1
-	before := m.cur
+	before, from := m.cur, r.marks.received
+	if r.epoch == m.farEpoch { // else an ACK on the leg before cannot have overtaken it
+		from = max(from, m.out.received)
+	}
 	if planned {
 		m.cur = nil
 	}
@@ -276,8 +279,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 		m.out.finSent = false // it may be lost with the leg before
 		m.drain(before, noOffset)
 	} else if m.over == nil {
-		// The marks may be older than those of an ACK on the leg before.
-		if err := m.out.rewind(m.out.received); err != nil {
+		if err := m.out.rewind(from); err != nil {
 			return err
 		}
 	}

@@ -101,11 +101,8 @@ func (mv *simMove) leaves(to *simNode) {
 
 // settled notes that the far side has taken the node for the end.
 func (n *simNode) settled() {
-	if n.move == nil || n.owns || (n.m.claiming && n.m.over != errComplete) {
+	if n.move == nil || n.owns || n.m.claiming {
 		return
-	}
-	if n.m.over != nil && n.app.err != nil && n.m.over != errComplete {
-		return // it was refused
 	}
 	n.owns = true
 	n.say("is known to have the end")
@@ -123,6 +120,11 @@ func (n *simNode) settled() {
 func (n *simNode) latest() *simNode {
 	for n.away != nil && len(n.away.importers) > 0 {
 		to := n.away.importers[len(n.away.importers)-1]
+		for _, o := range n.away.importers {
+			if o.m.over == errComplete { // it had no need to be taken
+				to = o
+			}
+		}
 		if n.away.owner != nil {
 			to = n.away.owner
 		}
