@@ -50,6 +50,9 @@ func newPureChaos(seed uint64, counts *matrix, log func(string)) *chaosRun {
 			s.apps[1-at].toWrite = min(s.apps[1-at].toWrite, 100_000)
 			a.toRead = s.apps[1-at].toWrite
 		}
+		if s.rng.IntN(3) > 0 { // some seconds' work
+			a.turn = 1 + a.toWrite/100
+		}
 		if s.rng.IntN(3) == 0 { // a tiny window
 			s.most[at] = firstWindow
 			counts.tiny++
@@ -99,7 +102,9 @@ func (r *chaosRun) lead() {
 	for _, c := range r.plan {
 		switch c.at {
 		case stepAsking, stepDetached:
-			r.strike(n, faultKill)
+			if n.m != nil && n.m.cur != nil && n.m.heard {
+				n.m.cur.carrier.(*simCarrier).kill([2]time.Duration{})
+			}
 		case stepPlanned, stepDraining:
 			r.strike(n, faultPlanned)
 		case stepFrozen:

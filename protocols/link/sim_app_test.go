@@ -1,5 +1,7 @@
 package link
 
+import "time"
+
 // simApp is what uses an end: it writes and reads a stream, and goes with the
 // end from node to node.
 type simApp struct {
@@ -10,6 +12,8 @@ type simApp struct {
 	toWrite, written uint64
 	toRead, read     uint64
 	readSize         int
+	turn             uint64 // bytes that it writes at a time, with pauses between; 0 writes what it may
+	paused           bool
 	closing          bool // CloseWrite once all is written
 	manual           bool // it does nothing by itself
 	left             bool // it has closed the link early
@@ -36,7 +40,14 @@ func (a *simApp) work() {
 func (a *simApp) writes() {
 	m := a.n.m
 	for a.written < a.toWrite && !a.left {
-		b := make([]byte, min(a.toWrite-a.written, uint64(1+a.s.rng.IntN(30000))))
+		if a.paused {
+			return
+		}
+		most := uint64(1 + a.s.rng.IntN(30000))
+		if a.turn > 0 {
+			most = min(most, a.turn)
+		}
+		b := make([]byte, min(a.toWrite-a.written, most))
 		for i := range b {
 			b[i] = streamByte(a.at, a.written+uint64(i))
 		}
@@ -48,10 +59,22 @@ func (a *simApp) writes() {
 		if err != nil || n == 0 {
 			return
 		}
+		if a.turn > 0 {
+			a.pause()
+		}
 	}
 	if a.closing && m.over == nil {
 		_ = m.closeWrite()
 	}
+}
+
+// pause has it write again in a while.
+func (a *simApp) pause() {
+	a.paused = true
+	a.s.after(a.s.upTo(40*time.Millisecond), func() {
+		a.paused = false
+		a.work()
+	})
 }
 
 func (a *simApp) reads() {

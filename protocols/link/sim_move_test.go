@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // simMove is an end on its way to another node: its state, and the application
@@ -82,6 +84,7 @@ func (mv *simMove) arrives() {
 	to.move, to.far = mv, mv.from.far
 	to.m = restore(st, to.settings(), []byte(to.token()))
 	app := mv.app
+	app.paused = false
 	to.run(&app)
 	to.say("imports, epoch %d", to.m.epoch)
 	if !mv.waits {
@@ -121,7 +124,7 @@ func (n *simNode) latest() *simNode {
 	for n.away != nil && len(n.away.importers) > 0 {
 		to := n.away.importers[len(n.away.importers)-1]
 		for _, o := range n.away.importers {
-			if o.m.over == errComplete { // it had no need to be taken
+			if o.m.over == errComplete || wire.CodeOf(o.m.over) == simReset { // it had no need to be taken, or no time
 				to = o
 			}
 		}
