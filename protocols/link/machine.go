@@ -61,6 +61,12 @@ type machine struct {
 	rewind   bool
 	told     marks // last sent
 
+	// An imported end tells nothing of its own, and takes nothing for granted,
+	// until the far side has taken its node for the end: should the node die
+	// before, the same state can be imported once more.
+	claiming bool
+	brought  marks // while claiming: what the far side has been told
+
 	frozen   bool
 	over     error     // why the link has ended; nil while it lives
 	overAt   time.Time // set by the caller at effects.over
@@ -325,6 +331,9 @@ func (m *machine) keepMore() {
 // marks is what this end would acknowledge now. Credit that was given is never
 // withdrawn.
 func (m *machine) marks() marks {
+	if m.claiming {
+		return m.brought
+	}
 	return marks{received: m.in.received(), safe: m.in.safe(), credit: max(m.in.credit, min(m.in.q.off+m.in.window, maxOffset))}
 }
 

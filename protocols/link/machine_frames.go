@@ -29,13 +29,13 @@ func (m *machine) pull(l *leg, o outbox) (more bool) {
 	if l.tell != 0 && !m.pullOpening(l, o) {
 		return true
 	}
-	if l != m.cur {
-		return false
+	if l != m.cur || m.claiming || (l.asking && l.strange) {
+		return false // whoever has to judge first does not take what comes
 	}
 	if m.over != nil {
 		return m.pullEnd(l, o)
 	}
-	if l.asking && (l.planned || l.strange) {
+	if l.asking && l.planned {
 		return false
 	}
 	return m.pullControl(o) || m.pullData(l, o)
@@ -72,7 +72,7 @@ func (m *machine) greeting(l *leg) resume {
 	if l.planned {
 		r.flags |= flagPlanned
 	}
-	if m.in.stopped {
+	if m.in.stopped && !m.claiming {
 		r.flags |= flagStopped
 		m.stopDue = false
 	}
@@ -241,6 +241,9 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 	if !m.inUse(l) {
 		return nil
 	}
+	if l.asking && l.strange && k != kindResumed && k != kindRefused {
+		return nil // whoever it is, it has no say
+	}
 	switch k {
 	case kindResumed:
 		r, err := parseResumed(payload)
@@ -265,6 +268,10 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 			return nil
 		}
 		return m.closedByFar(l)
+	}
+	m.proven(l, k == kindRewind)
+	if m.over != nil && k == kindRewind && l == m.cur {
+		m.again(l)
 	}
 	if !m.expects(l) {
 		return nil
@@ -353,13 +360,31 @@ func (m *machine) rewound(l *leg, off uint64) error {
 	if err := m.out.rewind(off); err != nil {
 		return err
 	}
-	m.ready(l)
+	m.again(l)
 	return nil
+}
+
+// again has all be said once more on a leg of which the far side has lost what
+// came before.
+func (m *machine) again(l *leg) {
+	m.claiming, m.endSent = false, false
+	m.ackNow, m.stopDue = true, m.in.stopped && !m.in.ended()
+	m.ready(l)
+}
+
+// proven notes that the far side takes this node for its end: it has asked for
+// bytes, which it does once it has judged, or talks on a leg that it opened in
+// that knowledge.
+func (m *machine) proven(l *leg, asked bool) {
+	if m.claiming && l == m.cur && (asked || l.vouched) {
+		m.again(l)
+	}
 }
 
 // place says where the next DATA of n bytes on a leg stands, and moves on. It is
 // false when the bytes do not count.
 func (m *machine) place(l *leg, n int) (off uint64, counts bool, err error) {
+	m.proven(l, false)
 	if !m.expects(l) {
 		return 0, false, nil
 	}
