@@ -85,13 +85,19 @@ func (s *stream) SetDeadline(t time.Time) error      { return s.yamux.SetDeadlin
 func (s *stream) SetReadDeadline(t time.Time) error  { return s.yamux.SetReadDeadline(t) }
 func (s *stream) SetWriteDeadline(t time.Time) error { return s.yamux.SetWriteDeadline(t) }
 
-// explain puts an error of go-yamux into libp2p's terms, as libp2p does.
+// explain puts an error of go-yamux into libp2p's terms, as libp2p does. Without
+// an error it costs nothing: what errors.As fills in would be allocated.
 func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return inTerms(err)
+}
+
+func inTerms(err error) error {
 	var reset *yamux.StreamError
 	var away *yamux.GoAwayError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &reset):
 		return &network.StreamError{Remote: reset.Remote, ErrorCode: network.StreamErrorCode(reset.ErrorCode), TransportError: err}
 	case errors.As(err, &away):

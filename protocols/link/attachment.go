@@ -72,7 +72,7 @@ func (a *attachment) Receive(_ *trunk.Leg, k trunk.Kind, in *trunk.Inbox) error 
 		a.l.mu.Lock()
 		if off, counts := a.placeLocked(n); counts {
 			a.l.m.in.takeBytes(off, b)
-			a.l.m.arrived(time.Now())
+			a.l.m.arrived(a.nowLocked())
 		}
 		a.l.unlock(true)
 		return nil
@@ -86,7 +86,7 @@ func (a *attachment) Receive(_ *trunk.Leg, k trunk.Kind, in *trunk.Inbox) error 
 	a.l.mu.Lock()
 	if off, counts := a.placeLocked(n); counts {
 		a.l.m.in.take(off, c, n)
-		a.l.m.arrived(time.Now())
+		a.l.m.arrived(a.nowLocked())
 	} else {
 		c.free()
 	}
@@ -133,6 +133,14 @@ func (a *attachment) placeLocked(n int) (off uint64, counts bool) {
 	return off, counts && err == nil
 }
 
+// nowLocked is the time for the machine's arrived, as long as it asks for it.
+func (a *attachment) nowLocked() (now time.Time) {
+	if a.l.m.waits() {
+		now = time.Now()
+	}
+	return now
+}
+
 // violatedLocked ends a link whose far side broke its rules.
 func (a *attachment) violatedLocked(err error) {
 	a.l.links.hostile(a.l.far, err)
@@ -152,6 +160,7 @@ func (a *attachment) Datagram(_ *trunk.Leg, b []byte) {
 func (a *attachment) Lost(leg *trunk.Leg, cause error) {
 	a.l.mu.Lock()
 	a.dead = true
+	a.mleg.returned()
 	if a.judging && !a.mleg.opener { // the machine does not know it
 		a.l.mu.Unlock()
 		return

@@ -50,7 +50,7 @@ func (a *attachment) answerClaimedLocked(r resume, now time.Time) {
 	m := a.l.m
 	c := a.claim(&r)
 	yes := func(now time.Time) (refusal, bool) {
-		if r.epoch <= m.farEpoch || !a.mleg.asking || !m.inUse(&a.mleg) {
+		if r.epoch < m.farEpoch || (r.epoch == m.farEpoch && c.To != a.l.far) || !a.mleg.asking || !m.inUse(&a.mleg) {
 			return refusal{code: wire.Moved}, false
 		}
 		if err := m.resumed(&a.mleg, r, now); err != nil {
@@ -68,7 +68,7 @@ func (a *attachment) takeUpClaimedLocked(r resume) bool {
 	c := a.claim(&r)
 	return a.judgeLocked(c, r.from, func(time.Time) (refusal, bool) {
 		h := a.l.links
-		if verdict, no := a.l.m.judge(r, false, h.cfg.Self > a.leg.Peer()); verdict != claimAuthorise {
+		if verdict, no := a.l.m.judge(r, c.To == a.l.far, h.cfg.Self > c.To); verdict == claimRefused {
 			return no, false
 		}
 		a.takenUpLocked(r)

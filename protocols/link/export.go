@@ -84,7 +84,7 @@ func (s state) check(most uint64) error {
 	case s.epoch == maxOffset, next > s.credit && !s.has(stateInStopped), next > maxOffset, end > maxOffset,
 		s.has(stateInStopped) && len(s.unread) > 0, s.has(stateOutStopped) && len(s.unack) > 0,
 		in && s.fin < next, s.has(stateInEOF) && (!in || s.fin != next || len(s.unread) > 0),
-		s.sent > end, s.received < s.safe, !out && s.received > s.sent, out && s.received > end+1,
+		s.sent > end, s.received < s.safe && !s.has(stateOutStopped), !out && s.received > s.sent, out && s.received > end+1,
 		out && (!s.has(stateOutFin) || s.sent != end):
 		return wire.Errorf(wire.BadRequest, "an exported link that contradicts itself")
 	case s.credit > next && s.credit-s.read > most:
@@ -117,10 +117,8 @@ func (m *machine) freeze() {
 func (m *machine) thaw(now time.Time) {
 	m.frozen = false
 	m.fx.readable, m.fx.writable = true, true
-	if m.over == nil {
-		m.lostAt = time.Time{} // grace stood still
-		m.detach(errThawed, now)
-	}
+	m.lostAt = time.Time{} // grace stood still
+	m.detach(errThawed, now)
 }
 
 // exported ends an end that goes on elsewhere.
@@ -173,5 +171,6 @@ func restore(s state, set settings, token []byte) *machine {
 	out.received, out.safe, out.sent, out.next, out.credit = s.received, s.safe, s.sent, s.safe, s.farCredit
 	out.keep = s.keep()
 	out.fin, out.finEver, out.stopped = s.has(stateOutFin), s.has(stateOutFinEver), s.has(stateOutStopped)
+	m.claiming, m.brought = true, marks{received: in.received(), safe: in.safe(), credit: in.credit}
 	return m
 }

@@ -22,8 +22,18 @@ type leg struct {
 	rewinds int    // by the far side
 	asked   bool   // REWIND was sent on it, and not answered by SEEK
 	strange bool   // opened to a node that is not known for the far end: it gets nothing before its answer
+	vouched bool   // opened by a far side that knows this life of this end
 	carrier any    // what carries it; the machine does not look
 	born    time.Time
+	lent    *chunk // for the frame that is being written
+}
+
+// returned notes that the trunk is done with what was lent to it.
+func (l *leg) returned() {
+	if l.lent != nil {
+		l.lent.returned()
+		l.lent = nil
+	}
 }
 
 func newLeg(carrier any) *leg {

@@ -56,9 +56,16 @@ type machine struct {
 	// What is owed to the far side.
 	ackNow   bool // at once
 	ackLater bool // within ackDelay
+	ackTimed bool // owed is going to be called
 	stopDue  bool
 	rewind   bool
 	told     marks // last sent
+
+	// An imported end tells nothing of its own, and takes nothing for granted,
+	// until the far side has taken its node for the end: should the node die
+	// before, the same state can be imported once more.
+	claiming bool
+	brought  marks // while claiming: what the far side has been told
 
 	frozen   bool
 	over     error     // why the link has ended; nil while it lives
@@ -96,8 +103,13 @@ type budget interface {
 	release(n uint64)
 }
 
-// ackDelay is how long an acknowledgement waits for company.
+// ackDelay is how long an acknowledgement waits for others.
 const ackDelay = 20 * time.Millisecond
+
+// ackAlong is how many bytes an acknowledgement has to tell of, to go along with
+// what is sent anyway: with every answer of an exchange it would cost more than
+// it gives.
+const ackAlong = 4 << 10
 
 // gapTime is how long bytes beyond a gap wait for those before them, which
 // are on another leg, before they are asked for again.
@@ -261,13 +273,23 @@ func (m *machine) settle() {
 
 // oweLater owes the far side an acknowledgement, soon.
 func (m *machine) oweLater() {
-	if !m.ackLater && m.told != m.marks() {
-		m.ackLater, m.fx.ackLater = true, true
+	if m.ackLater || m.told == m.marks() {
+		return
 	}
+	m.ackLater = true
+	if !m.ackTimed {
+		m.ackTimed, m.fx.ackLater = true, true
+	}
+}
+
+// ackDue reports that an acknowledgement is to go with what is sent now.
+func (m *machine) ackDue() bool {
+	return m.ackNow || (m.ackLater && (m.in.received() >= m.told.received+ackAlong || m.in.safe() >= m.told.safe+ackAlong))
 }
 
 // owed says that the time of an acknowledgement has come.
 func (m *machine) owed() {
+	m.ackTimed = false
 	if m.ackLater {
 		m.ackLater, m.ackNow = false, true
 		m.ready(m.cur)
@@ -309,6 +331,9 @@ func (m *machine) keepMore() {
 // marks is what this end would acknowledge now. Credit that was given is never
 // withdrawn.
 func (m *machine) marks() marks {
+	if m.claiming {
+		return m.brought
+	}
 	return marks{received: m.in.received(), safe: m.in.safe(), credit: max(m.in.credit, min(m.in.q.off+m.in.window, maxOffset))}
 }
 

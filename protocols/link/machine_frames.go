@@ -3,6 +3,7 @@ package link
 import (
 	"time"
 
+	"github.com/panpipe-net/panpipe/protocols/trunk"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -12,6 +13,9 @@ type outbox interface {
 	Room() int
 	// Frame begins a frame with n bytes of payload, which it returns to be filled.
 	Frame(k kind, n int) []byte
+	// Lend puts a frame with the payload b[from:], and may use all of b until
+	// the next call for the leg. It is the last frame of the pull.
+	Lend(k kind, b []byte, from int)
 }
 
 // leastData is the least room for which a DATA frame is begun while more is
@@ -21,16 +25,17 @@ const leastData = 512
 // pull puts what is to go on a leg into o, and reports whether there is more
 // than had room.
 func (m *machine) pull(l *leg, o outbox) (more bool) {
+	l.returned()
 	if l.tell != 0 && !m.pullOpening(l, o) {
 		return true
 	}
-	if l != m.cur {
-		return false
+	if l != m.cur || m.claiming || (l.asking && l.strange) {
+		return false // whoever has to judge first does not take what comes
 	}
 	if m.over != nil {
 		return m.pullEnd(l, o)
 	}
-	if l.asking && (l.planned || l.strange) {
+	if l.asking && l.planned {
 		return false
 	}
 	return m.pullControl(o) || m.pullData(l, o)
@@ -67,7 +72,7 @@ func (m *machine) greeting(l *leg) resume {
 	if l.planned {
 		r.flags |= flagPlanned
 	}
-	if m.in.stopped {
+	if m.in.stopped && !m.claiming {
 		r.flags |= flagStopped
 		m.stopDue = false
 	}
@@ -86,13 +91,14 @@ func (m *machine) tell(told marks) {
 
 // pullControl puts the frames that carry no data.
 func (m *machine) pullControl(o outbox) (more bool) {
-	if !m.ackNow && !m.ackLater && !m.stopDue && !m.rewind {
+	ack := m.ackDue()
+	if !ack && !m.stopDue && !m.rewind {
 		return false
 	}
 	if o.Room() < 4*maxControl {
 		return true
 	}
-	if m.ackNow || m.ackLater {
+	if ack {
 		m.putAck(o)
 	}
 	if m.stopDue {
@@ -135,10 +141,17 @@ func (m *machine) pullData(l *leg, o outbox) (more bool) {
 		if room < min(left, leastData) {
 			return true
 		}
-		n := out.q.copyAt(out.next, o.Frame(kindData, min(left, room)))
+		n := m.lend(l, o)
+		lent := n > 0
+		if !lent {
+			n = out.q.copyAt(out.next, o.Frame(kindData, out.q.run(out.next, room)))
+		}
 		out.next += uint64(n)
 		l.out = out.next
 		out.sent = max(out.sent, out.next)
+		if lent {
+			return out.pending()
+		}
 	}
 	if out.pending() {
 		if o.Room() < maxControl {
@@ -148,6 +161,20 @@ func (m *machine) pullData(l *leg, o outbox) (more bool) {
 		out.finSent, out.finEver = true, true
 	}
 	return false
+}
+
+// lend puts the next data without copying it, and returns how much that is: none
+// if it stands in the middle of memory, is little, or lent already on another
+// leg.
+func (m *machine) lend(l *leg, o outbox) int {
+	p := m.out.q.piece(m.out.next)
+	n := min(p.len(), o.Room())
+	if n < leastLent || p.from < trunk.HeadRoom || p.c.lent {
+		return 0
+	}
+	l.lent, p.c.lent = p.c, true
+	o.Lend(kindData, p.c.b[:p.from+n], p.from)
+	return n
 }
 
 // pullEnd puts the last frames of a link that is over. The leg stays until the
@@ -214,6 +241,9 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 	if !m.inUse(l) {
 		return nil
 	}
+	if l.asking && l.strange && k != kindResumed && k != kindRefused {
+		return nil // whoever it is, it has no say
+	}
 	switch k {
 	case kindResumed:
 		r, err := parseResumed(payload)
@@ -238,6 +268,10 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 			return nil
 		}
 		return m.closedByFar(l)
+	}
+	m.proven(l, k == kindRewind)
+	if m.over != nil && k == kindRewind && l == m.cur {
+		m.again(l)
 	}
 	if !m.expects(l) {
 		return nil
@@ -326,13 +360,31 @@ func (m *machine) rewound(l *leg, off uint64) error {
 	if err := m.out.rewind(off); err != nil {
 		return err
 	}
-	m.ready(l)
+	m.again(l)
 	return nil
+}
+
+// again has all be said once more on a leg of which the far side has lost what
+// came before.
+func (m *machine) again(l *leg) {
+	m.claiming, m.endSent = false, false
+	m.ackNow, m.stopDue = true, m.in.stopped && !m.in.ended()
+	m.ready(l)
+}
+
+// proven notes that the far side takes this node for its end: it has asked for
+// bytes, which it does once it has judged, or talks on a leg that it opened in
+// that knowledge.
+func (m *machine) proven(l *leg, asked bool) {
+	if m.claiming && l == m.cur && (asked || l.vouched) {
+		m.again(l)
+	}
 }
 
 // place says where the next DATA of n bytes on a leg stands, and moves on. It is
 // false when the bytes do not count.
 func (m *machine) place(l *leg, n int) (off uint64, counts bool, err error) {
+	m.proven(l, false)
 	if !m.expects(l) {
 		return 0, false, nil
 	}
@@ -347,7 +399,11 @@ func (m *machine) place(l *leg, n int) (off uint64, counts bool, err error) {
 	return off, true, nil
 }
 
-// arrived notes that bytes or the end have come.
+// waits reports that arrived looks at the time: something is out of order.
+func (m *machine) waits() bool { return len(m.old) > 0 || m.in.gap() || !m.gapSince.IsZero() }
+
+// arrived notes that bytes or the end have come. The time may be left out unless
+// waits says so.
 func (m *machine) arrived(now time.Time) {
 	if m.in.readable() {
 		m.fx.readable = true

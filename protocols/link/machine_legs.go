@@ -85,6 +85,14 @@ func (m *machine) lost(l *leg, why error, now time.Time) {
 		}
 	case l == m.cur:
 		m.cur = nil
+		if !m.seeks {
+			// The far side may have given this leg up and still use one before
+			// it: it is to notice, and to come again.
+			for _, o := range m.old {
+				m.release(o)
+			}
+			m.old = nil
+		}
 		m.detach(why, now)
 	default:
 		m.old = slices.DeleteFunc(m.old, func(o *leg) bool { return o == l })
@@ -205,6 +213,8 @@ func (m *machine) judge(r resume, known, larger bool) (claim, refusal) {
 		return refuse(wire.Moved) // an earlier life of the far end
 	case r.epoch == m.farEpoch && !known:
 		return refuse(wire.Forbidden)
+	case m.claiming && r.marks.received > m.out.last(): // of another node that has had this end meanwhile
+		return refuse(wire.Moved)
 	case r.gen > m.gen+maxGenJump:
 		return refuse(wire.BadRequest)
 	case r.gen <= m.gen, m.losesTo(r.gen, larger):
@@ -242,7 +252,10 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	// Only a leg that was agreed on can be drained: what this end asked for, and
 	// was not answered, the far side has dropped.
 	planned := r.flags&flagPlanned != 0 && m.cur != nil && !m.cur.asking && r.epoch == m.farEpoch && r.gen == m.gen+1
-	before := m.cur
+	before, from := m.cur, r.marks.received
+	if r.epoch == m.farEpoch { // else an ACK on the leg before cannot have overtaken it
+		from = max(from, m.out.received)
+	}
 	if planned {
 		m.cur = nil
 	}
@@ -253,6 +266,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	m.fence()
 	m.gen, m.farEpoch, m.heard, m.refusals = r.gen, r.epoch, true, 0
 	l.gen, l.planned, l.tell, l.born = r.gen, planned, kindResumed, now
+	l.vouched = r.farEpoch == m.epoch
 	l.in = cursor(r.from)
 	m.cur, m.endSent = l, false
 	if err := m.marked(r); err != nil { // RESET goes on the new leg
@@ -265,7 +279,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 		m.out.finSent = false // it may be lost with the leg before
 		m.drain(before, noOffset)
 	} else if m.over == nil {
-		if err := m.out.rewind(r.marks.received); err != nil {
+		if err := m.out.rewind(from); err != nil {
 			return err
 		}
 	}
@@ -305,7 +319,11 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 	if err := m.marked(r); err != nil {
 		return err
 	}
+	m.ackNow = m.ackNow || m.heard // an end that has moved waits for a word: see proven
 	l.asking, m.heard, m.gen, m.farEpoch = false, true, l.gen, r.epoch
+	if m.claiming {
+		m.again(l)
+	}
 	l.in = cursor(r.from)
 	m.lostAt, m.lostWhy = time.Time{}, nil
 	if l == m.ask {

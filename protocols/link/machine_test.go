@@ -24,6 +24,7 @@ func (s *sim) check(t *testing.T) {
 
 func TestBytesArriveInOrderOnOneLeg(t *testing.T) {
 	s := newSim(1, 3<<20, 1<<20)
+	s.open()
 	s.run()
 	s.check(t)
 	for _, a := range s.apps {
@@ -36,6 +37,7 @@ func TestBytesArriveInOrderOnOneLeg(t *testing.T) {
 func TestBytesArriveInOrderWhateverBecomesOfTheLegs(t *testing.T) {
 	for seed := range uint64(200) {
 		s := newSim(seed, 200000+seed*7919%900000, 200000+seed*104729%900000)
+		s.open()
 		s.harass(20)
 		s.run()
 		s.check(t)
@@ -54,12 +56,12 @@ func (s *sim) harass(times int) {
 			case 0, 1:
 				s.lines[s.rng.IntN(len(s.lines))].kill([2]time.Duration{s.upTo(2 * time.Second), s.upTo(2 * time.Second)})
 			case 2, 3:
-				if n.m.over == nil && n.m.heard && !n.m.frozen {
+				if n.m != nil && n.m.over == nil && n.m.heard && !n.m.frozen {
 					n.dial(n.far, s.rng.IntN(2) == 0)
 				}
 			case 4:
 				if s.rng.IntN(4) == 0 {
-					n.move(s.rng.IntN(2) == 0)
+					n.moveNow(s.rng.IntN(2) == 0)
 				}
 			case 5:
 				s.lines[s.rng.IntN(len(s.lines))].silence()

@@ -27,6 +27,7 @@ func newModel(seed uint64) *model {
 	for _, a := range m.s.apps {
 		a.manual = true
 	}
+	m.s.open()
 	return m
 }
 
@@ -43,7 +44,7 @@ func (s *sim) runFor(d time.Duration) {
 
 // end is the machine of an end, nil while it moves.
 func (m *model) end(at int) *simNode {
-	if n := m.s.apps[at].n; !n.dead && !n.m.frozen {
+	if n := m.s.apps[at].n.latest(); n.m != nil && !n.dead && !n.m.frozen {
 		return n
 	}
 	return nil
@@ -146,7 +147,7 @@ func TestLinkIsTwoQueuesOfBytes(t *testing.T) {
 			},
 			"move": func(t *rapid.T) {
 				if n := m.end(an(t)); n != nil && rapid.IntRange(0, 3).Draw(t, "often") == 0 {
-					n.move(rapid.Bool().Draw(t, "crash"))
+					n.moveNow(rapid.Bool().Draw(t, "crash"))
 				}
 			},
 			"": func(t *rapid.T) {

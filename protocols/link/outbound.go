@@ -77,6 +77,8 @@ func (o *outbound) rewind(received uint64) error {
 	switch {
 	case received > o.last():
 		return wire.Errorf(wire.BadRequest, "byte %d is asked for, %d were sent", received, o.last())
+	case o.stopped: // it asks for what it said that it does not want
+		return nil
 	case received < o.q.off:
 		return wire.Errorf(wire.Gone, "byte %d is asked for, which the far side had: it has lost its state", received)
 	}

@@ -23,8 +23,9 @@ func (q *queue) len() int { return int(q.end - q.off) }
 // startAt makes an empty queue stand at an offset.
 func (q *queue) startAt(off uint64) { q.off, q.end = off, off }
 
-// append copies b to the end.
+// append copies b to the end, to where the trunk may send large pieces from.
 func (q *queue) append(b []byte) {
+	size := max(len(b), min(q.len(), largestChunk))
 	if n := len(q.parts); n > q.head {
 		tail := &q.parts[n-1]
 		copied := copy(tail.c.b[tail.to:], b)
@@ -33,9 +34,9 @@ func (q *queue) append(b []byte) {
 		b = b[copied:]
 	}
 	for len(b) > 0 {
-		c := newChunk(max(len(b), min(q.len(), largestChunk)))
-		n := copy(c.b, b)
-		q.push(c, 0, n)
+		c := newChunk(size)
+		n := copy(c.b[c.head():], b)
+		q.push(c, c.head(), c.head()+n)
 		b = b[n:]
 	}
 }
@@ -110,6 +111,28 @@ func (q *queue) copyAt(off uint64, b []byte) (n int) {
 		n += copy(b[n:], p.c.b[at:p.to])
 	}
 	return n
+}
+
+// piece is the rest of a part, if it begins at offset off: what stands before it
+// in its chunk is not needed any more. Else it is empty.
+func (q *queue) piece(off uint64) (p part) {
+	if i := q.find(off); i < len(q.parts) && q.parts[i].off == off {
+		p = q.parts[i]
+	}
+	return p
+}
+
+// run is how many bytes from offset off on, at most so many, one frame takes: up
+// to a part that can be sent from where it is.
+func (q *queue) run(off uint64, most int) (n int) {
+	for i := q.find(off); i < len(q.parts) && n < most; i++ {
+		p := &q.parts[i]
+		if n > 0 && p.len() >= leastLent {
+			break
+		}
+		n += int(p.off + uint64(p.len()) - off - uint64(n))
+	}
+	return min(n, most)
 }
 
 // find is the index of the part that holds offset off.

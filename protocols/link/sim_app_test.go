@@ -1,6 +1,6 @@
 package link
 
-import "fmt"
+import "time"
 
 // simApp is what uses an end: it writes and reads a stream, and goes with the
 // end from node to node.
@@ -12,11 +12,13 @@ type simApp struct {
 	toWrite, written uint64
 	toRead, read     uint64
 	readSize         int
+	turn             uint64 // bytes that it writes at a time, with pauses between; 0 writes what it may
+	paused           bool
 	closing          bool // CloseWrite once all is written
-	leaves           bool // Close instead
 	manual           bool // it does nothing by itself
+	left             bool // it has closed the link early
 	sawEOF           bool
-	err              error
+	err              error // why the link has ended
 }
 
 // streamByte is byte off of the stream that an end sends.
@@ -27,7 +29,7 @@ func streamByte(at int, off uint64) byte {
 
 // work reads what there is and writes what it may.
 func (a *simApp) work() {
-	if a.manual || a.n == nil || a.n.dead || a.n.m.frozen {
+	if a.manual || a.n.app != a || a.n.dead || a.n.m.frozen {
 		return
 	}
 	a.writes()
@@ -37,46 +39,76 @@ func (a *simApp) work() {
 
 func (a *simApp) writes() {
 	m := a.n.m
-	for a.written < a.toWrite {
-		b := make([]byte, min(a.toWrite-a.written, uint64(1+a.s.rng.IntN(30000))))
+	for a.written < a.toWrite && !a.left {
+		if a.paused {
+			return
+		}
+		most := uint64(1 + a.s.rng.IntN(30000))
+		if a.turn > 0 {
+			most = min(most, a.turn)
+		}
+		b := make([]byte, min(a.toWrite-a.written, most))
 		for i := range b {
 			b[i] = streamByte(a.at, a.written+uint64(i))
 		}
 		n, err := m.write(b)
 		a.written += uint64(n)
+		if err == errFarClosed {
+			break
+		}
 		if err != nil || n == 0 {
 			return
 		}
+		if a.turn > 0 {
+			a.pause()
+		}
 	}
-	if a.leaves {
-		_ = m.closeWrite()
-		m.stop()
-	} else if a.closing {
+	if a.closing && m.over == nil {
 		_ = m.closeWrite()
 	}
 }
 
+// pause has it write again in a while.
+func (a *simApp) pause() {
+	a.paused = true
+	a.s.after(a.s.upTo(40*time.Millisecond), func() {
+		a.paused = false
+		a.work()
+	})
+}
+
 func (a *simApp) reads() {
 	b := make([]byte, a.readSize)
-	for !a.leaves {
+	for !a.left {
 		n, eof, err := a.n.m.read(b)
 		for i := range b[:n] {
 			if want := streamByte(1-a.at, a.read+uint64(i)); b[i] != want {
-				a.s.fault("end %d: byte %d is %d, not %d", a.at, a.read+uint64(i), b[i], want)
+				a.s.fault("end %d at node %d: byte %d is %d, not %d", a.at, a.n.num, a.read+uint64(i), b[i], want)
 				return
 			}
 		}
 		a.read += uint64(n)
-		a.sawEOF = a.sawEOF || eof
+		if eof {
+			a.sees()
+		}
 		if eof || err != nil || n == 0 {
 			return
 		}
 	}
 }
 
-// fault notes what must not be.
-func (s *sim) fault(format string, args ...any) {
-	if s.found == "" {
-		s.found = fmt.Sprintf(format, args...)
+// sees checks that the end of the stream is where the far side has put it.
+func (a *simApp) sees() {
+	a.sawEOF = true
+	if far := a.s.apps[1-a.at]; a.read != far.written && a.n.owner() && far.n.owner() {
+		a.s.fault("end %d at node %d: the stream ends at byte %d, the far side wrote %d", a.at, a.n.num, a.read, far.written)
 	}
+}
+
+// leave closes the link before all is said.
+func (a *simApp) leave() {
+	a.left = true
+	_ = a.n.m.closeWrite()
+	a.n.m.stop()
+	a.n.act()
 }

@@ -3,30 +3,48 @@ package link
 import (
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // simNode is a node that has, or had, one end: what Links and the trunk do for
 // a machine.
 type simNode struct {
-	s    *sim
-	num  int // also its peer ID: the larger wins a tie
-	at   int
-	m    *machine
-	app  *simApp // nil when the end is elsewhere
-	far  *simNode
-	dead bool // crashed
+	s      *sim
+	num    int // in sim.nodes
+	key    int // its peer ID: the larger wins a tie
+	at     int
+	m      *machine // nil until the end is here
+	app    *simApp  // nil when the end is elsewhere
+	far    *simNode
+	memory simMemory
+	move   *simMove // brought the end here
+	away   *simMove // takes it away
+	owns   bool     // and the far side has taken this node for it
+	dead   bool     // crashed
+	over   time.Time
 
 	redialing bool
+	failures  int // of redials, since the last that found a path
 	tickAt    time.Time
 }
 
 func (s *sim) newNode(at int) *simNode {
-	n := &simNode{s: s, num: s.rng.IntN(1 << 30), at: at}
+	n := &simNode{s: s, num: len(s.nodes), key: s.rng.IntN(1 << 30), at: at, memory: simMemory{s: s}}
 	s.nodes = append(s.nodes, n)
 	return n
+}
+
+func (n *simNode) settings() settings {
+	return settings{id: n.s.id, service: "test", dialer: n.at == 0, grace: simGrace, most: n.s.most[n.at], budget: &n.memory}
+}
+
+// owner reports that this node has the end by right, and not merely tries.
+func (n *simNode) owner() bool { return n.move == nil || n.owns }
+
+func (n *simNode) say(format string, args ...any) {
+	if n.s.log != nil {
+		n.s.say("node %d (end %d, %s): "+format, append([]any{n.num, n.at, stepOf(n.m)}, args...)...)
+	}
 }
 
 // run has the application use the end at this node.
@@ -37,13 +55,14 @@ func (n *simNode) run(a *simApp) {
 
 // dial makes a carrier and attaches the end to it.
 func (n *simNode) dial(to *simNode, planned bool) {
-	c := &simCarrier{s: n.s, delay: n.s.delay(), nodes: [2]*simNode{n, to}}
+	c := n.s.newCarrier(n, to)
 	l := newLeg(c)
+	l.strange = to != n.far
 	c.legs[0] = l
-	n.s.lines = append(n.s.lines, c)
 	n.m.attach(l, planned, n.s.now)
+	n.say("attaches to carrier %d to node %d, generation %d", c.num, to.num, l.gen)
 	n.act()
-	if to.dead || n.s.parted { // nobody answers: the dial fails after a while
+	if to.dead || n.s.parted { // a path that only seems to live
 		c.silence()
 	}
 }
@@ -55,29 +74,47 @@ func (n *simNode) act() {
 	}
 	fx := n.m.take()
 	if fx.over {
-		n.m.overAt = n.s.now
+		n.m.overAt, n.over = n.s.now, n.s.now
+		n.say("is over: %v", n.m.over)
 		if n.app != nil && !n.m.moved {
 			n.app.err = n.m.over
 		}
 	}
+	n.settled()
 	for _, l := range fx.released {
 		n.leave(l)
 	}
 	for _, l := range fx.ready {
 		if l != nil {
-			n.s.after(0, func() { n.pull(l) })
+			n.s.after(n.pumpTime(), func() { n.pull(l) })
 		}
 	}
 	if (fx.readable || fx.writable) && n.app != nil {
-		n.s.after(0, n.app.work)
+		n.s.after(n.pumpTime(), n.app.work)
 	}
 	if fx.redial {
 		n.redial()
 	}
 	if fx.ackLater {
-		n.s.after(ackDelay, func() { n.m.owed(); n.act() })
+		n.s.after(ackDelay, func() {
+			if !n.dead {
+				n.m.owed()
+				n.act()
+			}
+		})
 	}
 	n.arm()
+	if n.s.stepped != nil {
+		n.s.stepped(n)
+	}
+}
+
+// pumpTime is how long a goroutine takes to get to its work: mostly none.
+func (n *simNode) pumpTime() time.Duration {
+	if n.s.rng.IntN(8) == 0 {
+		return n.s.upTo(5 * time.Millisecond)
+	}
+	return 0
 }
 
 func (n *simNode) redial() {
@@ -85,26 +122,48 @@ func (n *simNode) redial() {
 		return
 	}
 	n.redialing = true
-	wait := n.s.upTo(50 * time.Millisecond)
-	if n.m.refusals > 0 {
-		wait += min(redialFirst<<min(n.m.refusals, 10), redialMost)
+	wait := n.s.upTo(20 * time.Millisecond)
+	if bad := max(n.failures, n.m.refusals); bad > 0 {
+		most := min(redialFirst<<min(bad-1, 10), redialMost)
+		wait = most/2 + n.s.upTo(most/2)
 	}
 	n.s.after(wait, func() {
 		n.redialing = false
 		if n.dead || !n.m.needsLeg() {
 			return
 		}
-		if num := n.m.hint; len(num) == 1 { // it has moved, and said where
-			n.dial(n.s.nodes[num[0]], false)
-			n.m.hint = nil
-			return
+		to := n.resolve()
+		switch lives := !to.dead && !n.s.parted; {
+		case lives || n.s.rng.IntN(3) == 0:
+			n.failures = 0
+			n.dial(to, false)
+		default:
+			n.failures++
+			n.s.after(n.s.upTo(redialTime), n.redial)
 		}
-		to := n.far
-		if now := n.s.apps[1-n.at].n; to.dead && now != nil { // as a new resolve finds
-			to = now
-		}
-		n.dial(to, false)
 	})
+}
+
+// resolve finds where the far end is: where it has said to have moved, where it
+// was, or where a new search finds it.
+func (n *simNode) resolve() *simNode {
+	if num := n.m.hint; len(num) == 1 && n.s.rng.IntN(4) > 0 {
+		if to := n.s.nodes[num[0]]; !to.dead {
+			return to
+		}
+	}
+	at := n.s.apps[1-n.at].n
+	stale := n.m.refusals < 5 // later a search finds it surely
+	if !n.far.dead && stale && n.s.rng.IntN(2) == 0 {
+		at = n.far
+	} else if !stale || n.s.rng.IntN(2) == 0 || at.dead {
+		for _, o := range n.s.nodes { // who claims to have it announces it too
+			if o.at != n.at && o.m != nil && !o.dead && o.m.over == nil && (at.dead || !stale || n.s.rng.IntN(2) == 0) {
+				at = o
+			}
+		}
+	}
+	return at
 }
 
 // arm sees to the machine's deadline.
@@ -115,6 +174,9 @@ func (n *simNode) arm() {
 	}
 	n.tickAt = d
 	n.s.after(max(0, d.Sub(n.s.now)), func() {
+		if !n.tickAt.Equal(d) {
+			return
+		}
 		n.tickAt = time.Time{}
 		if !n.dead {
 			n.m.tick(n.s.now)
@@ -126,12 +188,13 @@ func (n *simNode) arm() {
 func (n *simNode) pull(l *leg) {
 	c := l.carrier.(*simCarrier)
 	for more := !n.dead; more && c.legs[c.side(n)] == l; {
-		o := &simOutbox{room: maxOpening + n.s.rng.IntN(60000)}
+		o := &simOutbox{room: maxOpening + n.s.rng.IntN(1+n.s.batch)}
 		more = n.m.pull(l, o)
 		for _, f := range o.frames {
 			if f.kind == kindOpen || f.kind == kindResume {
 				c.asked = f
 			}
+			n.say("sends on carrier %d: %s", c.num, f)
 			c.send(n, f)
 		}
 		n.act()
@@ -146,139 +209,18 @@ func (n *simNode) leave(l *leg) {
 	}
 }
 
-// receive takes a frame as Links does.
-func (n *simNode) receive(c *simCarrier, f simFrame) {
-	i := c.side(n)
-	l := c.legs[i]
-	switch {
-	case f.kind == kindLeave:
-		if l != nil {
-			c.legs[i] = nil
-			n.m.left(l, n.s.now)
-			n.act()
-			c.send(n, simFrame{kind: kindLeave})
+// crash stops the node for good: nothing of it answers any more.
+func (n *simNode) crash() {
+	n.say("crashes")
+	n.dead = true
+	for _, c := range n.s.lines {
+		if c.nodes[0] == n || c.nodes[1] == n {
+			c.kill([2]time.Duration{n.s.upTo(5 * time.Second), n.s.upTo(5 * time.Second)})
 		}
-	case f.kind == kindOpen || f.kind == kindResume:
-		n.opened(c, f)
-	case l == nil:
-	case f.kind == kindData:
-		n.data(l, f.payload)
-	default:
-		n.control(c, l, f)
 	}
-}
-
-func (n *simNode) control(c *simCarrier, l *leg, f simFrame) {
-	if r, err := parseResumed(f.payload); f.kind == kindResumed && err == nil && l.asking && n.m.inUse(l) && r.epoch >= n.m.farEpoch {
-		n.far = c.nodes[1-c.side(n)]
-	}
-	if err := n.m.control(l, f.kind, f.payload, n.s.now); err != nil {
-		n.violated(err)
-	}
-	n.act()
 }
 
 func (n *simNode) violated(err error) {
 	n.s.fault("end %d at node %d saw a violation: %v", n.at, n.num, err)
 	n.m.abort(wire.CodeOf(err), err.Error())
-}
-
-func (n *simNode) opened(c *simCarrier, f simFrame) {
-	i := c.side(n)
-	l := newLeg(c)
-	c.legs[i] = l
-	r, err := parseResume(f.payload)
-	if f.kind == kindOpen {
-		var o opening
-		o, err = parseOpening(f.payload)
-		r = o.resume()
-	}
-	if err != nil {
-		n.s.fault("%v", err)
-		return
-	}
-	from := c.nodes[1-i]
-	if n.m.over != nil && !n.m.mustTell() && !n.m.moved {
-		n.refuse(c, refusal{code: wire.Gone}) // it is off the books
-		return
-	}
-	verdict, no := n.m.judge(r, from == n.far, n.num > from.num)
-	if verdict == claimRefused {
-		n.refuse(c, no)
-		return
-	}
-	n.far = from
-	if err := n.m.resume(l, r, n.s.now); err != nil {
-		n.violated(err)
-	}
-	n.act()
-}
-
-func (n *simNode) refuse(c *simCarrier, r refusal) {
-	c.legs[c.side(n)] = nil
-	c.send(n, simFrame{kindRefused, r.append(nil)})
-	c.send(n, simFrame{kind: kindLeave})
-}
-
-func (n *simNode) data(l *leg, b []byte) {
-	off, counts, err := n.m.place(l, len(b))
-	switch {
-	case err != nil:
-		n.violated(err)
-	case counts && len(b) <= 4096:
-		n.m.in.takeBytes(off, b)
-		n.m.arrived(n.s.now)
-	case counts:
-		c := newChunk(len(b))
-		n.m.in.take(off, c, copy(c.b, b))
-		n.m.arrived(n.s.now)
-	}
-	n.act()
-}
-
-// move freezes the end and has it go on at another node. A crash lets nothing
-// of the old node answer after.
-func (n *simNode) move(crash bool) {
-	if n.app == nil || n.m.over != nil || n.m.frozen || n.dead || !n.m.heard {
-		return
-	}
-	n.m.freeze()
-	n.act()
-	exported := n.m.export(peer.ID("from"), peer.ID("far")).append(nil)
-	to := n.s.newNode(n.at)
-	number := len(n.s.nodes) - 1
-	if crash {
-		n.dead = true
-		for _, c := range n.s.lines {
-			if c.nodes[0] == n || c.nodes[1] == n {
-				c.kill([2]time.Duration{0, n.s.upTo(5 * time.Second)})
-			}
-		}
-	}
-	n.s.after(n.s.upTo(3*time.Second), func() { to.takeOver(n, exported, number) })
-}
-
-// takeOver imports the end that another node exported.
-func (to *simNode) takeOver(n *simNode, exported []byte, number int) {
-	st, err := parseState(exported, simMost)
-	if err != nil {
-		to.s.fault("%v", err)
-		return
-	}
-	if n.m.over != nil { // the far side reset it meanwhile
-		return
-	}
-	to.far = n.far
-	to.m = restore(st, settings{
-		id: st.id, service: st.service, dialer: st.has(stateDialer), grace: simGrace, most: simMost, budget: plentyOfMemory{},
-	}, []byte("token"))
-	if !n.dead {
-		n.m.exported([]byte{byte(number)})
-		n.act()
-	}
-	app := n.app
-	n.app = nil
-	to.run(app)
-	to.m.detach(errImported, to.s.now)
-	to.act()
 }

@@ -2,10 +2,9 @@ package link
 
 import (
 	"container/heap"
+	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // sim runs the machines of one link on carriers that it can delay, kill and
@@ -17,12 +16,20 @@ type sim struct {
 	now    time.Time
 	events eventQueue
 	order  int
-	apps   [2]*simApp // the dialer's first
+	id     ID
+	most   [2]uint64  // to which the buffers of each end may grow
+	apps   [2]*simApp // that have the ends, the dialer's first
 	nodes  []*simNode
 	lines  []*simCarrier
-	delay  func() time.Duration // of a new carrier, one way
-	parted bool                 // nothing passes between the two ends
-	found  string               // the first thing that must not be
+	owners [2]map[uint64]*simNode // of each end, by epoch: whom the far side has taken for it
+	delay  func() time.Duration   // of a new carrier, one way
+	parted bool                   // nothing passes between the two ends
+	batch  int                    // most room of one pull beyond that for an opening
+	denied bool                   // no node has memory to give
+	found  string                 // the first thing that must not be
+	log    func(text string)      // nil for nobody
+
+	stepped func(n *simNode) // is told when the end at a node may have changed; nil for nobody
 }
 
 type event struct {
@@ -46,6 +53,40 @@ func (q *eventQueue) Pop() any {
 	return e
 }
 
+const (
+	simGrace  = time.Minute
+	simMost   = 1 << 20
+	simTime   = 10 * time.Minute
+	simEvents = 3_000_000 // of one run; more than that goes round in a circle
+)
+
+// newSim opens a link over which each side sends so many bytes.
+func newSim(seed, up, down uint64) *sim {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	s := &sim{rng: rng, now: time.Unix(1_000_000, 0), most: [2]uint64{simMost, simMost}, batch: 60000}
+	s.start = s.now
+	s.delay = func() time.Duration { return time.Duration(1+rng.IntN(60)) * time.Millisecond }
+	s.id = ID{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)}
+	for at, bytes := range [2]uint64{up, down} {
+		s.owners[at] = make(map[uint64]*simNode)
+		s.apps[at] = &simApp{s: s, at: at, toWrite: bytes, readSize: 1 + rng.IntN(20000), closing: true}
+		s.newNode(at)
+	}
+	s.apps[0].toRead, s.apps[1].toRead = down, up
+	return s
+}
+
+// open has the dialer open the link.
+func (s *sim) open() {
+	a, b := s.nodes[0], s.nodes[1]
+	a.far, b.far = b, a
+	s.owners[0][0], s.owners[1][0] = a, b
+	s.apps[1].n = b
+	a.m = newMachine(a.settings())
+	a.run(s.apps[0])
+	a.dial(b, false)
+}
+
 // after has something done in a while.
 func (s *sim) after(d time.Duration, do func()) {
 	s.order++
@@ -54,10 +95,10 @@ func (s *sim) after(d time.Duration, do func()) {
 
 // run goes on until nothing is left to happen, or something is wrong.
 func (s *sim) run() {
-	for len(s.events) > 0 && s.found == "" {
+	for events := 0; len(s.events) > 0 && s.found == ""; events++ {
 		s.step()
-		if s.now.Sub(s.start) > simTime {
-			s.fault("the link is still busy after %s", simTime)
+		if s.now.Sub(s.start) > simTime || events > simEvents {
+			s.fault("the link is still busy after %s and %d events", s.now.Sub(s.start), events)
 		}
 	}
 }
@@ -69,126 +110,29 @@ func (s *sim) step() {
 	e.do()
 }
 
-// up to d, at random.
+// upTo d, at random.
 func (s *sim) upTo(d time.Duration) time.Duration { return time.Duration(s.rng.Int64N(int64(d) + 1)) }
 
-// simCarrier is a pair of one-way lines between two nodes, with a leg at each.
-type simCarrier struct {
-	s     *sim
-	delay time.Duration
-	dead  bool
-	mute  bool // takes frames and loses them
-	nodes [2]*simNode
-	legs  [2]*leg
-	free  [2]time.Time // when each line has delivered what it took
-	asked simFrame     // the frame that began it
-}
-
-type simFrame struct {
-	kind    kind
-	payload []byte
-}
-
-// kindLeave stands for the trunk's LEAVE.
-const kindLeave kind = 1
-
-func (c *simCarrier) side(n *simNode) int {
-	if c.nodes[0] == n {
-		return 0
-	}
-	return 1
-}
-
-func (c *simCarrier) lost() bool {
-	return c.dead || c.mute || c.s.parted || c.nodes[0].dead || c.nodes[1].dead
-}
-
-// send puts a frame on the line of one side.
-func (c *simCarrier) send(from *simNode, f simFrame) {
-	if c.lost() {
-		return
-	}
-	i := c.side(from)
-	at := c.s.now.Add(c.delay)
-	if at.Before(c.free[i]) {
-		at = c.free[i]
-	}
-	c.free[i] = at
-	c.s.after(at.Sub(c.s.now), func() {
-		if !c.lost() {
-			c.nodes[1-i].receive(c, f)
-		}
-	})
-}
-
-// kill ends a carrier; each side hears of it after a while of its own.
-func (c *simCarrier) kill(hear [2]time.Duration) {
-	if c.dead {
-		return
-	}
-	c.dead = true
-	for i, d := range hear {
-		c.s.after(d, func() {
-			if l := c.legs[i]; l != nil && !c.nodes[i].dead {
-				c.legs[i] = nil
-				c.nodes[i].m.lost(l, wire.Errorf(wire.Unreachable, "the carrier was killed"), c.s.now)
-				c.nodes[i].act()
-			}
-		})
+// fault notes what must not be.
+func (s *sim) fault(format string, args ...any) {
+	if s.found == "" {
+		s.found = fmt.Sprintf(format, args...)
+		s.say("FAULT: %s", s.found)
 	}
 }
 
-// silence makes a carrier take frames and lose them. Both sides find out, as
-// the trunk sees to.
-func (c *simCarrier) silence() {
-	c.mute = true
-	c.s.after(c.s.upTo(5*time.Second), func() { c.kill([2]time.Duration{0, c.s.upTo(5 * time.Second)}) })
-}
-
-// simOutbox collects what one pull gives.
-type simOutbox struct {
-	room   int
-	frames []simFrame
-}
-
-func (o *simOutbox) Room() int { return max(0, o.room) }
-
-func (o *simOutbox) Frame(k kind, n int) []byte {
-	if n > o.room {
-		panic("a frame is larger than there is room")
+// say tells whoever reads the trace.
+func (s *sim) say(format string, args ...any) {
+	if s.log != nil {
+		s.log(fmt.Sprintf("%12s  ", s.now.Sub(s.start)) + fmt.Sprintf(format, args...))
 	}
-	b := make([]byte, n)
-	o.room -= n + 8
-	o.frames = append(o.frames, simFrame{k, b})
-	return b
 }
 
-type plentyOfMemory struct{}
-
-func (plentyOfMemory) reserve(uint64) bool { return true }
-func (plentyOfMemory) release(uint64)      {}
-
-// newSim opens a link over which each side sends so many bytes.
-func newSim(seed, up, down uint64) *sim {
-	rng := rand.New(rand.NewPCG(seed, 4))
-	s := &sim{rng: rng, now: time.Unix(1_000_000, 0)}
-	s.start = s.now
-	s.delay = func() time.Duration { return time.Duration(1+rng.IntN(60)) * time.Millisecond }
-	id := ID{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)}
-	for at, bytes := range [2]uint64{up, down} {
-		s.apps[at] = &simApp{s: s, at: at, toWrite: bytes, readSize: 1 + rng.IntN(20000), closing: true}
-		n := s.newNode(at)
-		n.m = newMachine(settings{id: id, service: "test", dialer: at == 0, grace: simGrace, most: simMost, budget: plentyOfMemory{}})
-		n.run(s.apps[at])
+// owns notes that the far side has taken a node for an end at an epoch: it must
+// be the same for ever.
+func (s *sim) owns(at int, epoch uint64, n *simNode) {
+	if had := s.owners[at][epoch]; had != nil && had != n {
+		s.fault("end %d has two owners at epoch %d: nodes %d and %d", at, epoch, had.num, n.num)
 	}
-	s.apps[0].toRead, s.apps[1].toRead = down, up
-	s.nodes[0].far, s.nodes[1].far = s.nodes[1], s.nodes[0]
-	s.nodes[0].dial(s.nodes[1], false)
-	return s
+	s.owners[at][epoch] = n
 }
-
-const (
-	simGrace = time.Minute
-	simMost  = 1 << 20
-	simTime  = 10 * time.Minute
-)

@@ -226,12 +226,18 @@ func (s *stream) suspect() {
 }
 
 // explain maps the errors of all muxers to those of the package comment. shut
-// tells whether this side ended the direction that failed.
+// tells whether this side ended the direction that failed. Without an error it
+// costs nothing: what errors.As fills in would be allocated.
 func (s *stream) explain(err error, shut *atomic.Bool) error {
+	if err == nil {
+		return nil
+	}
+	return s.inWords(err, shut)
+}
+
+func (s *stream) inWords(err error, shut *atomic.Bool) error {
 	var word *wire.Error
 	switch {
-	case err == nil:
-		return nil
 	case shut.Load():
 		return net.ErrClosed
 	case err == io.EOF, errors.As(err, &word):

@@ -195,7 +195,7 @@ func (c *carrier) count(n int) {
 		}
 		return
 	}
-	if now := time.Duration(c.heard.Load()); now-f.last >= seenEvery {
+	if now := c.hear(); now-f.last >= seenEvery {
 		f.last = now
 		c.reportNow()
 	} else if !f.hurried { // the far side may wait for it
@@ -219,6 +219,7 @@ func (c *carrier) reportNow() {
 // reportLate is what report does.
 func (c *carrier) reportLate() {
 	c.life.reporting.Store(false)
+	c.hear()
 	c.reportNow()
 }
 

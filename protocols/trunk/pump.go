@@ -63,8 +63,7 @@ func (c *carrier) ready(l *Leg, inline bool) {
 		return
 	}
 	c.pumping = true
-	c.mu.Unlock()
-	c.pump(1)
+	c.pumpLocked(1)
 }
 
 // kickLocked has the carrier's own goroutine write what there is.
@@ -87,7 +86,8 @@ func (c *carrier) pumps() {
 	for {
 		select {
 		case <-c.wake:
-			c.pump(0)
+			c.mu.Lock()
+			c.pumpLocked(0)
 		case <-c.dead:
 			select {
 			case <-c.wake:
@@ -101,31 +101,30 @@ func (c *carrier) pumps() {
 	}
 }
 
-// pump writes up to most batches, or all there is if most is 0. What is left
-// goes to pumps. Its caller has set pumping.
-func (c *carrier) pump(most int) {
+// pumpLocked writes up to most batches, or all there is if most is 0. What is
+// left goes to pumps. Its caller has set pumping. It unlocks mu.
+func (c *carrier) pumpLocked(most int) {
 	b := c.batches.Get().(*batch)
-	defer func() {
-		b.reset()
-		c.batches.Put(b)
-	}()
 	for n := 1; ; n++ {
-		if err := c.write(b); err != nil {
+		b.reset()
+		half := c.fillLocked(b)
+		c.mu.Unlock()
+		if err := c.write(b, half); err != nil {
 			c.fail(err)
 		}
 		c.mu.Lock()
 		if c.ended || !c.workLocked() {
 			c.restLocked()
-			c.mu.Unlock()
-			return
+			break
 		}
 		if n == most {
 			c.wake <- struct{}{}
-			c.mu.Unlock()
-			return
+			break
 		}
-		c.mu.Unlock()
 	}
+	c.mu.Unlock()
+	b.reset()
+	c.batches.Put(b)
 }
 
 // restLocked ends a pump.
@@ -137,10 +136,8 @@ func (c *carrier) restLocked() {
 	}
 }
 
-// write writes one batch.
-func (c *carrier) write(b *batch) error {
-	b.reset()
-	half := c.fill(b)
+// write writes one batch; half says that it is the last.
+func (c *carrier) write(b *batch, half bool) error {
 	if b.n > 0 {
 		if _, err := c.s.Write(b.bytes()); err != nil {
 			return lost(err)
@@ -156,10 +153,9 @@ func (c *carrier) write(b *batch) error {
 	return nil
 }
 
-// fill puts into b what is to be written, and tells whether it is the last.
-func (c *carrier) fill(b *batch) (half bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// fillLocked puts into b what is to be written, and tells whether it is the
+// last. It unlocks mu for the calls of owners.
+func (c *carrier) fillLocked(b *batch) (half bool) {
 	if c.ended {
 		return false
 	}

@@ -115,7 +115,8 @@ func TestSmallFramesOfManyLegsAreWrittenTogether(t *testing.T) {
 		}
 		l.Ready()
 	}
-	c.pump(0)
+	c.mu.Lock()
+	c.pumpLocked(0)
 	if n, m := s.writes.Load(), s.bytes.Load(); n != 1 || m < 100*103 {
 		t.Errorf("%d bytes in %d writes", m, n)
 	}

@@ -7,11 +7,21 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// Read reads the stream for the Inbox, and notes that the far side lives.
+// Read reads the stream for the Inbox. Of many small frames the clock is asked
+// once, by the timer that reports them.
 func (c *carrier) Read(p []byte) (int, error) {
 	n, err := c.s.Read(p)
-	c.heard.Store(int64(time.Since(c.since)))
+	if len(p) > len(c.in.buf) {
+		c.hear()
+	}
 	return n, err
+}
+
+// hear notes that the far side lives, and tells since when the carrier has.
+func (c *carrier) hear() time.Duration {
+	now := time.Since(c.since)
+	c.heard.Store(int64(now))
+	return now
 }
 
 // read takes in what the far side writes, until the carrier ends; nil is a good
@@ -105,6 +115,7 @@ func (c *carrier) frame() error {
 // control takes in a frame of the carrier's own. Unknown kinds are for later
 // versions.
 func (c *carrier) control(h header) error {
+	c.hear()
 	switch h.kind {
 	case kindHello:
 		return wire.Errorf(wire.BadRequest, "a second HELLO")
