@@ -38,6 +38,7 @@ var allowed = []rule{
 	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "discovery"}},
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},
 	{"node/router", nil},
+	{"node/connections", nil},
 	{"node/doctor", nil},
 	{"node/muxer", []string{"protocols/wire"}},
 	{"node/control/api", []string{"protocols/wire"}},

@@ -154,7 +154,7 @@
 // which is as good. After the time of grace it is forgotten anyway.
 //
 // Without a leg, or as long as a leg is not answered, an end waits for its time
-// of grace, 60 s unless the dialer says otherwise and at most 24 h: then it is
+// of grace, 60 s unless the dialer says otherwise and at most 10 min: then it is
 // over, `gone`, with the cause. An end that makes legs tries at once, at most
 // every 50 ms, and after n failures or refusals in a row waits 50 to 100 ms ×
 // 2^(n-1), at most 2.5 to 5 s. What a RESUME may be answered, in this order:

@@ -67,7 +67,7 @@ func FuzzMachine(f *testing.F) {
 // TestMachineBearsAnyScript runs as many scripts as fit into a moment.
 func TestMachineBearsAnyScript(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
-	for i := range 20000 {
+	for i := range 8000 {
 		script := make([]byte, 20+rng.IntN(400))
 		for j := range script {
 			if script[j] = byte(rng.Uint32()); rng.IntN(2) == 0 {

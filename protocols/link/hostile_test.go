@@ -425,3 +425,31 @@ func TestNothingIsLeftOfLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestSameOpenOnTwoCarriersAtOnceIsOneLink, with one handler.
+func TestSameOpenOnTwoCarriersAtOnceIsOneLink(t *testing.T) {
+	a, b := quic(t, link.Config{}), quic(t, link.Config{})
+	came := serve(b)
+	p := path(t, a, b, reach.Any)
+	for range 30 {
+		open := openFrame(link.NewID(), 1)
+		one, other := lie(t, a, p, open), newLiar()
+		leg, err := a.trunks.Attach(within(t), p, other, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.leg = leg
+		other.says(open)
+		kinds := []trunk.Kind{one.hears(t).kind, other.hears(t).kind}
+		slices.Sort(kinds)
+		if !slices.Equal(kinds, []trunk.Kind{frameResumed, frameRefused}) {
+			t.Errorf("answers %v", kinds)
+		}
+		(<-came).Reset(wire.Gone, "")
+		one.leg.Release()
+		leg.Release()
+	}
+	if len(came) > 0 {
+		t.Errorf("%d handlers too many", len(came))
+	}
+}

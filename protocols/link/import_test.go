@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -63,7 +64,7 @@ func TestImportRefusesWhatItCannotHave(t *testing.T) {
 // TestImportsShareTheMemory: what ends bring along is no more than the node
 // allows, and is given back.
 func TestImportsShareTheMemory(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		h := patient(t, Config{Window: 1 << 20, Memory: 16 << 20, Links: 100, Grace: time.Minute})
 		var err error
 		n := 0
@@ -130,7 +131,7 @@ func TestUnreadDatagramsAreFew(t *testing.T) {
 // TestLegsThatAreDroppedAsTheyComeAreFew: redialling has a pace, whatever becomes
 // of the legs.
 func TestLegsThatAreDroppedAsTheyComeAreFew(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		l := new(Link)
 		if d := soonest([]*Link{l}); d > 0 {
 			t.Errorf("the first waits for %s", d)

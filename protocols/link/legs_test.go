@@ -2,12 +2,9 @@ package link
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
-
-func inBubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
 
 // TestBothEndsResumeAtOnce: of two questions of one generation the one of the
 // larger peer ID is answered, in one round trip.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -161,7 +162,7 @@ func TestPausesBetweenRedials(t *testing.T) {
 		1: {50 * time.Millisecond, 100 * time.Millisecond}, 2: {100 * time.Millisecond, 200 * time.Millisecond},
 		4: {400 * time.Millisecond, 800 * time.Millisecond}, 100: {2500 * time.Millisecond, 5 * time.Second},
 	} {
-		inBubble(t, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			h := New(Config{})
 			defer h.Close()
 			for range 20 {
