@@ -12,7 +12,8 @@ import (
 type chaosRun struct {
 	*sim
 	counts *matrix
-	plan   []cell // what is to strike, each once, as soon as the step is there
+	plan   []cell // what is still to strike, each as soon as the step is there
+	first  bool   // the first of it has struck, or has had its time
 
 	reset   bool // an end has reset the link
 	crashed bool // an end has died with nobody to go on
@@ -61,15 +62,14 @@ func newPureChaos(seed uint64, counts *matrix, log func(string)) *chaosRun {
 	s.batch = []int{0, 2000, 60000, 60000}[s.rng.IntN(4)]
 	slow := time.Duration(1+s.rng.IntN(60)) * time.Millisecond
 	s.delay = func() time.Duration { return time.Millisecond + s.upTo(slow) }
-	first := pureIndex(seed) * 2
-	r.plan = []cell{possible[first%len(possible)], possible[(first+1)%len(possible)]}
+	for i := range plannedFaults {
+		r.plan = append(r.plan, possible[(pureIndex(seed)+i*len(possible)/plannedFaults)%len(possible)])
+	}
+	r.prepare()
 	s.stepped = r.ambush
 	r.harass()
 	return r
 }
-
-// pureIndex numbers the seeds of pure runs, so that every cell has its turn.
-func pureIndex(seed uint64) int { return int(seed - seed/hostsEvery) }
 
 // size is how much an end has to say: mostly much, now and then nothing.
 func (s *sim) size() uint64 {
@@ -80,60 +80,6 @@ func (s *sim) size() uint64 {
 		return uint64(s.rng.IntN(firstWindow * 2))
 	}
 	return uint64(s.rng.IntN(800_000))
-}
-
-// harass lets things happen at random in the first seconds, and leads the ends
-// to the steps at which something is planned.
-func (r *chaosRun) harass() {
-	for range r.rng.IntN(16) {
-		r.after(r.upTo(3*time.Second), func() {
-			n := r.apps[r.rng.IntN(2)].n.latest()
-			r.strike(n, fault(r.rng.IntN(int(faultReset))))
-		})
-	}
-	for i := range 20 {
-		r.after(time.Duration(i)*150*time.Millisecond+r.upTo(100*time.Millisecond), r.lead)
-	}
-}
-
-// lead brings an end nearer to what is planned.
-func (r *chaosRun) lead() {
-	n := r.apps[r.rng.IntN(2)].n.latest()
-	for _, c := range r.plan {
-		switch c.at {
-		case stepAsking, stepDetached:
-			if n.m != nil && n.m.cur != nil && n.m.heard {
-				n.m.cur.carrier.(*simCarrier).kill([2]time.Duration{})
-			}
-		case stepPlanned, stepDraining:
-			r.strike(n, faultPlanned)
-		case stepFrozen:
-			r.strike(n, faultFreeze)
-		case stepImporting:
-			r.strike(n, faultMove)
-		case stepEnding:
-			if r.now.Sub(r.start) > time.Second {
-				r.strike(n, faultClose)
-			}
-		}
-	}
-}
-
-// ambush strikes as planned when an end has come to the step.
-func (r *chaosRun) ambush(n *simNode) {
-	at := stepOf(n.m)
-	for i, c := range r.plan {
-		if c.at != at || n.dead {
-			continue
-		}
-		r.plan = append(append([]cell(nil), r.plan[:i]...), r.plan[i+1:]...)
-		r.after(r.upTo(3*time.Millisecond), func() {
-			if stepOf(n.m) != c.at || n.dead || !r.strike(n, c.f) {
-				r.plan = append(r.plan, c) // too late: another time
-			}
-		})
-		return
-	}
 }
 
 // strike does a fault to an end, if it can be done, and counts it.

@@ -170,7 +170,7 @@ func (r *chaosRun) moving(n *simNode, f fault) bool {
 		return n.movable() && n.moves(moveOptions{wait: wait, crash: true}) != nil
 	case faultBothMove:
 		far := r.apps[1-n.at].n.latest()
-		if !n.movable() || !far.movable() || far.m.claiming {
+		if !n.movable() || !far.movable() {
 			return false
 		}
 		n.moves(moveOptions{wait: wait})
