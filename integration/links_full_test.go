@@ -32,8 +32,8 @@ const (
 	another = 2 * time.Second
 )
 
-// pair is two nodes on an internet, the first of which has an echo.
-type pair struct {
+// duo is two nodes on an internet, the first of which has an echo.
+type duo struct {
 	*matrix
 	binderAt, dialerAt *lab.Machine
 	binder, dialer     *process
@@ -41,8 +41,8 @@ type pair struct {
 }
 
 // newPair makes the two machines, which prepare may change, and starts the nodes.
-func newPair(t *testing.T, prepare func(p *pair)) *pair {
-	p := &pair{matrix: newMatrix(t, 1, 0)}
+func newPair(t *testing.T, prepare func(p *duo)) *duo {
+	p := &duo{matrix: newMatrix(t, 1, 0)}
 	p.binderAt, p.dialerAt = p.internet.Host("binder", binderAddr), p.internet.Host("dialer", dialerAddr)
 	if prepare != nil {
 		prepare(p)
@@ -67,7 +67,7 @@ table inet no_%[1]s {
 
 // begin dials the echo over a transport and has bytes go there and back. Both
 // sides could use any other transport as well.
-func (p *pair) begin(transport string) *flow {
+func (p *duo) begin(transport string) *flow {
 	p.t.Helper()
 	c, about := p.dialer.mustDial(p.echo, api.DialQuery{})
 	if about.Transport != transport {
@@ -81,7 +81,7 @@ func (p *pair) begin(transport string) *flow {
 func TestLinkOutlivesTheDialersAddress(t *testing.T) {
 	for transport, other := range map[string]string{"tcp": "udp", "quic-v1": "tcp"} {
 		t.Run(transport, func(t *testing.T) {
-			p := newPair(t, func(p *pair) { without(p.binderAt, other, "drop") })
+			p := newPair(t, func(p *duo) { without(p.binderAt, other, "drop") })
 			f := p.begin(transport)
 			f.strike("the dialer's address changes")
 			p.dialerAt.Sh(`
@@ -105,7 +105,7 @@ func TestLinkGoesOnOverAnotherTransport(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var allow func()
-			p := newPair(t, func(p *pair) { allow = without(p.binderAt, c.spare, "drop") })
+			p := newPair(t, func(p *duo) { allow = without(p.binderAt, c.spare, "drop") })
 			f := p.begin(c.first)
 			allow()
 			f.strike(c.name)
@@ -125,7 +125,7 @@ func TestLinkGoesOnOverAnotherTransport(t *testing.T) {
 // plugged in, without a word.
 func TestLinkTakesTheOtherCable(t *testing.T) {
 	var second *lab.Network
-	p := newPair(t, func(p *pair) {
+	p := newPair(t, func(p *duo) {
 		second = p.internet.Beside("45.30.0.0/16")
 		second.Plug(p.binderAt, "45.30.1.1")
 		second.Plug(p.dialerAt, "45.30.2.1")
@@ -150,14 +150,14 @@ func TestLinkOutlivesHalfAMinuteWithoutNetwork(t *testing.T) {
 	const outage = 30 * time.Second
 	for _, c := range []struct {
 		name     string
-		out, in  func(p *pair)
+		out, in  func(p *duo)
 		detected time.Duration
 		back     time.Duration // once the network is
 	}{
-		{"the cable is pulled", func(p *pair) { p.dialerAt.Sh("ip link set eth0 down") },
-			func(p *pair) { p.dialerAt.Sh("ip link set eth0 up && ip route replace default dev eth0") }, told, noticed},
-		{"everything is swallowed", func(p *pair) { p.internet.Silence(p.dialerAt) },
-			func(p *pair) { p.internet.Restore(p.dialerAt) }, noticed, 3 * noticed},
+		{"the cable is pulled", func(p *duo) { p.dialerAt.Sh("ip link set eth0 down") },
+			func(p *duo) { p.dialerAt.Sh("ip link set eth0 up && ip route replace default dev eth0") }, told, noticed},
+		{"everything is swallowed", func(p *duo) { p.internet.Silence(p.dialerAt) },
+			func(p *duo) { p.internet.Restore(p.dialerAt) }, noticed, 3 * noticed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPair(t, nil)
