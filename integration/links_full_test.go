@@ -56,11 +56,16 @@ func newStretch(t *testing.T, prepare func(p *stretch)) *stretch {
 }
 
 // without keeps a machine from hearing a protocol of IP, tcp or udp: its filter
-// drops that, or rejects it with a word to the sender. It returns what ends that.
+// drops that, or rejects it with a word to the sender. A reset, which is such a
+// word, gets through. It returns what ends that.
 func without(m *lab.Machine, protocol, how string) (allow func()) {
 	m.Filter(fmt.Sprintf(`
 table inet no_%[1]s {
-	chain in { type filter hook input priority 0; iifname "eth*" meta l4proto %[1]s %[2]s; }
+	chain in {
+		type filter hook input priority 0;
+		tcp flags rst accept
+		iifname "eth*" meta l4proto %[1]s %[2]s
+	}
 }`, protocol, how))
 	return func() { m.Sh("nft delete table inet no_%s", protocol) }
 }
