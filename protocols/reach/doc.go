@@ -119,7 +119,7 @@
 // minute, and the swarm goes on handing out the connection. Whoever got no
 // answer says so to [Reach.Doubt], which sends libp2p's ping on that very
 // connection; repeated every second; without an answer within 4 s the connection is
-// closed, for everybody. Any answer is life, and so is the acknowledgement of a packet on a
+// closed, for everybody. The other connections to that peer are probed beside it. Any answer is life, and so is the acknowledgement of a packet on a
 // QUIC connection whose streams are stalled. Reach doubts by itself:
 //
 //   - a stream whose protocol the far side's host has not answered to within a

@@ -30,19 +30,32 @@ const (
 
 // Doubt says that somebody got no answer on p. The path is probed, once at a
 // time, by libp2p's ping on that very connection; if it turns out dead, its
-// connection is closed, so that the swarm and everybody else drop it. The
+// connection is closed, so that the swarm and everybody else drop it. The other
+// paths to the peer are probed beside it: who loses this one takes the next, and
+// one that went the same dead way would cost as long again to notice. The
 // channel is closed when p is judged, after 4 s at the latest; p.Live tells the
 // outcome. Whatever the far side answers, and be it a refusal, is life.
 func (r *Reach) Doubt(p Path) <-chan struct{} {
+	judged, begun := r.doubt(p)
+	if begun {
+		for _, o := range r.Paths(p.Peer()) {
+			r.doubt(o)
+		}
+	}
+	return judged
+}
+
+// doubt has p probed; begun says that it was not before.
+func (r *Reach) doubt(p Path) (judged chan struct{}, begun bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if judged := r.probes[p.conn]; judged != nil {
-		return judged
+		return judged, false
 	}
-	judged := make(chan struct{})
+	judged = make(chan struct{})
 	if r.closed || p.conn.IsClosed() {
 		close(judged)
-		return judged
+		return judged, false
 	}
 	r.probes[p.conn] = judged
 	r.running.Go(func() {
@@ -52,7 +65,7 @@ func (r *Reach) Doubt(p Path) <-chan struct{} {
 		r.mu.Unlock()
 		close(judged)
 	})
-	return judged
+	return judged, true
 }
 
 // doubtRelays puts the paths to relays in doubt that did not answer.

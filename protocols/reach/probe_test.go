@@ -3,6 +3,7 @@ package reach_test
 import (
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -34,6 +35,29 @@ func TestDeadPathIsClosedWithinFiveSecondsAndReplaced(t *testing.T) {
 		say(t, open(t, a.path(t, w)), "on a new path")
 		if <-a.Doubt(old); old.Live() {
 			t.Error("a dead path came back")
+		}
+	})
+}
+
+func TestEveryDeadPathToAPeerIsClosedAtOnce(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, c *cable) {
+		a, b := c.node(t, "1.0.0.1", reach.Config{}), c.node(t, "1.0.0.2", reach.Config{})
+		a.Peerstore().AddAddrs(b.ID(), b.Addrs(), time.Hour)
+		b.Peerstore().AddAddrs(a.ID(), a.Addrs(), time.Hour)
+		dialled := make(chan reach.Path)
+		go func() { dialled <- b.path(t, reach.Want{Peer: a.ID(), Addrs: a.Addrs(), Explicit: true}) }()
+		p := a.path(t, reach.Want{Peer: b.ID(), Addrs: b.Addrs(), Explicit: true})
+		<-dialled
+		time.Sleep(time.Second)
+		if n := len(a.Paths(b.ID())); n != 2 {
+			t.Fatalf("%d paths, though both sides dialled at once", n)
+		}
+		c.dropping(between("1.0.0.1", "1.0.0.2"))
+		start := time.Now()
+		<-a.Doubt(p)
+		synctest.Wait()
+		if n, took := len(a.Paths(b.ID())), time.Since(start); n != 0 || took != 4*time.Second {
+			t.Errorf("%d paths are left %v after one was doubted", n, took)
 		}
 	})
 }
