@@ -3,8 +3,6 @@ package link
 import (
 	"fmt"
 	"time"
-
-	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // chaosRun is one run of the pure machines: a link, what is done to it, and
@@ -15,10 +13,7 @@ type chaosRun struct {
 	plan   []cell // what is still to strike, each as soon as the step is there
 	first  bool   // the first of it has struck, or has had its time
 
-	reset   bool // an end has reset the link
-	crashed bool // an end has died with nobody to go on
-	outage  bool // nothing passed for longer than the time of grace
-	fatalAt time.Time
+	fates
 	rivalry bool          // several nodes have imported one state
 	parting time.Duration // that nothing passed, so far
 }
@@ -120,34 +115,13 @@ func (r *chaosRun) verdict() {
 
 // ended judges one end.
 func (r *chaosRun) ended(a, far *simApp) {
-	n := a.n
-	fatal := r.crashed || r.outage
-	complete := a.err == errComplete
-	switch {
-	case n.dead:
-		return
-	case n.m == nil && fatal: // the OPEN never came
-		return
-	case a.err == nil:
-		r.fault("end %d at node %d (%s) has neither ended nor goes on", a.at, n.num, stepOf(n.m))
-	case a.read > far.written && !far.n.dead:
-		r.fault("end %d read %d bytes, the far side wrote %d", a.at, a.read, far.written)
-	case complete && !a.left && !a.sawEOF:
-		r.fault("end %d is complete and has not seen the end of its stream", a.at)
-	case complete && !a.left && !far.left && !far.n.dead && (a.read != far.written || far.written != far.toWrite):
-		r.fault("end %d is complete and has %d of %d bytes, of which %d were written", a.at, a.read, a.toRead, far.written)
-	case complete && !a.left && !far.left && a.written != a.toWrite:
-		r.fault("end %d is complete and wrote %d of %d bytes", a.at, a.written, a.toWrite)
-	case complete:
-	case wire.CodeOf(a.err) == simReset && r.reset:
-	case wire.CodeOf(a.err) == wire.Gone && fatal:
-		if late := n.over.Sub(r.fatalAt); late > simGrace+25*time.Second {
-			r.fault("end %d was gone %s after the far side", a.at, late)
+	of := func(a *simApp) outcome {
+		return outcome{
+			at: a.at, err: a.err, written: a.written, toWrite: a.toWrite, read: a.read, sawEOF: a.sawEOF,
+			left: a.left, dead: a.n.dead, never: a.n.m == nil, over: a.n.over,
 		}
-	default:
-		r.fault("end %d ended, and it could have lived: %v", a.at, a.err)
+	}
+	if wrong := r.fates.judge(of(a), of(far)); wrong != "" {
+		r.fault("%s (node %d, %s)", wrong, a.n.num, stepOf(a.n.m))
 	}
 }
-
-// simReset is the code with which ends reset the link.
-const simReset = wire.Busy

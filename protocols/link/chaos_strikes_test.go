@@ -76,8 +76,7 @@ func (r *chaosRun) cut(d time.Duration) bool {
 
 // dies notes that the link may end from now on.
 func (r *chaosRun) dies(how *bool) bool {
-	*how = true
-	r.fatalAt = r.now
+	*how, r.fatalAt = true, r.now
 	return true
 }
 

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // simMove is an end on its way to another node: its state, and the application
@@ -122,7 +124,7 @@ func (n *simNode) latest() *simNode {
 	for n.away != nil && len(n.away.importers) > 0 {
 		to := n.away.importers[len(n.away.importers)-1]
 		for _, o := range n.away.importers {
-			if o.m.over == errComplete || n.s.owners[n.at][o.m.epoch] == o { // it had no need to be taken, or does not know
+			if o.m.over == errComplete || wire.CodeOf(o.m.over) == simReset || n.s.owners[n.at][o.m.epoch] == o { // it had no need to be taken, or does not know
 				to = o
 			}
 		}
