@@ -238,3 +238,34 @@ func TestMovedEndWakesItsReaders(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLegThatComesTooLate: while a leg was sought the end was frozen, or moved.
+func TestLegThatComesTooLate(t *testing.T) {
+	a, _, _, _ := joined()
+	if a.m.freeze(); a.m.takesLeg() {
+		t.Error("a frozen end takes a leg")
+	}
+	if a.m.exported(nil); a.m.takesLeg() {
+		t.Error("an end that has moved takes a leg")
+	}
+}
+
+// TestAnswerOnADrainingLeg: a leg was asked for while another was, and was
+// answered first.
+func TestAnswerOnADrainingLeg(t *testing.T) {
+	a, b, la, _ := joined()
+	a.m.lost(la, wire.Unreachable, a.now)
+	first, out := a.dial(false)
+	lb, _, _ := b.opened(out[0], false)
+	b.write("on the first")
+	answer := b.sent(lb)
+	a.m.gen++ // as a refusal of yet another says
+	next, out := a.dial(true)
+	lb, _, _ = b.opened(out[0], false)
+	b.write(" and the next")
+	must(a.comes(next, b.sent(lb)...))
+	must(a.comes(first, answer...))
+	if got, _ := a.read(); got != "on the first and the next" {
+		t.Errorf("read %q", got)
+	}
+}

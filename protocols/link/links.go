@@ -252,10 +252,10 @@ func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error 
 		return err
 	}
 	l.mu.Lock()
-	if a.dead || (l.m.over != nil && !l.m.mustTell()) {
+	if a.dead || !l.m.takesLeg() {
 		l.mu.Unlock()
 		leg.Release()
-		return wire.Errorf(wire.Unreachable, "the leg was lost at once")
+		return wire.Errorf(wire.Unreachable, "the leg was lost at once, or came too late")
 	}
 	a.leg = leg
 	a.mleg.strange = p.Peer() != l.far

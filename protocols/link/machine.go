@@ -338,7 +338,13 @@ func (m *machine) marks() marks {
 
 // needsLeg reports that this end is to make a leg.
 func (m *machine) needsLeg() bool {
-	return m.cur == nil && m.ask == nil && m.seeks && !m.frozen && !m.moved && (m.over == nil || m.mustTell())
+	return m.cur == nil && m.ask == nil && m.seeks && m.takesLeg()
+}
+
+// takesLeg reports that a leg is of use here. It is asked again when a leg is
+// there: the end may have been frozen, or have moved, while that was sought.
+func (m *machine) takesLeg() bool {
+	return !m.frozen && !m.moved && (m.over == nil || m.mustTell())
 }
 
 // mustTell reports that the far side does not know yet that the link is over.

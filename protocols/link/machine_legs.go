@@ -305,8 +305,13 @@ func (m *machine) marked(r resume) error {
 
 // resumed takes the answer to this end's OPEN or RESUME.
 func (m *machine) resumed(l *leg, r resume, now time.Time) error {
-	if !l.asking || r.gen != l.gen || (l != m.cur && l != m.ask) {
-		return nil // of a leg that was given up
+	if !l.asking || r.gen != l.gen {
+		return nil
+	}
+	if l != m.cur && l != m.ask { // a later leg was answered first; this one drains
+		l.asking, l.in = false, cursor(r.from)
+		m.missing(now)
+		return nil
 	}
 	switch {
 	case r.epoch < m.farEpoch: // it has given the far end up

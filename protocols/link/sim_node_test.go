@@ -136,7 +136,11 @@ func (n *simNode) redial() {
 		switch lives := !to.dead && !n.s.parted; {
 		case lives || n.s.rng.IntN(3) == 0:
 			n.failures = 0
-			n.dial(to, false)
+			n.s.after(n.s.upTo(20*time.Millisecond), func() { // the path is found, the leg is made
+				if !n.dead && n.m.takesLeg() {
+					n.dial(to, false)
+				}
+			})
 		default:
 			n.failures++
 			n.s.after(n.s.upTo(redialTime), n.redial)
@@ -158,7 +162,7 @@ func (n *simNode) resolve() *simNode {
 		at = n.far
 	} else if !stale || n.s.rng.IntN(2) == 0 || at.dead {
 		for _, o := range n.s.nodes { // who claims to have it announces it too
-			if o.at != n.at && o.m != nil && !o.dead && o.m.over == nil && (at.dead || !stale || n.s.rng.IntN(2) == 0) {
+			if o.at != n.at && o.m != nil && !o.dead && o.m.takesLeg() && (at.dead || !stale || n.s.rng.IntN(2) == 0) {
 				at = o
 			}
 		}
