@@ -132,6 +132,7 @@ func (r *chaosRun) resets(n *simNode) bool {
 	if n.m.over == nil {
 		r.dies(&r.reset)
 	}
+	n.app.left = true // and reads no more
 	n.m.abort(simReset, "chaos")
 	n.m.in.free()
 	n.act()
