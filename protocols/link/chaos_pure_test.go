@@ -14,7 +14,7 @@ type chaosRun struct {
 	first  bool   // the first of it has struck, or has had its time
 
 	fates
-	rivalry bool          // several nodes have imported one state
+	rivals  *simMove      // of which several nodes import the state
 	parting time.Duration // that nothing passed, so far
 }
 

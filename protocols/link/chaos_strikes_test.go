@@ -157,6 +157,9 @@ func (r *chaosRun) crashes(n *simNode) bool {
 // moving has an end go to another node, one way or another.
 func (r *chaosRun) moving(n *simNode, f fault) bool {
 	wait := r.upTo(3 * time.Second)
+	if r.judging(n) {
+		return false
+	}
 	switch f {
 	case faultFreeze:
 		return n.movable() && r.freezes(n)
@@ -177,7 +180,7 @@ func (r *chaosRun) moving(n *simNode, f fault) bool {
 		far.moves(moveOptions{wait: r.upTo(3 * time.Second)})
 		return true
 	case faultRival:
-		return r.rivals(n, wait)
+		return r.rivalImports(n, wait)
 	}
 	mv := n.move
 	if mv == nil || mv.over || mv.owner != nil || n.away != nil || !n.m.claiming {
@@ -187,15 +190,22 @@ func (r *chaosRun) moving(n *simNode, f fault) bool {
 	return true
 }
 
-// rivals has several nodes import one state. Both ends at once would need a
+// judging reports that the far end of an end is being imported by rivals. An end
+// that is itself not taken yet could grant one what another is granted later by
+// its own successor; so it must stay until they are told apart.
+func (r *chaosRun) judging(n *simNode) bool {
+	return r.rivals != nil && r.rivals.owner == nil && r.rivals.from.at != n.at
+}
+
+// rivalImports has several nodes import one state. Both ends at once would need a
 // judge that is not being moved.
-func (r *chaosRun) rivals(n *simNode, wait time.Duration) bool {
+func (r *chaosRun) rivalImports(n *simNode, wait time.Duration) bool {
 	far := r.apps[1-n.at].n.latest()
-	if far.m == nil || far.m.claiming || far.m.frozen || r.rivalry {
+	if far.m == nil || far.m.claiming || far.m.frozen || r.rivals != nil {
 		return false
 	}
 	if mv := n.away; n.m.frozen && mv != nil && !mv.over && mv.owner == nil && mv.waits {
-		r.rivalry = true
+		r.rivals = mv
 		mv.rivals++
 		r.after(wait, mv.arrives)
 		return true
@@ -203,8 +213,7 @@ func (r *chaosRun) rivals(n *simNode, wait time.Duration) bool {
 	if !n.movable() {
 		return false
 	}
-	r.rivalry = true
-	n.moves(moveOptions{wait: wait, rivals: 1 + r.rng.IntN(2), crash: r.rng.IntN(2) == 0})
+	r.rivals = n.moves(moveOptions{wait: wait, rivals: 1 + r.rng.IntN(2), crash: r.rng.IntN(2) == 0})
 	return true
 }
 

@@ -205,8 +205,10 @@
 // the leg meanwhile is dropped and asked for again. When the verdict is there
 // the epoch is compared once more, so that of several claims to one epoch the
 // first that is granted wins, and the others are refused. Epochs are of each end,
-// so that both may move at once. An opener sends DATA to no other node than the
-// one it knows before that has answered and been judged, and OPEN to none at all.
+// so that both may move at once; but no state may be imported twice at one epoch
+// while the far end moves: one that is not taken itself would be the judge. An
+// opener sends DATA to no other node than the one it knows before that has
+// answered and been judged, and OPEN to none at all.
 //
 // # Memory and limits
 //

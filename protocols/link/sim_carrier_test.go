@@ -30,7 +30,8 @@ type simCarrier struct {
 
 // simLine is what goes from one side to the other.
 type simLine struct {
-	frames []simFrame
+	frames []*simFrame
+	loan   *simFrame // whose payload is lent until the leg is called again
 	last   time.Time // when the last one arrives
 	held   int       // arrivals that wait for the network to be whole again
 }
@@ -63,11 +64,20 @@ func (c *simCarrier) send(from *simNode, f simFrame) {
 	}
 	i := c.side(from)
 	line := &c.lines[i]
-	line.frames = append(line.frames, f)
+	line.frames = append(line.frames, &f)
+	line.loan = &f
 	if at := c.s.now.Add(c.delay); at.After(line.last) {
 		line.last = at
 	}
 	c.s.after(line.last.Sub(c.s.now), func() { c.arrive(i) })
+}
+
+// copyLoan ends the loan of a frame's payload, as the trunk does when it has
+// written it.
+func (l *simLine) copyLoan() {
+	if l.loan != nil {
+		l.loan.payload, l.loan = append([]byte(nil), l.loan.payload...), nil
+	}
 }
 
 // arrive brings the next frame of a line.
@@ -85,7 +95,7 @@ func (c *simCarrier) arrive(i int) {
 	}
 	f := line.frames[0]
 	line.frames = line.frames[1:]
-	c.nodes[1-i].receive(c, f)
+	c.nodes[1-i].receive(c, *f)
 }
 
 // kill ends a carrier; each side hears of it after a while of its own.
@@ -107,6 +117,8 @@ func (c *simCarrier) hear(i int) {
 		return
 	}
 	c.legs[i] = nil
+	c.lines[i].copyLoan()
+	l.returned()
 	if c.judge[i] == l && !l.opener {
 		return
 	}
@@ -169,6 +181,7 @@ func (c *simCarrier) spike(d time.Duration) { c.still = c.s.now.Add(d) }
 type simOutbox struct {
 	room   int
 	frames []simFrame
+	lends  bool // what is lent stays the machine's memory, until copyLoan
 }
 
 func (o *simOutbox) Room() int { return max(0, o.room) }
@@ -187,7 +200,11 @@ func (o *simOutbox) Lend(k kind, b []byte, from int) {
 	if n := len(b) - from; n > o.room {
 		panic("a frame is larger than there is room")
 	}
-	o.frames = append(o.frames, simFrame{k, append([]byte(nil), b[from:]...)})
+	payload := b[from:]
+	if !o.lends {
+		payload = append([]byte(nil), payload...)
+	}
+	o.frames = append(o.frames, simFrame{k, payload})
 	clear(b[from-trunk.HeadRoom : from]) // as the trunk may
 	o.room = 0
 }

@@ -18,6 +18,8 @@ func (n *simNode) receive(c *simCarrier, f simFrame) {
 	case f.kind == kindLeave:
 		if l != nil {
 			c.legs[i] = nil
+			c.lines[i].copyLoan()
+			l.returned()
 			if c.judge[i] != l || l.opener {
 				n.m.left(l, n.s.now)
 				n.act()

@@ -192,7 +192,8 @@ func (n *simNode) arm() {
 func (n *simNode) pull(l *leg) {
 	c := l.carrier.(*simCarrier)
 	for more := !n.dead; more && c.legs[c.side(n)] == l; {
-		o := &simOutbox{room: maxOpening + n.s.rng.IntN(1+n.s.batch)}
+		c.lines[c.side(n)].copyLoan()
+		o := &simOutbox{lends: true, room: maxOpening + n.s.rng.IntN(1+n.s.batch)}
 		more = n.m.pull(l, o)
 		for _, f := range o.frames {
 			if f.kind == kindOpen || f.kind == kindResume {
