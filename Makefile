@@ -6,11 +6,13 @@ BIN     := bin
 N       ?= 100
 JOBS    ?= 2
 FUZZTIME ?= 30s
+RUNS    ?= 1000
+SEED    ?= 1
 LDFLAGS := -s -w
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node bench-link clean
+.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node bench-link chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -46,6 +48,10 @@ fuzz: ## every fuzz target for FUZZTIME each
 	    $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
+
+chaos: ## RUNS random schedules of faults against links, from SEED on, JOBS at a time; V=1 traces a single run
+	$(GO) test -c -o $(BIN)/chaos.test ./protocols/link
+	RUNS=$(RUNS) SEED=$(SEED) JOBS=$(JOBS) $(BIN)/chaos.test -test.run '^TestChaos$$' -test.timeout 3h $(if $(V),-test.v)
 
 proto: ## regenerate the protobuf code (needs protoc)
 	.ci/proto

@@ -3,8 +3,6 @@ package link
 import (
 	"fmt"
 	"time"
-
-	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // chaosRun is one run of the pure machines: a link, what is done to it, and
@@ -12,12 +10,10 @@ import (
 type chaosRun struct {
 	*sim
 	counts *matrix
-	plan   []cell // what is to strike, each once, as soon as the step is there
+	plan   []cell // what is still to strike, each as soon as the step is there
+	first  bool   // the first of it has struck, or has had its time
 
-	reset   bool // an end has reset the link
-	crashed bool // an end has died with nobody to go on
-	outage  bool // nothing passed for longer than the time of grace
-	fatalAt time.Time
+	fates
 	rivalry bool          // several nodes have imported one state
 	parting time.Duration // that nothing passed, so far
 }
@@ -61,15 +57,14 @@ func newPureChaos(seed uint64, counts *matrix, log func(string)) *chaosRun {
 	s.batch = []int{0, 2000, 60000, 60000}[s.rng.IntN(4)]
 	slow := time.Duration(1+s.rng.IntN(60)) * time.Millisecond
 	s.delay = func() time.Duration { return time.Millisecond + s.upTo(slow) }
-	first := pureIndex(seed) * 2
-	r.plan = []cell{possible[first%len(possible)], possible[(first+1)%len(possible)]}
+	for i := range plannedFaults {
+		r.plan = append(r.plan, possible[(pureIndex(seed)+i*len(possible)/plannedFaults)%len(possible)])
+	}
+	r.prepare()
 	s.stepped = r.ambush
 	r.harass()
 	return r
 }
-
-// pureIndex numbers the seeds of pure runs, so that every cell has its turn.
-func pureIndex(seed uint64) int { return int(seed - seed/hostsEvery) }
 
 // size is how much an end has to say: mostly much, now and then nothing.
 func (s *sim) size() uint64 {
@@ -80,60 +75,6 @@ func (s *sim) size() uint64 {
 		return uint64(s.rng.IntN(firstWindow * 2))
 	}
 	return uint64(s.rng.IntN(800_000))
-}
-
-// harass lets things happen at random in the first seconds, and leads the ends
-// to the steps at which something is planned.
-func (r *chaosRun) harass() {
-	for range r.rng.IntN(16) {
-		r.after(r.upTo(3*time.Second), func() {
-			n := r.apps[r.rng.IntN(2)].n.latest()
-			r.strike(n, fault(r.rng.IntN(int(faultReset))))
-		})
-	}
-	for i := range 20 {
-		r.after(time.Duration(i)*150*time.Millisecond+r.upTo(100*time.Millisecond), r.lead)
-	}
-}
-
-// lead brings an end nearer to what is planned.
-func (r *chaosRun) lead() {
-	n := r.apps[r.rng.IntN(2)].n.latest()
-	for _, c := range r.plan {
-		switch c.at {
-		case stepAsking, stepDetached:
-			if n.m != nil && n.m.cur != nil && n.m.heard {
-				n.m.cur.carrier.(*simCarrier).kill([2]time.Duration{})
-			}
-		case stepPlanned, stepDraining:
-			r.strike(n, faultPlanned)
-		case stepFrozen:
-			r.strike(n, faultFreeze)
-		case stepImporting:
-			r.strike(n, faultMove)
-		case stepEnding:
-			if r.now.Sub(r.start) > time.Second {
-				r.strike(n, faultClose)
-			}
-		}
-	}
-}
-
-// ambush strikes as planned when an end has come to the step.
-func (r *chaosRun) ambush(n *simNode) {
-	at := stepOf(n.m)
-	for i, c := range r.plan {
-		if c.at != at || n.dead {
-			continue
-		}
-		r.plan = append(append([]cell(nil), r.plan[:i]...), r.plan[i+1:]...)
-		r.after(r.upTo(3*time.Millisecond), func() {
-			if stepOf(n.m) != c.at || n.dead || !r.strike(n, c.f) {
-				r.plan = append(r.plan, c) // too late: another time
-			}
-		})
-		return
-	}
 }
 
 // strike does a fault to an end, if it can be done, and counts it.
@@ -174,34 +115,13 @@ func (r *chaosRun) verdict() {
 
 // ended judges one end.
 func (r *chaosRun) ended(a, far *simApp) {
-	n := a.n
-	fatal := r.crashed || r.outage
-	complete := a.err == errComplete
-	switch {
-	case n.dead:
-		return
-	case n.m == nil && fatal: // the OPEN never came
-		return
-	case a.err == nil:
-		r.fault("end %d at node %d (%s) has neither ended nor goes on", a.at, n.num, stepOf(n.m))
-	case a.read > far.written && !far.n.dead:
-		r.fault("end %d read %d bytes, the far side wrote %d", a.at, a.read, far.written)
-	case complete && !a.left && !a.sawEOF:
-		r.fault("end %d is complete and has not seen the end of its stream", a.at)
-	case complete && !a.left && !far.left && !far.n.dead && (a.read != far.written || far.written != far.toWrite):
-		r.fault("end %d is complete and has %d of %d bytes, of which %d were written", a.at, a.read, a.toRead, far.written)
-	case complete && !a.left && !far.left && a.written != a.toWrite:
-		r.fault("end %d is complete and wrote %d of %d bytes", a.at, a.written, a.toWrite)
-	case complete:
-	case wire.CodeOf(a.err) == simReset && r.reset:
-	case wire.CodeOf(a.err) == wire.Gone && fatal:
-		if late := n.over.Sub(r.fatalAt); late > simGrace+25*time.Second {
-			r.fault("end %d was gone %s after the far side", a.at, late)
+	of := func(a *simApp) outcome {
+		return outcome{
+			at: a.at, err: a.err, written: a.written, toWrite: a.toWrite, read: a.read, sawEOF: a.sawEOF,
+			left: a.left, dead: a.n.dead, never: a.n.m == nil, over: a.n.over,
 		}
-	default:
-		r.fault("end %d ended, and it could have lived: %v", a.at, a.err)
+	}
+	if wrong := r.fates.judge(of(a), of(far)); wrong != "" {
+		r.fault("%s (node %d, %s)", wrong, a.n.num, stepOf(a.n.m))
 	}
 }
-
-// simReset is the code with which ends reset the link.
-const simReset = wire.Busy

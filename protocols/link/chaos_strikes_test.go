@@ -76,8 +76,7 @@ func (r *chaosRun) cut(d time.Duration) bool {
 
 // dies notes that the link may end from now on.
 func (r *chaosRun) dies(how *bool) bool {
-	*how = true
-	r.fatalAt = r.now
+	*how, r.fatalAt = true, r.now
 	return true
 }
 
@@ -170,7 +169,7 @@ func (r *chaosRun) moving(n *simNode, f fault) bool {
 		return n.movable() && n.moves(moveOptions{wait: wait, crash: true}) != nil
 	case faultBothMove:
 		far := r.apps[1-n.at].n.latest()
-		if !n.movable() || !far.movable() || far.m.claiming {
+		if !n.movable() || !far.movable() {
 			return false
 		}
 		n.moves(moveOptions{wait: wait})

@@ -85,5 +85,3 @@ func chaosNumber(t *testing.T, name string, unset int) int {
 }
 
 func stack() string { return string(debug.Stack()) }
-
-func hostsChaos(t *testing.T, seed uint64, counts *matrix, log func(string)) string { return "" }

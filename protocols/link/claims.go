@@ -117,7 +117,9 @@ func (a *attachment) judge(c Claim, yes func(now time.Time) (refusal, bool)) {
 		if !a.mleg.opener {
 			a.leg.Refuse(kindRefused, no.append(nil))
 		}
-		l.links.hostile(c.To, wire.Errorf(no.code, "a claim to link %s was refused", l.id))
+		if err != nil { // else it is late, or another was faster
+			l.links.hostile(c.To, wire.Errorf(no.code, "a claim to link %s was refused", l.id))
+		}
 		return
 	}
 	l.far, l.route.Peer = c.To, c.To

@@ -77,7 +77,8 @@
 // Bytes beyond a gap are kept if they join each other, else dropped. A receiver
 // that lacks bytes which no leg can bring any more sends REWIND, once until SEEK
 // comes. On REWIND, which must be between safe and sent, a sender goes back, and
-// begins with SEEK; at most 16 times on a leg.
+// begins with SEEK; at most 16 times on a leg. Whatever else it said on the leg,
+// ACK, STOP, and RESET or CLOSE if it is over, it says again.
 //
 // # Legs
 //
@@ -192,7 +193,12 @@
 //	self, far                          peer IDs of this end's node and the other
 //
 // The importer refuses what contradicts itself, and credit beyond its means: it
-// is never withdrawn. Then it seeks the far side with its token.
+// is never withdrawn. Then it seeks the far side with its token. Until the far
+// side has taken it, it sends RESUME and RESUMED alone, with the marks that it
+// was exported with, and no STOP: should it die, the same state may be imported
+// by another node, at a later epoch. It is taken when RESUMED comes; or, on a leg
+// that it did not open, when REWIND does, which ends each judgement, or, if RESUME
+// named its epoch, any frame: the asker sends ACK as soon as it is answered.
 //
 // A RESUME or RESUMED of a later epoch than known is a claim. It is judged by
 // [Config].Authorise: who asks, for which epoch, with which token. What comes on

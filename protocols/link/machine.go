@@ -167,7 +167,7 @@ func (m *machine) write(b []byte) (int, error) {
 // read gives the application bytes; 0, nil means that it must wait, io.EOF
 // comes as eof.
 func (m *machine) read(b []byte) (n int, eof bool, err error) {
-	if m.frozen {
+	if m.frozen && m.over == nil {
 		return 0, false, nil
 	}
 	n, eof = m.in.read(b)

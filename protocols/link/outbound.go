@@ -82,7 +82,7 @@ func (o *outbound) rewind(received uint64) error {
 	case received < o.q.off:
 		return wire.Errorf(wire.Gone, "byte %d is asked for, which the far side had: it has lost its state", received)
 	}
-	o.next = min(received, o.q.end)
+	o.next = min(received+planted, o.q.end)
 	o.finSent = o.fin && received > o.q.end
 	return nil
 }

@@ -124,7 +124,7 @@ func (n *simNode) latest() *simNode {
 	for n.away != nil && len(n.away.importers) > 0 {
 		to := n.away.importers[len(n.away.importers)-1]
 		for _, o := range n.away.importers {
-			if o.m.over == errComplete || wire.CodeOf(o.m.over) == simReset { // it had no need to be taken, or no time
+			if o.m.over == errComplete || wire.CodeOf(o.m.over) == simReset || n.s.owners[n.at][o.m.epoch] == o { // it had no need to be taken, or does not know
 				to = o
 			}
 		}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -182,9 +181,9 @@ func (d *dialing) anew(c *call, err error) {
 		d.queue = append([]candidate{c.to}, d.queue...)
 		return
 	}
-	var gone *network.ConnError // the stream may hear of it before the path does
 	path := c.carrier.path
-	if !c.to.again && !path.IsZero() && (!path.Live() || errors.As(err, &gone)) {
+	lost := wire.CodeOf(err) == wire.Unreachable // the link may hear of it before the path does
+	if !c.to.again && !path.IsZero() && (lost || !path.Live()) {
 		c.to.again = true
 		d.queue = append([]candidate{c.to}, d.queue...)
 	}

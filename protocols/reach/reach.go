@@ -234,7 +234,7 @@ func (r *Reach) Path(ctx context.Context, w Want) (Path, []Attempt, error) {
 	conn, attempts, ended := r.obtainHere(ctx, w)
 	r.doubtRelays(attempts)
 	if conn == nil {
-		if r.ctx.Err() != nil {
+		if g := r.gate(); r.ctx.Err() != nil || (g != nil && g.shut.Load()) {
 			return Path{}, attempts, errClosed()
 		}
 		return Path{}, attempts, &DialError{Peer: w.Peer, Want: w.Transport, Attempts: attempts, Ended: ended}
