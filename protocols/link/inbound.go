@@ -169,9 +169,6 @@ func (in *inbound) grant() bool {
 	return limit-in.credit >= in.window/4
 }
 
-// promised is what the far side may still send, in bytes, and what is unread.
-func (in *inbound) promised() uint64 { return in.credit - min(in.credit, in.q.off) }
-
 func (in *inbound) free() {
 	in.q.free()
 	in.ahead.free()

@@ -51,7 +51,6 @@ type machine struct {
 	lostAt   time.Time
 	lostWhy  error
 	gapSince time.Time
-	lastWord time.Time // a frame of the far side, or the opening
 
 	// What is owed to the far side.
 	ackNow   bool // at once
