@@ -201,7 +201,7 @@ func TestLinkOutlivesItsRelay(t *testing.T) {
 		}
 	}
 	f.pass(plenty)
-	legs := f.wants(noticed, 3*noticed)
+	legs := f.wants(noticed, noticed+another)
 	if last := legs[len(legs)-1]; last.Endpoint == about.Endpoint {
 		t.Errorf("goes on over %s at %s", last.Transport, last.Endpoint)
 	}

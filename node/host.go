@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -11,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/host/autorelay"
 	"github.com/libp2p/go-libp2p/p2p/host/peerstore/pstoremem"
@@ -47,11 +49,16 @@ func newHost(cfg Config, parts hostParts) (host.Host, *reach.Gate, error) {
 		return nil, nil, err
 	}
 	var gate *reach.Gate
+	var made atomic.Pointer[host.Host] // once it is
+	connected := func(p peer.ID) bool {
+		h := made.Load()
+		return h != nil && (*h).Network().Connectedness(p) == network.Connected
+	}
 	gated := func(c *libp2p.Config) error {
 		gate = reach.NewGate(c.ConnectionGater)
 		c.ConnectionGater = gate
 		if c.DialRanker == nil {
-			c.DialRanker = reach.Rank
+			c.DialRanker = reach.RankBy(connected)
 		}
 		return nil
 	}
@@ -67,6 +74,7 @@ func newHost(cfg Config, parts hostParts) (host.Host, *reach.Gate, error) {
 	if err != nil {
 		return nil, nil, errors.Join(wire.Errorf(wire.Internal, "libp2p host: %w", err), base.Close())
 	}
+	made.Store(&h)
 	if err := parts.causes.Watch(h, swarm.NewMetricsTracer(swarm.WithRegisterer(parts.reg))); err != nil {
 		return nil, nil, errors.Join(wire.Errorf(wire.Internal, "watch what dials fail of: %w", err), h.Close())
 	}

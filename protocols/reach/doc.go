@@ -63,7 +63,7 @@
 // of a neighbour's private addresses 8, and 32 of all neighbours.
 //
 // The swarm goes through many public addresses of one peer two IPs at a time
-// ([Rank]). Of those that a [Want] calls Unproven two are in flight at a time,
+// ([Rank]), and through relays that are connected before others ([RankBy]). Of those that a [Want] calls Unproven two are in flight at a time,
 // the second as unlike the first in IP version and protocol as there is, and
 // while others wait each has 4 s. Relayed ones come after the direct ones, by 2 s
 // if any of these is unproven, two at a time.

@@ -1,9 +1,12 @@
 package reach
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // headStart is how long an address on a relay waits for direct ones. On a LAN an
@@ -32,4 +35,24 @@ func afterDirect(ranked []network.AddrDelay) []network.AddrDelay {
 		}
 	}
 	return ranked
+}
+
+// RankBy is Rank, but where there is a connection to one of the relays the
+// others wait, as for one that does not answer. go-libp2p dials a peer through
+// one relay at a time (its circuit client, activeDials), so that one that has
+// died would hold up those that live.
+func RankBy(connected func(relay peer.ID) bool) network.DialRanker {
+	return func(addrs []ma.Multiaddr) []network.AddrDelay {
+		ranked := Rank(addrs)
+		ready := func(r network.AddrDelay) bool { return TransportOf(r.Addr) == Relay && connected(RelayOf(r.Addr)) }
+		if !slices.ContainsFunc(ranked, ready) {
+			return ranked
+		}
+		for i, r := range ranked {
+			if TransportOf(r.Addr) == Relay && !ready(r) {
+				ranked[i].Delay += nextAfter
+			}
+		}
+		return ranked
+	}
 }

@@ -78,30 +78,36 @@ func (r *Reach) doubtRelays(attempts []Attempt) {
 }
 
 // doubtRelay puts the paths to the relay of a relayed address in doubt: one
-// that is dead would swallow the next dial through it too.
-func (r *Reach) doubtRelay(circuit ma.Multiaddr) {
+// that is dead would swallow the next dial through it too. The channels are
+// closed when they are judged.
+func (r *Reach) doubtRelay(circuit ma.Multiaddr) (judged []<-chan struct{}) {
 	relay := RelayOf(circuit)
 	if relay == "" {
-		return
+		return nil
 	}
 	for _, p := range r.Paths(relay) {
 		if p.Direct() {
-			r.Doubt(p)
+			judged = append(judged, r.Doubt(p))
 		}
 	}
+	return judged
 }
 
 // probe closes p unless it shows that it lives.
 func (r *Reach) probe(p Path) {
 	ctx, cancel := context.WithTimeout(r.ctx, probeTime)
 	defer cancel()
+	var relay []<-chan struct{}
 	if !p.Direct() {
-		r.doubtRelay(p.Remote())
+		relay = r.doubtRelay(p.Remote())
 	}
 	acked := p.nudge(ctx)
 	err := p.insistent(ctx)
 	if judge(err, acked()) != dead {
 		return
+	}
+	for _, judged := range relay {
+		<-judged // first, so that whoever dials again does not take the relay for alive
 	}
 	r.cfg.Log.Debug("path is dead", "peer", p.Peer(), "addr", p.Remote(), "err", err)
 	_ = p.conn.Close()

@@ -23,7 +23,7 @@ const (
 // each a little after the one before. Of many public addresses, or many ports,
 // only a few are dialled at first, and a few more each time nextAfter has
 // passed, or when all in flight have failed. Relays wait for direct addresses.
-// It is the dial ranker of a node's swarm.
+// A node's swarm has it as its dial ranker, by RankBy.
 func Rank(addrs []ma.Multiaddr) []network.AddrDelay {
 	ranked := afterDirect(swarm.DefaultDialRanker(slices.Clone(addrs)))
 	slices.SortStableFunc(ranked, func(a, b network.AddrDelay) int { return int(a.Delay - b.Delay) })
