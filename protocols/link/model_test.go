@@ -168,7 +168,7 @@ func TestChangesInARow(t *testing.T) {
 		m.s.lines[0].kill([2]time.Duration{})
 		m.s.runFor(171 * time.Millisecond)
 		for _, planned := range []bool{false, true} {
-			if n := m.end(1); n.m.heard {
+			if n := m.end(1); n != nil && n.m.heard { // OPEN has come
 				n.dial(n.far, planned)
 			}
 		}
