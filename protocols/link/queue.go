@@ -23,9 +23,8 @@ func (q *queue) len() int { return int(q.end - q.off) }
 // startAt makes an empty queue stand at an offset.
 func (q *queue) startAt(off uint64) { q.off, q.end = off, off }
 
-// append copies b to the end, to where the trunk may send large pieces from.
+// append copies b to the end.
 func (q *queue) append(b []byte) {
-	size := max(len(b), min(q.len(), largestChunk))
 	if n := len(q.parts); n > q.head {
 		tail := &q.parts[n-1]
 		copied := copy(tail.c.b[tail.to:], b)
@@ -33,8 +32,14 @@ func (q *queue) append(b []byte) {
 		q.end += uint64(copied)
 		b = b[copied:]
 	}
+	q.appendApart(b, min(q.len(), largestChunk))
+}
+
+// appendApart copies b to the end, into chunks of their own of at least so many
+// bytes.
+func (q *queue) appendApart(b []byte, least int) {
 	for len(b) > 0 {
-		c := newChunk(size)
+		c := newChunk(max(len(b), least))
 		n := copy(c.b[c.head():], b)
 		q.push(c, c.head(), c.head()+n)
 		b = b[n:]
