@@ -7,6 +7,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
 // source says why a node is worth dialling. Smaller goes first.
@@ -113,7 +115,7 @@ func (e *entry) network() string {
 	if len(e.Addrs) == 0 {
 		return ""
 	}
-	return networkOf(e.Addrs[0])
+	return reach.NetworkOf(e.Addrs[0])
 }
 
 // full reports that no more entries of this kind are taken without another

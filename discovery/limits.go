@@ -10,9 +10,6 @@ const (
 	maxAsked = 200  // nodes asked in one walk
 	maxKnown = 1000 // candidates kept in one walk
 	maxAddrs = 8    // addresses of one node in a list
-	// perNetwork is how many nodes of one public network count among the nearest
-	// to a key: whoever grinds node IDs has few networks to run them in.
-	perNetwork = 3
 
 	early = 3 // connected nodes asked at once, wherever they are
 

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -47,13 +48,13 @@ type candidate struct {
 	addrs     []ma.Multiaddr
 	dist      [32]byte
 	phase     phase
-	connected bool          // no dial is needed to ask it
-	slow      bool          // asked, and has lost its slot
-	lost      bool          // asked, and beyond all patience
-	retried   bool          // has had its second chance
-	network   string        // where it is said to be, or seen once it has answered; empty if unknown or exempt
-	hop       int           // nodes that led to it
-	since     time.Duration // when it was asked
+	connected bool              // no dial is needed to ask it
+	slow      bool              // asked, and has lost its slot
+	lost      bool              // asked, and beyond all patience
+	retried   bool              // has had its second chance
+	hop       int               // nodes that led to it
+	where     reach.Whereabouts // seen once it is connected or has answered
+	since     time.Duration     // when it was asked
 }
 
 // info is what the asker is given.
@@ -94,7 +95,8 @@ func (m *machine) add(infos []peer.AddrInfo, hop int, connected func(peer.ID) bo
 			m.learn(c, in.Addrs)
 			continue
 		}
-		c := &candidate{id: in.ID, addrs: in.Addrs, dist: Distance(m.key, in.ID), hop: hop, connected: connected(in.ID), network: publicNetwork(in.Addrs)}
+		c := &candidate{id: in.ID, addrs: in.Addrs, dist: Distance(m.key, in.ID), hop: hop, connected: connected(in.ID)}
+		c.where.Tell(in.Addrs)
 		if c.connected {
 			m.locate(c)
 		}
@@ -120,8 +122,7 @@ func (m *machine) insert(c *candidate) {
 
 // learn adds addresses to a candidate. One that has failed gets a second
 // chance, so that a liar who is first to name a node cannot hide it behind
-// dead addresses. Nor can a liar hide it in a network that is crowded: where
-// its network is told in several ways, none counts until it is seen there.
+// dead addresses.
 func (m *machine) learn(c *candidate, addrs []ma.Multiaddr) {
 	fresh := false
 	for _, a := range addrs {
@@ -136,9 +137,7 @@ func (m *machine) learn(c *candidate, addrs []ma.Multiaddr) {
 	if fresh && c.phase == phaseFailed && !c.retried {
 		c.phase, c.retried = phaseKnown, true
 	}
-	if told := publicNetwork(addrs); told != "" && told != c.network && !c.connected && c.phase != phaseAnswered {
-		c.network = ""
-	}
+	c.where.Tell(addrs)
 }
 
 // answered takes in an answer and the nodes it told of.
@@ -202,15 +201,16 @@ func (m *machine) step(now time.Duration) effects {
 }
 
 // window is the k nearest that have not failed and that out does not leave out.
-// Of one network more than perNetwork are in it only for want of others.
+// Of one network more than reach.PerNetwork are in it only for want of others.
 func (m *machine) window(out func(*candidate) bool) []*candidate {
 	w := make([]*candidate, 0, m.k)
 	var more []*candidate
+	crowd := make(reach.Crowd)
 	for _, c := range m.cands {
 		if c.phase == phaseFailed || c.phase == phaseAsked && out(c) {
 			continue
 		}
-		if crowded(w, c.network) {
+		if crowd.Full(c.where.Network()) {
 			more = append(more, c)
 			continue
 		}
@@ -221,21 +221,10 @@ func (m *machine) window(out func(*candidate) bool) []*candidate {
 	return append(w, more[:min(len(more), m.k-len(w))]...)
 }
 
-// crowded reports that perNetwork of w are in a network already.
-func crowded(w []*candidate, network string) bool {
-	n := 0
-	for _, c := range w {
-		if network != "" && c.network == network {
-			n++
-		}
-	}
-	return n >= perNetwork
-}
-
 // locate notes where a candidate is seen to be.
 func (m *machine) locate(c *candidate) {
 	if m.networkOf != nil {
-		c.network = m.networkOf(c.id)
+		c.where.See(m.networkOf(c.id))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	mh "github.com/multiformats/go-multihash"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -181,7 +182,7 @@ func sameSet(a, b []peer.ID) bool {
 
 func TestNodesOfOneNetworkFillTheWindowOnlyForWantOfOthers(t *testing.T) {
 	infos := makeInfos(testKey, 60)
-	for honest, want := range map[int]int{40: perNetwork, 10: K - 10, 0: K} {
+	for honest, want := range map[int]int{40: reach.PerNetwork, 10: K - 10, 0: K} {
 		m := testMachine(testLimits())
 		crowd := ids(infos[:60-honest]) // nearer than all others
 		m.networkOf = func(p peer.ID) string {
@@ -526,10 +527,10 @@ func TestNodeCannotBeHiddenInANetworkThatIsCrowded(t *testing.T) {
 	for i := range infos {
 		infos[i] = at(infos[i], fmt.Sprintf("/ip4/5.6.%d.1/udp/4001/quic-v1", i))
 	}
-	for i := range perNetwork {
+	for i := range reach.PerNetwork {
 		infos[i] = at(infos[i], fmt.Sprintf("/ip4/7.7.7.%d/udp/4001/quic-v1", i+1))
 	}
-	hidden := infos[perNetwork]
+	hidden := infos[reach.PerNetwork]
 	m.add([]peer.AddrInfo{at(hidden, "/ip4/7.7.7.9/udp/4001/quic-v1")}, 1, none) // a liar is first
 	m.add(infos, 1, none)
 	if !slices.ContainsFunc(m.window(func(*candidate) bool { return false }), func(c *candidate) bool { return c.id == hidden.ID }) {

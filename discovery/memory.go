@@ -6,6 +6,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
 // memory is the list of servers met, for the next run. It is pure: time is
@@ -67,7 +69,7 @@ func least(all []peer.AddrInfo) int {
 	}
 	from := heaviest(first)
 	for i := len(all) - 1; ; i-- {
-		if networkOf(first[i]) == from {
+		if reach.NetworkOf(first[i]) == from {
 			return i
 		}
 	}

@@ -136,10 +136,10 @@ func (d *Discovery) nearest(key wire.Key, n int, except ...peer.ID) []placed {
 
 // Closer returns up to n known servers with addresses, nearest to key first,
 // without this node and without except: what an answer tells others. Of one
-// public network more than perNetwork are told, last, only for want of others.
+// public network more than reach.PerNetwork are told, last, only for want of others.
 func (d *Discovery) Closer(key wire.Key, n int, except ...peer.ID) []peer.AddrInfo {
 	out, more := make([]peer.AddrInfo, 0, n), []peer.AddrInfo(nil)
-	of := make(map[string]int)
+	crowd := make(reach.Crowd)
 	now := time.Now()
 	for _, p := range d.nearest(key, n, except...) {
 		if len(out) == n {
@@ -152,8 +152,7 @@ func (d *Discovery) Closer(key wire.Key, n int, except ...peer.ID) []peer.AddrIn
 		if len(addrs) == 0 {
 			continue
 		}
-		network := d.network(p.id)
-		if of[network]++; network != "" && of[network] > perNetwork {
+		if crowd.Full(d.Network(p.id)) {
 			more = append(more, peer.AddrInfo{ID: p.id, Addrs: addrs})
 			continue
 		}
@@ -183,17 +182,14 @@ func (d *Discovery) CloserThanSelf(key wire.Key) int {
 		}
 	}
 	n := 0
-	of := make(map[string]int)
+	crowd := make(reach.Crowd)
 	for p, at := range all {
 		if !nearer(key.XOR(at), own) || d.servers.suspected(p, now) {
 			continue
 		}
-		if network := d.network(p); network != "" {
-			if of[network]++; of[network] > perNetwork {
-				continue
-			}
+		if !crowd.Full(d.Network(p)) {
+			n++
 		}
-		n++
 	}
 	return n
 }

@@ -45,7 +45,7 @@ func (d *Discovery) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult
 
 func (d *Discovery) walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, error) {
 	m := newMachine(d.self, key, defaultLimits(d.cfg.AskTimeout))
-	m.networkOf = d.network
+	m.networkOf = d.Network
 	m.add(d.seeds(key), 0, d.live)
 	w := walker{d: d, ask: ask, answers: make(chan answer, 3*Alpha)}
 	return w.run(ctx, m)

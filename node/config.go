@@ -61,8 +61,9 @@ type Config struct {
 	// Relay says whether this node relays for others.
 	Relay Relay
 
-	// MaxConnections is where the connection manager starts to close the least
-	// useful connections. 0 means 100; at least 8.
+	// MaxConnections is how many connections the node keeps; above that the
+	// least useful are closed at once, as package connections says. 0 means 100;
+	// at least 8.
 	MaxConnections int
 
 	// LinkGrace is how long a connection that has lost its path waits for another

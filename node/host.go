@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/node/connections"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -91,9 +93,7 @@ func newBase(cfg Config, parts hostParts) (b *base, err error) {
 		return b, wire.Errorf(wire.Internal, "resource manager: %w", err)
 	}
 	b.made = append(b.made, b.resources)
-	if b.conns, err = newConnManager(cfg.MaxConnections); err != nil {
-		return b, wire.Errorf(wire.Internal, "connection manager: %w", err)
-	}
+	b.conns = connections.New(cfg.MaxConnections, discovery.KadProtocol(cfg.Overlay))
 	b.made = append(b.made, b.conns)
 	if b.peers, err = pstoremem.NewPeerstore(); err != nil {
 		return b, wire.Errorf(wire.Internal, "peerstore: %w", err)

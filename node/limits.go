@@ -34,7 +34,7 @@ func (n *Node) Limits() []Limit {
 	used, pipes, links := n.usage(), n.pipes.Usage(), n.links.Usage()
 	l, r := n.cfg.Limits, n.cfg.Relay
 	all := []Limit{
-		{"connections before trimming", int64(n.cfg.MaxConnections), "peers", int64(len(n.host.Network().Peers())), "max_connections"},
+		{"connections before trimming", int64(n.cfg.MaxConnections), "connections", used.conns, "max_connections"},
 		{"connections", int64(l.Connections), "connections", used.conns, settingConns},
 		{"connections per IP address", int64(l.ConnectionsPerIP), "connections", -1, settingConnsPerIP},
 		{"connections per peer", int64(l.ConnectionsPerPeer), "connections", -1, settingConnsPerPeer},

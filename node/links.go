@@ -15,9 +15,13 @@ import (
 // kind of its route's key who finds a path for it: so far that is the pipe
 // service, which is there before it opens the first.
 func (n *Node) startLinks(ctx context.Context) (err error) {
-	l := n.cfg.Limits
+	l, tracer := n.cfg.Limits, newLegTracer(n.reg)
 	n.links = link.New(link.Config{
-		Self: n.host.ID(), Trunks: lateTrunks{n}, Trace: newLegTracer(n.reg).trace,
+		Self: n.host.ID(), Trunks: lateTrunks{n},
+		Trace: func(e link.Event) {
+			tracer.trace(e)
+			n.legs.tell(e)
+		},
 		Redial: func(ctx context.Context, r link.Route) (reach.Path, error) { return n.pipes.Redial(ctx, r) },
 		Grace:  n.cfg.LinkGrace, Window: uint64(l.LinkWindow), Memory: uint64(l.LinkMemory),
 		Links: l.Links, LinksPerPeer: l.LinksPerPeer,

@@ -45,6 +45,7 @@ type Node struct {
 
 	mapper *portMapper // nil when no ports are mapped
 	place  place       // of this machine in the network
+	legs   legWatches  // who watches legs
 
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once

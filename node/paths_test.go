@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/marcopolo/simnet"
 
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -192,6 +193,14 @@ func TestRelayedPipeGivesWayToADirectPath(t *testing.T) {
 			if path.Direct() {
 				break
 			}
+		}
+		time.Sleep(2 * time.Second)
+		if err := echoes(first); err != nil {
+			t.Fatal(err)
+		}
+		legs, count := first.Legs()
+		if count != 2 || !first.Direct() || legs[0].Direct || legs[1].Why != link.WhyBetter || legs[1].Pause != 0 || legs[1].Replayed != 0 {
+			t.Errorf("the first connection has had %+v", legs)
 		}
 		second, err := p.dial(ctx, pipe.DialOptions{PathPolicy: pipe.RelayOK})
 		if err != nil || !second.Direct() {

@@ -5,11 +5,9 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
-	connmanager "github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/x/rate"
 
 	"github.com/panpipe-net/panpipe/discovery"
@@ -26,15 +24,6 @@ const (
 // carriersPerPeer is what a peer may open on all its connections: a carrier
 // takes thousands of legs.
 const carriersPerPeer = 64
-
-// trimGrace is how long a new connection is safe from the connection manager.
-const trimGrace = 20 * time.Second
-
-// newConnManager keeps the node at max connections: above it, the least useful
-// are closed until a tenth is free.
-func newConnManager(max int) (connmgr.ConnManager, error) {
-	return connmanager.NewConnManager(max-max/10, max, connmanager.WithGracePeriod(trimGrace))
-}
 
 // newResourceManager makes libp2p's resource manager with the node's limits.
 // libp2p's own defaults would reset the 76th stream of a protocol with a peer.

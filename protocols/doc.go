@@ -8,8 +8,11 @@
 //	ID                            package                    what
 //	/<overlay>/kad/1.0.0          (libp2p's Kademlia DHT)    routing table and its refresh; spoken by servers
 //	/<overlay>/pipe-binding/1     protocols/pipe             query, store, replaced: one request a stream
-//	/<overlay>/pipe-conn/1        protocols/pipe             a connection of a pipe: one a stream
+//	/<overlay>/pipe-conn/1        protocols/pipe             a connection of a pipe as a raw stream: one a stream
 //	/<overlay>/trunk/1            protocols/trunk            frames of many legs on one stream
+//
+// Links, protocols/link, are spoken on the legs of a trunk and have no ID of their
+// own.
 //
 // The last number is the major version. Minor features are a set of bits in
 // the first message of each side.
@@ -35,6 +38,8 @@
 //
 //   - [github.com/panpipe-net/panpipe/protocols/trunk]: frames of many legs on
 //     few streams, scheduling, liveness, datagrams
+//   - [github.com/panpipe-net/panpipe/protocols/link]: byte streams that outlive
+//     what carries them, and move between nodes
 //   - [github.com/panpipe-net/panpipe/protocols/pipe]: advertisements,
 //     bindings, holders, resolving, binding and dialling
 package protocols

@@ -16,9 +16,10 @@ func newDial(a *app) *cobra.Command {
 		Short: "Connect standard input and output to whoever serves a pipe",
 		Long: "Connects standard input and output to whoever serves a pipe. The end of standard\n" +
 			"input is told to the far side; dial exits when the far side has ended too. If\n" +
-			"the connection is cut before both sides have ended their data, dial fails; a far\n" +
-			"side that dies after that is not noticed. With --json or -v, what happens is told\n" +
-			"on standard error.",
+			"the path is lost, the connection goes on over another one; panpipe pipe ls tells\n" +
+			"how it fares. If none is found in time (--grace) before both sides have ended\n" +
+			"their data, dial fails; a far side that dies after that is not noticed. With\n" +
+			"--json or -v, what happens is told on standard error.",
 		Args: takes("PIPE"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()

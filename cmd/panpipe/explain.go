@@ -62,6 +62,7 @@ func printExplanation(w io.Writer, e api.Explanation) {
 	for _, d := range e.Dials {
 		printDial(w, d)
 	}
+	printConnections(w, e.Connections)
 	fmt.Fprintf(w, "state: %s\n", stateText(e))
 	printProblem(w, e.Problem)
 }
@@ -96,8 +97,12 @@ func printDial(w io.Writer, d api.DialAttempt) {
 
 // stateText says how far the node has come, and over what.
 func stateText(e api.Explanation) string {
-	if e.Path == "" {
-		return e.State
+	text := e.State
+	if e.Path != "" {
+		text += " (" + e.Path + ")"
 	}
-	return fmt.Sprintf("%s (%s)", e.State, e.Path)
+	if e.ReconnectingSince != nil {
+		text += ", reconnecting since " + e.ReconnectingSince.Local().Format(time.DateTime)
+	}
+	return text
 }

@@ -58,6 +58,8 @@ func newListen(a *app) *cobra.Command {
 	f.StringVar(&q.Capability, "cap", "", "the owner's permission to bind")
 	f.StringSliceVar(&q.Allow, "allow", nil, "let this principal dial, where the pipe's policy is not open (repeated)")
 	spanVar(f, &q.Life, "life", "life of each binding record, such as 5m (default 30m)")
+	f.BoolVar(&q.Raw, "raw", false, "serve raw streams, which end with their path")
+	spanVar(f, &q.Grace, "grace", "how long a connection waits for another path when its path is lost (default what the dialer asks)")
 	f.Uint64Var(&q.Term, "term", 0, "term of the owner's own binding (default as high as needed)")
 	return cmd
 }

@@ -47,7 +47,10 @@ func newCreate(a *app) *cobra.Command {
 
 func newList(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "ls", Short: "List the pipes that this node keeps", Args: takes(),
+		Use: "ls", Short: "List the pipes that this node keeps, and the connections that are open", Args: takes(),
+		Long: "Lists the pipes that this node keeps, and the connections that are open, of other\n" +
+			"nodes' pipes too, each with the paths that have carried it: how each began and\n" +
+			"ended, bytes, bytes sent once more, and how long the connection stood still.",
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -57,12 +60,17 @@ func newList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(api.PipeList{Pipes: pipes}, func(w io.Writer) {
+			conns, err := openConnections(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			return a.print(pipeListing{api.PipeList{Pipes: pipes}, conns}, func(w io.Writer) {
 				rows := [][]string{{"NAME", "ID", "TYPE", "BINDERS", "DIAL", "LISTENING"}}
 				for _, p := range pipes {
 					rows = append(rows, []string{orDash(p.Name), p.ID, p.Type, p.Binders, p.DialPolicy, yes(p.Listening)})
 				}
 				table(w, rows)
+				printConnections(w, conns)
 			})
 		}),
 	}
@@ -219,4 +227,6 @@ func dialFlags(cmd *cobra.Command, q *api.DialQuery) {
 	f.BoolVar(&q.NoCache, "no-cache", false, "only what the binders themselves say now")
 	f.BoolVar(&q.Spread, "spread", false, "pick among several binders at random")
 	f.StringVar(&q.Path, "path", "", "relay-ok, prefer-direct or direct-only")
+	f.BoolVar(&q.Raw, "raw", false, "a raw stream, which ends with its path")
+	spanVar(f, &q.Grace, "grace", "how long to wait for another path when the path is lost (default the setting links.grace)")
 }

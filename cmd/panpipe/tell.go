@@ -74,6 +74,11 @@ func statusRows(s api.Status) [][]string {
 		{"router", routerText(s.NAT)},
 		{"relayed connections", strconv.Itoa(s.Circuits)},
 	}
+	for _, c := range s.Connections {
+		if c.ReconnectingSince != nil {
+			rows = append(rows, []string{"reconnecting", "connection " + c.ID + " since " + c.ReconnectingSince.Local().Format(time.DateTime)})
+		}
+	}
 	for _, relay := range s.Relays {
 		rows = append(rows, []string{"reached through relay", relay})
 	}

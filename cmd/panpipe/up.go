@@ -144,7 +144,7 @@ func (a *app) serve(ctx context.Context, cfg *config.Config, socket string, n *n
 		Socket: socket, TCP: v.API.TCP, TokenFile: filepath.Join(v.StateDir, "tokens"),
 		Profile: a.profile, Version: buildInfo().Version, Settings: apiSettings(cfg),
 		Node: n, Pipes: n.Pipes(), Discovery: n.Discovery(), Paths: n.Reach(), Host: n.Host(), Doctor: n,
-		Limits: func() []api.Limit { return apiLimits(n) }, Relay: v.Relay.Serve, Metrics: n.Registry(),
+		Limits: func() []api.Limit { return apiLimits(n) }, Relay: v.Relay.Serve, Metrics: n.Registry(), Legs: n.Legs,
 		Log: logger.With("subsystem", "control"),
 	})
 }

@@ -111,6 +111,7 @@ func TestPacketsAreLostByTheClosure(t *testing.T) {
 	Run(t, Config{Nodes: 2}, func(t *testing.T, w *World) {
 		w.AwaitReady(t)
 		c := dial(t, w.Nodes[1], echo(t, w.Nodes[0]))
+		w.Pass(time.Second) // what the nodes still have to say to each other is said
 		var lost atomic.Int32
 		w.Net.SetDrop(func(p Packet) bool {
 			return p.From == w.Nodes[1].IP && p.To == w.Nodes[0].IP && lost.Add(1) == 1

@@ -43,7 +43,7 @@ func specs() []spec {
 		{key: "role", field: func(v *Values) any { return &v.Role }, oneOf: []string{"", "server", "client"},
 			doc: "Serve the overlay or only use it; empty: as reachability allows."},
 		{key: "max_connections", field: func(v *Values) any { return &v.MaxConnections },
-			doc: "Above this many connected nodes the least useful connections are closed."},
+			doc: "Above this many connections the least useful are closed at once; those of pipes and the newest count, and stay."},
 		{key: "state_dir", field: func(v *Values) any { return &v.StateDir },
 			doc: "Folder of the identity key and the store."},
 

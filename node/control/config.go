@@ -1,12 +1,14 @@
 package control
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -24,12 +26,13 @@ type Config struct {
 	Node      Node
 	Pipes     Pipes
 	Discovery Discovery
-	Paths     Paths               // nil: no peers are told
-	Doctor    Doctor              // nil: nothing is examined, and peers are not explained
-	Host      host.Host           // knows more about peers; nil: they are told without
-	Limits    func() []api.Limit  // nil: none are told
-	Relay     bool                // the node relays for others
-	Metrics   prometheus.Gatherer // nil: /metrics is empty
+	Paths     Paths                                       // nil: no peers are told
+	Doctor    Doctor                                      // nil: nothing is examined, and peers are not explained
+	Host      host.Host                                   // knows more about peers; nil: they are told without
+	Limits    func() []api.Limit                          // nil: none are told
+	Relay     bool                                        // the node relays for others
+	Metrics   prometheus.Gatherer                         // nil: /metrics is empty
+	Legs      func(ctx context.Context) <-chan link.Event // of links, until ctx ends; nil: no events tell of them
 
 	Log *slog.Logger // nil discards
 }

@@ -62,6 +62,7 @@ func apiExplanation(e pipe.Explanation) api.Explanation {
 		Kind: api.KindPipe, Pipe: e.Pipe, Name: e.Name, Type: e.Type, Found: e.Found, Connected: e.Connected, Accepted: e.Accepted, State: string(e.State), Path: e.Path,
 		Asked: e.Asked, TookMS: milliseconds(e.Took), Records: []api.Binding{}, Dials: some(apiDials(e.Dials)),
 	}
+	answer.ReconnectingSince = orNil(e.Reconnecting)
 	for _, r := range e.Records {
 		answer.Records = append(answer.Records, api.Binding{
 			Binder: r.Binder, Endpoints: some(slices.Clone(r.Endpoints)), Unproven: r.Unproven, Seq: r.Seq, Term: r.Term,

@@ -101,6 +101,7 @@ func (s *Server) explainPipe(r *http.Request, o pipe.DialOptions) (api.Explanati
 	defer cancel()
 	notReady := s.readiness(ctx, grace)
 	e := apiExplanation(s.cfg.Pipes.Explain(ctx, id, o))
+	e.Connections = s.conns.live(id.String())
 	if !e.Found && notReady != nil {
 		e.Problem = api.ProblemOf(notReady)
 	}
@@ -112,7 +113,7 @@ func (s *Server) explainPeer(ctx context.Context, id peer.ID, q api.DialQuery, o
 	if s.cfg.Doctor == nil {
 		return api.Explanation{}, errNoDoctor()
 	}
-	if len(q.Binder) > 0 || q.Wait != 0 || q.Capability != "" || q.NoCache || q.Spread {
+	if len(q.Binder) > 0 || q.Wait != 0 || q.Capability != "" || q.NoCache || q.Spread || q.Raw || q.Grace != 0 {
 		return api.Explanation{}, wire.Errorf(wire.BadRequest, "%s is a peer: of the options for a dial only transport and path go with it", id).
 			WithNext("leave out the others, or name a pipe")
 	}

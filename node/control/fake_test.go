@@ -22,6 +22,7 @@ import (
 	"github.com/panpipe-net/panpipe/node/control/client"
 	"github.com/panpipe-net/panpipe/node/doctor"
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -284,6 +285,9 @@ func (c fakeConn) RemotePrincipal() identity.Principal { return c.node.Principal
 func (c fakeConn) Transport() reach.Transport          { return reach.TCP }
 func (c fakeConn) Direct() bool                        { return true }
 func (c fakeConn) RemoteEndpoint() ma.Multiaddr        { return c.node.Addrs()[0] }
+func (c fakeConn) Link() link.ID                       { return link.ID{} }
+func (c fakeConn) Legs() ([]link.Leg, int)             { return nil, 0 }
+func (c fakeConn) Waiting() time.Time                  { return time.Time{} }
 
 func connPair(n *fakeNode, id pipe.ID) (near, distant net.Conn, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

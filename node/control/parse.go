@@ -100,6 +100,8 @@ func dialOptions(q api.DialQuery) (pipe.DialOptions, error) {
 		NoCache:    q.NoCache,
 		Spread:     q.Spread,
 		PathPolicy: word(&p, q.Path, parsePath),
+		Raw:        q.Raw,
+		Grace:      time.Duration(q.Grace),
 	}
 	if p.err == nil && o.PathPolicy == pipe.DirectOnly && o.Transport == reach.Relay {
 		p.err = wire.Errorf(wire.BadRequest, "transport relay contradicts path direct-only: no path is both").
@@ -119,6 +121,8 @@ func listenOptions(q api.ListenRequest) (pipe.ListenOptions, error) {
 		Term:       q.Term,
 		Life:       time.Duration(q.Life),
 		Backlog:    q.Backlog,
+		Raw:        q.Raw,
+		Grace:      time.Duration(q.Grace),
 	}
 	if p.err == nil && (q.Backlog < 0 || q.Backlog > maxBacklog) {
 		p.err = wire.Errorf(wire.BadRequest, "backlog %d is not between 0 and %d", q.Backlog, maxBacklog)

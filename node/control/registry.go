@@ -14,6 +14,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -36,6 +37,12 @@ type PipeConn interface {
 	Transport() reach.Transport
 	Direct() bool
 	RemoteEndpoint() ma.Multiaddr
+	// Link names the link that the connection is; zero if it is none.
+	Link() link.ID
+	// Legs lists its last paths, the newest last, and how many there were.
+	Legs() ([]link.Leg, int)
+	// Waiting is since when it has no path; zero while it has one.
+	Waiting() time.Time
 }
 
 // tracked is one connection that passes through the API.
@@ -70,14 +77,9 @@ func (g *registry) add(c PipeConn, offered bool) (*tracked, error) {
 	t := &tracked{far: c, state: api.ConnectionOpen, settled: make(chan struct{})}
 	t.about = api.Connection{
 		ID: newID(), Pipe: c.Pipe().String(), Direction: "out",
-		Principal: c.RemotePrincipal().String(), Transport: string(c.Transport()), Path: pipe.PathDirect, Opened: time.Now(),
+		Principal: c.RemotePrincipal().String(), Opened: time.Now(),
 	}
-	if !c.Direct() {
-		t.about.Path = pipe.PathRelay
-	}
-	if e := c.RemoteEndpoint(); e != nil {
-		t.about.Endpoint = e.String()
-	}
+	t.place(&t.about)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
@@ -168,6 +170,8 @@ func (g *registry) endLocked(t *tracked, cause error) {
 		t.timer.Stop()
 		close(t.settled)
 	}
+	t.place(&t.about)
+	t.about.ReconnectingSince = nil
 	t.state, t.problem = api.ConnectionEnded, problemOf(cause)
 	if cause != nil {
 		t.state = api.ConnectionFailed
@@ -250,9 +254,20 @@ func (g *registry) tellLocked(kind string, t *tracked) {
 
 func (t *tracked) tellLocked() api.Connection {
 	c := t.about
+	if !t.over() {
+		t.place(&c)
+	}
 	c.State, c.Problem = t.state, t.problem
 	c.Sent, c.Received = t.count.sent.Load(), t.count.received.Load()
 	return c
+}
+
+// live tells about those of a pipe, or of all if it names none, that have not
+// ended.
+func (g *registry) live(pipe string) []api.Connection {
+	return slices.DeleteFunc(g.list(), func(c api.Connection) bool {
+		return c.State != api.ConnectionOpen && c.State != api.ConnectionOffered || pipe != "" && c.Pipe != pipe
+	})
 }
 
 func unknownConnection(id string) error {

@@ -72,6 +72,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		})
 	}
 	s.tasks.Go(s.watchStatus)
+	if cfg.Legs != nil {
+		s.tasks.Go(func() { s.watchLegs(s.ctx) })
+	}
 	return s, nil
 }
 

@@ -20,7 +20,9 @@ import (
 // Handlers of the routes that only tell about the node.
 
 func (s *Server) status(r *http.Request, _, _ none) (api.Status, error) {
-	return s.fullStatus(r.Context()), nil
+	st := s.fullStatus(r.Context())
+	st.Connections = s.conns.live("")
+	return st, nil
 }
 
 // fullStatus is how the node is doing, as far as this server can tell.

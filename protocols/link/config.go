@@ -14,7 +14,7 @@ import (
 // Defaults of Config.
 const (
 	DefaultGrace        = time.Minute
-	DefaultMaxGrace     = 24 * time.Hour
+	DefaultMaxGrace     = 10 * time.Minute
 	DefaultWindow       = 16 << 20
 	DefaultMemory       = 512 << 20
 	DefaultLinks        = 32768

@@ -2,6 +2,7 @@ package link
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -61,4 +62,22 @@ func FuzzMachine(f *testing.F) {
 		p.m = newMachine(p.settings(dialer))
 		p.play(t)
 	})
+}
+
+// TestMachineBearsAnyScript runs as many scripts as fit into a moment.
+func TestMachineBearsAnyScript(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for i := range 8000 {
+		script := make([]byte, 20+rng.IntN(400))
+		for j := range script {
+			if script[j] = byte(rng.Uint32()); rng.IntN(2) == 0 {
+				script[j] %= ops
+			}
+		}
+		p := newPuppet(script)
+		p.m = newMachine(p.settings(i%2 == 0))
+		if p.play(t); t.Failed() {
+			t.Fatalf("script %d: %x", i, script)
+		}
+	}
 }

@@ -165,7 +165,7 @@ func (m *machine) read(b []byte) (n int, eof bool, err error) {
 		return 0, false, nil
 	}
 	n, eof = m.in.read(b)
-	if n == 0 && !eof && m.over != nil {
+	if n == 0 && !eof && m.over != nil && !m.in.readable() {
 		return 0, false, m.over
 	}
 	if m.over != nil {

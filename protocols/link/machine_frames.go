@@ -238,6 +238,9 @@ func (m *machine) inUse(l *leg) bool {
 // control takes a frame without data. An error ends the link: no honest far
 // side sends it.
 func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
+	if !m.inUse(l) {
+		return nil
+	}
 	switch k {
 	case kindResumed:
 		r, err := parseResumed(payload)
@@ -253,7 +256,7 @@ func (m *machine) control(l *leg, k kind, payload []byte, now time.Time) error {
 		return err
 	case kindReset:
 		r, err := parseReset(payload)
-		if err == nil && m.inUse(l) {
+		if err == nil {
 			m.resetByFar(r)
 		}
 		return err

@@ -100,6 +100,9 @@ func (p *puppet) play(t *testing.T) {
 }
 
 func (p *puppet) noted() {
+	if p.m.fx.round {
+		p.m.round(p.now, time.Second)
+	}
 	if fx := p.m.take(); fx.over {
 		p.m.overAt = p.now
 	}

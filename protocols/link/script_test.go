@@ -28,6 +28,9 @@ func newEnd(dialer bool) *end {
 
 // note keeps what the machine asks for.
 func (e *end) note() effects {
+	if e.m.fx.round {
+		e.m.round(e.now, time.Second)
+	}
 	fx := e.m.take()
 	e.fx.readable = e.fx.readable || fx.readable
 	e.fx.writable = e.fx.writable || fx.writable

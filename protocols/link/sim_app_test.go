@@ -14,6 +14,7 @@ type simApp struct {
 	readSize         int
 	closing          bool // CloseWrite once all is written
 	leaves           bool // Close instead
+	manual           bool // it does nothing by itself
 	sawEOF           bool
 	err              error
 }
@@ -26,7 +27,7 @@ func streamByte(at int, off uint64) byte {
 
 // work reads what there is and writes what it may.
 func (a *simApp) work() {
-	if a.n == nil || a.n.dead || a.n.m.frozen {
+	if a.manual || a.n == nil || a.n.dead || a.n.m.frozen {
 		return
 	}
 	a.writes()

@@ -56,13 +56,18 @@ func (s *sim) after(d time.Duration, do func()) {
 // run goes on until nothing is left to happen, or something is wrong.
 func (s *sim) run() {
 	for len(s.events) > 0 && s.found == "" {
-		e := heap.Pop(&s.events).(event)
-		s.now = e.at
+		s.step()
 		if s.now.Sub(s.start) > simTime {
 			s.fault("the link is still busy after %s", simTime)
 		}
-		e.do()
 	}
+}
+
+// step lets the next event happen.
+func (s *sim) step() {
+	e := heap.Pop(&s.events).(event)
+	s.now = e.at
+	e.do()
 }
 
 // up to d, at random.

@@ -53,6 +53,16 @@ func (c *Conn) Legs() (legs []link.Leg, count int) {
 	return st.link.Legs()
 }
 
+// Link names the link that the connection is, at both of its ends; zero for a
+// raw stream and within one node.
+func (c *Conn) Link() link.ID {
+	st, _ := c.carrier()
+	if st.link == nil {
+		return link.ID{}
+	}
+	return st.link.ID()
+}
+
 // Waiting is since when no path carries the connection, which waits for one;
 // zero while one does, and at the end.
 func (c *Conn) Waiting() time.Time {

@@ -7,7 +7,8 @@
 // can be written in another language. integration/js is one.
 //
 //	/<overlay>/pipe-binding/1   query, store, replaced: one request a stream
-//	/<overlay>/pipe-conn/1      a connection: one a stream
+//	link service "pipe"         a connection: one a link (package link)
+//	/<overlay>/pipe-conn/1      a connection as a raw stream: one a stream
 //
 // Messages are protobuf, each with its length as a uvarint before it. What is
 // hashed or signed has canonical bytes and travels as those bytes: readers
@@ -164,8 +165,8 @@
 // for the binder (held), or learned for its own use (cached), each with its age
 // in s, from when its binder signed it (authoritative) or its holder received it
 // (held, and cached likewise); tombstones too; and on an exclusive pipe the
-// record with the highest term although it is over, since it proves that lower
-// ones are dead. With no_cache it has what the node serves itself alone.
+// record with the highest term although it is over, for as long as a holder
+// remembers it, since it proves that lower ones are dead. With no_cache it has what the node serves itself alone.
 // transport and only_peers narrow it, but what may put an end to other records
 // is given on every transport: tombstones, and all records of an exclusive
 // pipe. want_advertisement asks for the description.
@@ -204,8 +205,10 @@
 // judged for itself and has its result, in the same order. key is where closer
 // servers are wanted for; without records, it only asks. A record is stored at
 // the 20 servers closest to its key; a bind is done when min(5, servers there
-// are) of them have it. A server that others name counts there until it has
-// failed, but no longer than 1 s unless it answers. The results:
+// are) of them have it. Of one public network 3 are among the 20 while there are
+// others, and 3 among the 5 while one of another network may take the record
+// yet. A server that others name counts there until it has failed, but no longer
+// than 1 s unless it answers. The results:
 //
 //	ok            held; displaced has the live bindings of others that it ended
 //	forbidden     brought by another peer than its binder, or its capability is
@@ -260,7 +263,9 @@
 // Each binder is told once: a record of its that turns up again, with a seq no
 // higher than the one it has acknowledged the end of, is passed by. A binder
 // also stops to serve when a record that beats its own comes to it in another
-// way: as a Store, as `taken` in the answer to one, or in a query of its own.
+// way: as a Store, as `taken` in the answer to one, or in a query of its own. If
+// that one rests on a capability, a binder that is not the owner first asks the
+// nodes near the key, for 2 s at most, whether it is revoked.
 //
 // # Renewal and withdrawal
 //
@@ -273,19 +278,20 @@
 // due within a quarter of its life, is sorted by key, and each server gets one
 // Store with every record for which it is among the 20 closest known, or the
 // four next, as far as 128 records and the cap of a request allow; 10 at a time,
-// in the order of the keys. key of each Store is that of the record of whose neighbourhood the
-// fewest answers have told, so that every record has the opinion of three
-// servers, where there are so many: an answer tells of all keys that are no
+// in the order of the keys. key of each Store is that of the record of whose
+// neighbourhood the fewest answers have told, so that every record has the
+// opinion of three servers, where there are so many: an answer tells of all keys that are no
 // farther from the one asked for than the farthest server that it names, and of
 // every key if it names fewer than 20. Who is named is a candidate for all
-// records. The next closest takes the place of a server that fails, or that
-// answers `not-close` or anything else but `ok`. Of one public network (a /24, a
-// /48, as connections show it) 3 count among the closest while there are others,
-// as in a walk. After `not-close`, where fewer
-// than 20 closer ones are known, the binder among them, that server is asked who
-// they are; where so many are known nobody farther is asked. One
-// that does not answer within 2 s makes place meanwhile; one that fails is
-// asked again only by a new address; one that is `busy` after 1, 2, 4 and 8 s.
+// records. Where they would be more than 8192, who has named the most (a
+// server, or all of one public network) makes room for others. The next closest
+// takes the place of a server that fails, or that answers `not-close` or
+// anything else but `ok`. Of one public network 3 count among the closest while
+// there are others, as in a walk. After `not-close`, where fewer than 20 closer
+// ones are known, the binder among them, that server is asked who they are;
+// where so many are known nobody farther is asked. One that does not answer
+// within 2 s makes place meanwhile; one that fails is asked again only by a new
+// address; one that is `busy` after 1, 2, 4 and 8 s.
 // So a round of many records costs about one message for each server that is
 // close to any of them.
 //
@@ -301,8 +307,8 @@
 //	                        as long each time, up to a quarter of the life
 //	few holders             looked at each minute: of the 20 servers known now
 //	                        to be closest to the key fewer than 5 have the
-//	                        record, and 5 or more had at the first look; not in
-//	                        the first eighth of a life
+//	                        record, counted as for a bind, and 5 or more had at
+//	                        the first look; not in the first eighth of a life
 //
 // The last is for holders that leave together, and for a crowd that comes in
 // between. A connection that closes is no sign of either: connection managers
@@ -310,7 +316,8 @@
 //
 // An owner binds under the highest term that it has used; one above it if it
 // was replaced, or knows of another binder under it; and one below it if it has
-// granted that term, and the grant is not known to be used. A bind that meets a
+// granted that term, and the grant is not known to be used. Above the highest
+// term there is none: a binding under it that is live is `taken`. A bind that meets a
 // higher number starts over at most three times, from the second time on after
 // a short rest by chance. So does one that meets a binding by capability, if
 // another holder tells within 2 s that the capability is revoked.
@@ -329,7 +336,12 @@
 //	Confirm{signature}       ─▶                        secure pipes alone
 //	raw bytes               ◀──▶    raw bytes
 //
-// A connection is one stream. The dialer names the pipe and 16 random bytes,
+// A connection is a link, opened to the service "pipe" on a path to the binder,
+// or a raw stream of pipe-conn. These messages are the first bytes of either; so
+// a link costs no round trip more, and what is said below of a stream holds for
+// both. The difference is what happens when the path is lost: see Links.
+//
+// The dialer names the pipe and 16 random bytes,
 // and where it is needed the owner's capability with right dial for its
 // principal. principal is empty or that of the peer itself (else `forbidden`),
 // in OpenReply as in Open; accounts and proofs are `unsupported`. By the pipe's
@@ -378,6 +390,26 @@
 // now. The listener judges it like any dialer and sends the same OpenReply, on
 // a secure pipe with its proof. Then both close: there is no Confirm, no raw
 // bytes follow, and whoever accepts connections hears nothing of it.
+//
+// # Links
+//
+// A link outlives its path. Its dialer takes it up again, for as long as the
+// link's time of grace lasts, on a path that the dial's options and the pipe
+// allow: one that exists, else one to the endpoints that it knows, else, when
+// these have not answered within 250 ms or have failed, one to those that the
+// overlay knows of this binder now. The binder need not serve the pipe any more.
+// Other binders are never turned to: only this one has the other end. While the
+// path is relayed and the pipe allows a direct one, the link moves to a direct
+// path as soon as there is one. A listener takes no leg on a transport that the
+// pipe does not allow (`unsupported`).
+//
+// Before OpenReply a link does not outlive its path: the dialer goes on as after
+// any other failed try. A dialer uses a raw stream at once where identify has
+// told that the binder does not speak the trunk's protocol, and again where a
+// link comes to `unsupported` before OpenReply: the trunk's protocol is not
+// spoken after all, there is no service "pipe", or the listener, having read
+// Open, has reset the link with `unsupported` since it wants raw streams for
+// this pipe. A node that ends in good order resets its links.
 //
 // # Limits
 //

@@ -12,21 +12,24 @@ import (
 // or a program to read. It is JSON-friendly: no field needs this package to be
 // understood.
 type Explanation struct {
-	Pipe       string             `json:"pipe"`
-	Name       string             `json:"name,omitempty"` // the advertisement's
-	Type       string             `json:"type,omitempty"`
-	Found      bool               `json:"found"`
-	Error      string             `json:"error,omitempty"` // why the pipe was not found or not dialled
-	Code       string             `json:"code"`            // "ok" or the word of the vocabulary
-	Asked      int                `json:"asked"`           // nodes asked
-	Took       time.Duration      `json:"took_ns"`
-	Records    []ExplainedRecord  `json:"records"`
-	Dials      []ExplainedAttempt `json:"dials"`
-	Connected  bool               `json:"connected"` // a connection of the pipe is open: State says the same
-	Accepted   bool               `json:"accepted"`  // a binder accepted the probe
-	State      State              `json:"state"`
-	Path       string             `json:"path,omitempty"`       // direct or relay: of the open connection, else of the probe
-	Suggestion string             `json:"suggestion,omitempty"` // what to do next
+	Pipe      string             `json:"pipe"`
+	Name      string             `json:"name,omitempty"` // the advertisement's
+	Type      string             `json:"type,omitempty"`
+	Found     bool               `json:"found"`
+	Error     string             `json:"error,omitempty"` // why the pipe was not found or not dialled
+	Code      string             `json:"code"`            // "ok" or the word of the vocabulary
+	Asked     int                `json:"asked"`           // nodes asked
+	Took      time.Duration      `json:"took_ns"`
+	Records   []ExplainedRecord  `json:"records"`
+	Dials     []ExplainedAttempt `json:"dials"`
+	Connected bool               `json:"connected"` // a connection of the pipe is open: State says the same
+	Accepted  bool               `json:"accepted"`  // a binder accepted the probe
+	State     State              `json:"state"`
+	// Reconnecting is since when a connection of the pipe waits for a path; zero
+	// if none does.
+	Reconnecting time.Time `json:"reconnecting,omitzero"`
+	Path         string    `json:"path,omitempty"`       // direct or relay: of the open connection, else of the probe
+	Suggestion   string    `json:"suggestion,omitempty"` // what to do next
 }
 
 // ExplainedRecord is one binding that was found.
@@ -82,7 +85,8 @@ func (s *Service) Explain(ctx context.Context, id ID, o DialOptions) Explanation
 	// What is proven counts even if it is of no use to this dial, and what came
 	// while it went on.
 	e.describe(union(d.search.live(), all))
-	open, direct := s.connected(id)
+	open, direct, waiting := s.connected(id)
+	e.Reconnecting = waiting
 	if e.Connected = open; open {
 		e.Path = pathWord(direct)
 	}

@@ -140,6 +140,9 @@ func (s *Service) prepareBindGrant(ctx context.Context, id ID, adv Advertisement
 	term := uint64(0)
 	if adv.Binders == Exclusive {
 		if term = asked; term == 0 {
+			if highest == MaxNumber {
+				return 0, wire.LimitError("terms of pipe "+id.String(), MaxNumber, "").WithNext("make a new pipe")
+			}
 			term = max(highest, 1) + 1
 		}
 		if term > MaxNumber {

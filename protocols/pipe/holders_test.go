@@ -42,7 +42,7 @@ func TestOldBinderIsToldThoughTheAskThatNamedItIsOver(t *testing.T) {
 	id := owner.create(t, CreateOptions{})
 	first := owner.listen(t, id, ListenOptions{})
 	other := w.add(func(c *Config) { c.Router = hiding{c.Router.(*mesh), owner.id()} })
-	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	capability := owner.letBind(t, id, other, 0)
 	other.listen(t, id, ListenOptions{Capability: capability})
 	if !isClosed(first.Replaced()) {
 		t.Error("the bind is done and the old binder does not know")
@@ -71,8 +71,8 @@ func TestRevokedRecordShownAtRenewalTakesThePipeFromNobody(t *testing.T) {
 	_, n := loopback(t, 6)
 	owner, revoked, binder := n[0], n[1], n[2]
 	id := owner.create(t, CreateOptions{})
-	low := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal(), Term: 3})
-	high := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: revoked.principal(), Term: 5})
+	low := owner.letBind(t, id, binder, 3)
+	high := owner.letBind(t, id, revoked, 5)
 	old := revoked.listen(t, id, ListenOptions{Capability: high}).envelope
 	must(t, owner.Revoke(within(t), identity.FormatCapability(high)))
 	l := binder.listen(t, id, ListenOptions{Capability: low})
@@ -119,8 +119,8 @@ func TestBindIsNotRefusedByARevokedRecordShownFirst(t *testing.T) {
 	owner, revoked := n[0], n[1]
 	binder := w.add(func(c *Config) { c.Router = inTurn{c.Router.(*mesh), revoked.id()} })
 	id := owner.create(t, CreateOptions{})
-	low := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal(), Term: 3})
-	high := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: revoked.principal(), Term: 5})
+	low := owner.letBind(t, id, binder, 3)
+	high := owner.letBind(t, id, revoked, 5)
 	old := revoked.listen(t, id, ListenOptions{Capability: high}).envelope
 	must(t, owner.Revoke(within(t), identity.FormatCapability(high)))
 	binder.revoked = newRevokedSet() // it has not heard of that
@@ -166,7 +166,7 @@ func TestHolderCannotHaveABinderOfManyToldThatItIsReplaced(t *testing.T) {
 	id := owner.create(t, CreateOptions{Binders: Many})
 	shown := owner.listen(t, id, ListenOptions{}).envelope
 	liar.answerStores(&pb.StoreResult{Displaced: [][]byte{shown}})
-	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: second.principal()})
+	capability := owner.letBind(t, id, second, 0)
 	second.listen(t, id, ListenOptions{Capability: capability})
 	second.tally.await(t, EventBind, 1) // by then all have been told
 	if told := owner.tally.count(EventReplaced); told != 0 || second.tally.count(EventHostile) == 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // known is what has been proven about one pipe: the newest record of each
@@ -111,6 +112,17 @@ func (k *known) live(now time.Time) []Found {
 		out = append(out, k.records[i])
 	}
 	return out
+}
+
+// tells reports that a record is given to others: it is in time, or it has the
+// highest term and proves that lower ones are dead, for as long as holders
+// remember it.
+func (k *known) tells(f Found, now time.Time) bool {
+	err := f.Binding.InTime(now)
+	if wire.CodeOf(err) != wire.Expired || f.Binding.Advertisement.Binders != Exclusive {
+		return err == nil
+	}
+	return f.Binding.Term == k.highestTerm() && now.Before(f.Binding.Expires().Add(HighWater))
 }
 
 // highestTerm is the highest that any record names.

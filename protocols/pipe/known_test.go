@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -130,9 +131,9 @@ func TestCacheKeepsToItsCap(t *testing.T) {
 func TestProgressCountsTheClosestAlone(t *testing.T) {
 	key := IDOf([]byte("x")).Key()
 	p := progress{key: key}
-	var ids []peer.ID
+	var ids []peer.AddrInfo
 	for i := range 30 {
-		ids = append(ids, peer.ID(fmt.Sprint(i)))
+		ids = append(ids, peer.AddrInfo{ID: peer.ID(fmt.Sprint(i))})
 	}
 	p.saw(true, ids...)
 	p.saw(true, ids...)
@@ -168,13 +169,76 @@ func TestProgressCountsTheClosestAlone(t *testing.T) {
 func TestGhostsNearAKeyAreBelievedForAWhileAlone(t *testing.T) {
 	p := progress{key: IDOf([]byte("x")).Key()}
 	for i := range 60 {
-		p.saw(true, peer.ID(fmt.Sprint(i)))
+		p.saw(true, peer.AddrInfo{ID: peer.ID(fmt.Sprint(i))})
 	}
 	for _, n := range p.nodes[40:46] {
 		p.set(n.id, stored)
 	}
 	if p.enough(true) || !p.enough(false) {
 		t.Errorf("believing what is named %v, else %v", p.enough(true), p.enough(false))
+	}
+}
+
+func TestCopiesInOneNetworkMakeARecordSafeOnlyForWantOfOthers(t *testing.T) {
+	const crowded = "5.6.7.0/24"
+	for _, c := range []struct {
+		name           string
+		ground, others int // servers, those of one network nearest to the key
+		lan            bool
+		fail           copyState // what becomes of the others in the end
+		at             int       // copies of the crowd that are enough before that; 0 = none
+	}{
+		{name: "a crowd and a few others", ground: 10, others: 3, fail: silent},
+		{name: "a crowd and others that refuse", ground: 10, others: 3, fail: refused},
+		{name: "a crowd in the way of many", ground: 30, others: 30, fail: silent},
+		{name: "a whole overlay in one network", ground: 10, at: enoughCopies},
+		{name: "a LAN", ground: 10, others: 3, lan: true, at: enoughCopies},
+	} {
+		near := byDistance(modelKey(1), newOverlay(c.ground+c.others, Replication).ids)
+		p := progress{key: modelKey(1), networkOf: func(id peer.ID) string {
+			switch {
+			case c.lan:
+				return ""
+			case slices.Contains(near[:c.ground], id):
+				return crowded
+			}
+			return string(id)
+		}}
+		p.saw(false, infosOf(near)...)
+		at := 0
+		for i, id := range near[:c.ground] {
+			if p.set(id, stored); at == 0 && p.enough(true) {
+				at = i + 1
+			}
+		}
+		if at != c.at {
+			t.Errorf("%s: enough after %d copies, want %d", c.name, at, c.at)
+		}
+		for i, id := range near[c.ground:] {
+			if p.set(id, c.fail); p.enough(true) != (c.at > 0 || i == c.others-1) {
+				t.Errorf("%s: enough %v after %d of the others have failed", c.name, p.enough(true), i+1)
+			}
+		}
+	}
+}
+
+func TestACrowdAndTwoOthersMakeARecordSafe(t *testing.T) {
+	near := byDistance(modelKey(1), newOverlay(40, Replication).ids)
+	p := progress{key: modelKey(1), networkOf: func(id peer.ID) string {
+		if slices.Contains(near[:5], id) {
+			return "5.6.7.0/24"
+		}
+		return string(id)
+	}}
+	p.saw(false, infosOf(near)...)
+	for _, id := range near[:6] {
+		p.set(id, stored)
+	}
+	if p.enough(true) {
+		t.Error("three copies of a crowd and one other are enough")
+	}
+	if p.set(near[6], stored); !p.enough(true) {
+		t.Error("three copies of a crowd and two others are not enough")
 	}
 }
 

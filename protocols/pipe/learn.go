@@ -25,7 +25,7 @@ func (s *Service) yield(f Found, now time.Time) {
 	l := s.listeners[f.Binding.Pipe]
 	s.mu.Unlock()
 	if l != nil && l.standing() && l.beatenBy(f.Binding, now) {
-		s.spawn(func(ctx context.Context) { l.loseOrEnd(ctx, f.Binding, f.Envelope) })
+		s.spawn(func(ctx context.Context) { l.giveWay(ctx, f.Binding, f.Envelope) })
 	}
 }
 

@@ -40,6 +40,7 @@ type Listener struct {
 	over          chan struct{}
 	unkeep        func()      // lets go of the pipe's revocations; set by register
 	losing        atomic.Bool // another binder is being stored: no record may be signed
+	weighing      atomic.Bool // asks whether another binder's capability is revoked
 	overOnce      sync.Once
 	closeOnce     sync.Once
 	withdrawn     chan struct{} // closed when Close is through
@@ -49,13 +50,13 @@ type Listener struct {
 	envelope []byte
 	signed   time.Time
 	holders  int
-	heldBy   map[peer.ID]bool // the other nodes among them
-	near     int              // most of these that were known near the key; 0 = not looked yet
-	kept     bool             // bound, so that it is to be renewed
-	due      time.Time        // of the next record
-	atLeast  uint64           // its seq
-	retry    time.Duration    // pause after which an unheard record is repeated; 0 = it was heard
-	contests damper           // of records in the way of which nothing came
+	asked    map[peer.ID]copyState // what other nodes did with the record
+	near     int                   // copies among the nodes near the key at the first look; 0 = not looked yet
+	kept     bool                  // bound, so that it is to be renewed
+	due      time.Time             // of the next record
+	atLeast  uint64                // its seq
+	retry    time.Duration         // pause after which an unheard record is repeated; 0 = it was heard
+	contests damper                // of records in the way of which nothing came
 	allow    map[identity.Principal]bool
 	err      error // what Accept gives when over
 }
@@ -209,52 +210,6 @@ func (l *Listener) found() (Found, bool) {
 		Binding: l.binding, Envelope: l.envelope, From: l.s.cfg.Self,
 		Origin: OriginAuthoritative, received: l.signed,
 	}, true
-}
-
-// beatenBy reports whether a verified binding of another takes the pipe from
-// this listener.
-func (l *Listener) beatenBy(b Binding, now time.Time) bool {
-	own, ok := l.found()
-	if !ok || b.Pipe != l.pipe || b.Binder == own.Binding.Binder || l.advertisement.Binders != Exclusive ||
-		b.Issued.Sub(now) > Skew || l.s.revoked.voids(b) {
-		return false
-	}
-	if b.Term != own.Binding.Term {
-		return b.Term > own.Binding.Term
-	}
-	return b.LiveAt(now) && b.Beats(own.Binding)
-}
-
-// lose stores who has the pipe now, then stops to serve.
-func (l *Listener) lose(ctx context.Context, successor Binding, envelope []byte) error {
-	l.losing.Store(true)
-	err := l.s.updateState(ctx, l.pipe, func(st *BindState) error {
-		st.Successor = envelope
-		st.Term = max(st.Term, successor.Term)
-		return nil
-	})
-	if err != nil {
-		l.losing.Store(false)
-		return err
-	}
-	l.s.learn(time.Now(), unseen(Found{
-		Binding: successor, Envelope: envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
-	}))
-	why := wire.Errorf(wire.Replaced, "pipe %s is served by %s now, under term %d", l.pipe, successor.Binder, successor.Term).
-		WithNext("to take it back, its owner grants or binds anew")
-	if l.end(why) {
-		close(l.replaced)
-		l.s.trace(EventReplaced, why, 0)
-		l.s.cfg.Log.Info("pipe moved to another binder", "pipe", l.pipe, "binder", successor.Binder)
-	}
-	return nil
-}
-
-// loseOrEnd is lose, and stops to serve even if the store fails.
-func (l *Listener) loseOrEnd(ctx context.Context, successor Binding, envelope []byte) {
-	if err := l.lose(ctx, successor, envelope); err != nil {
-		l.end(err)
-	}
 }
 
 // revokedBy stops the listener if its own right was revoked.

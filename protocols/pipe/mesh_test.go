@@ -16,6 +16,8 @@ import (
 type mesh struct {
 	world *world
 	self  peer.ID
+	// network tells where nodes are; nil is for one LAN.
+	network func(peer.ID) string
 
 	mu  sync.Mutex
 	off bool
@@ -54,6 +56,13 @@ func (m *mesh) CloserThanSelf(key wire.Key) int {
 		}
 	}
 	return n
+}
+
+func (m *mesh) Network(id peer.ID) string {
+	if m.network == nil {
+		return ""
+	}
+	return m.network(id)
 }
 
 func (m *mesh) Walk(ctx context.Context, key wire.Key, ask Ask) (WalkResult, error) {

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -19,7 +18,7 @@ func TestGrantMovesAPipeToAnotherNodeWithoutItsKey(t *testing.T) {
 	echo(first)
 	dialer.say(t, id, DialOptions{})
 
-	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	capability := owner.letBind(t, id, other, 0)
 	second := other.listen(t, id, ListenOptions{Capability: capability})
 	echo(second)
 
@@ -49,7 +48,7 @@ func TestGrantMovesAPipeToAnotherNodeWithoutItsKey(t *testing.T) {
 func TestPipeNeverBoundByItsOwnerIsBoundByGrant(t *testing.T) {
 	_, n := loopback(t, 4)
 	id := n[0].create(t, CreateOptions{PublicName: "for others"})
-	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal()})
+	capability := n[0].letBind(t, id, n[1], 0)
 	n[0].stop() // the owner need not be there
 	l := n[1].listen(t, id, ListenOptions{Capability: capability})
 	echo(l)
@@ -62,7 +61,7 @@ func TestPipeNeverBoundByItsOwnerIsBoundByGrant(t *testing.T) {
 func TestOwnerTakesItsPipeBack(t *testing.T) {
 	_, n := loopback(t, 4)
 	id := n[0].create(t, CreateOptions{})
-	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal()})
+	capability := n[0].letBind(t, id, n[1], 0)
 	moved := n[1].listen(t, id, ListenOptions{Capability: capability})
 	back := n[0].listen(t, id, ListenOptions{})
 	echo(back)
@@ -86,13 +85,13 @@ func TestAGrantIsOvertakenOnceAHigherTermIsUsed(t *testing.T) {
 	_, n := loopback(t, 4)
 	owner, other := n[0], n[1]
 	id := owner.create(t, CreateOptions{})
-	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	capability := owner.letBind(t, id, other, 0)
 	overtaken := func() bool {
 		g, err := owner.Grants(within(t), id)
 		must(t, err)
 		return g[0].Overtaken
 	}
-	owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: n[2].principal()})
+	owner.letBind(t, id, n[2], 0)
 	if overtaken() {
 		t.Error("overtaken by a term that nobody has used")
 	}
@@ -118,7 +117,7 @@ func TestAGrantIsOvertakenOnceAHigherTermIsUsed(t *testing.T) {
 func TestOwnerWithALostStoreBindsAboveWhatHoldersShow(t *testing.T) {
 	w, n := loopback(t, 4)
 	id := n[0].create(t, CreateOptions{})
-	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal(), Term: 40})
+	capability := n[0].letBind(t, id, n[1], 40)
 	moved := n[1].listen(t, id, ListenOptions{Capability: capability})
 	adv := moved.Advertisement()
 	key := n[0].key
@@ -134,7 +133,7 @@ func TestOwnerWithALostStoreBindsAboveWhatHoldersShow(t *testing.T) {
 func TestExplicitTermIsNotRaised(t *testing.T) {
 	_, n := loopback(t, 3)
 	id := n[0].create(t, CreateOptions{})
-	capability := n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[1].principal(), Term: 9})
+	capability := n[0].letBind(t, id, n[1], 9)
 	n[1].listen(t, id, ListenOptions{Capability: capability})
 	_, err := n[0].Listen(within(t), id, ListenOptions{Term: 5})
 	wantCode(t, err, wire.Taken)
@@ -147,7 +146,7 @@ func TestEarlyDataFollowsThePipe(t *testing.T) {
 	owner.listen(t, id, ListenOptions{})
 	_, err := dialer.Resolve(within(t), id, ResolveOptions{})
 	must(t, err)
-	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	capability := owner.letBind(t, id, other, 0)
 	l := other.listen(t, id, ListenOptions{Capability: capability})
 
 	c, err := dialer.Dial(within(t), id, DialOptions{}) // by the cached record of the old binder
@@ -176,7 +175,7 @@ func TestDeadBinderOfACachedRecordIsLookedUpAfresh(t *testing.T) {
 	owner.listen(t, id, ListenOptions{})
 	_, err := dialer.Resolve(within(t), id, ResolveOptions{})
 	must(t, err)
-	capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+	capability := owner.letBind(t, id, other, 0)
 	owner.crash()
 	echo(other.listen(t, id, ListenOptions{Capability: capability}))
 	if c := dialer.say(t, id, DialOptions{}); c.RemotePeer() != other.id() {

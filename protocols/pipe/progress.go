@@ -6,6 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -16,8 +17,11 @@ const enoughCopies = 5
 // progress tells how far a record has come: which nodes are known near its key
 // and what each did with it. It is pure, and not locked.
 type progress struct {
-	key   wire.Key
-	nodes []copyAt // nearest first
+	key wire.Key
+	// networkOf is asked for the public network of a node that is known at first
+	// hand; nil means none is known.
+	networkOf func(peer.ID) string
+	nodes     []copyAt // nearest first
 }
 
 type copyAt struct {
@@ -25,6 +29,7 @@ type copyAt struct {
 	distance wire.Key
 	state    copyState
 	hearsay  bool // named by another alone, and never heard
+	where    reach.Whereabouts
 }
 
 type copyState uint8
@@ -37,22 +42,30 @@ const (
 )
 
 // saw adds nodes that exist, or are said to.
-func (p *progress) saw(hearsay bool, ids ...peer.ID) {
-	for _, id := range ids {
-		if n := p.find(id); n != nil {
-			n.hearsay = n.hearsay && hearsay
-			continue
+func (p *progress) saw(hearsay bool, nodes ...peer.AddrInfo) {
+	for _, in := range nodes {
+		n := p.find(in.ID)
+		if n == nil {
+			n = p.insert(copyAt{id: in.ID, distance: p.key.Distance([]byte(in.ID)), hearsay: hearsay})
 		}
-		n := copyAt{id: id, distance: p.key.Distance([]byte(id)), hearsay: hearsay}
-		at, _ := slices.BinarySearchFunc(p.nodes, n, func(a, b copyAt) int {
-			return bytes.Compare(a.distance[:], b.distance[:])
-		})
-		p.nodes = slices.Insert(p.nodes, at, n)
+		n.where.Tell(in.Addrs)
+		if n.hearsay = n.hearsay && hearsay; !hearsay && p.networkOf != nil {
+			n.where.See(p.networkOf(in.ID))
+		}
 	}
 }
 
+func (p *progress) insert(n copyAt) *copyAt {
+	at, _ := slices.BinarySearchFunc(p.nodes, n, func(a, b copyAt) int {
+		return bytes.Compare(a.distance[:], b.distance[:])
+	})
+	p.nodes = slices.Insert(p.nodes, at, n)
+	return &p.nodes[at]
+}
+
+// set notes what a node that was asked did.
 func (p *progress) set(id peer.ID, state copyState) {
-	p.saw(false, id)
+	p.saw(false, peer.AddrInfo{ID: id})
 	p.find(id).state = state
 }
 
@@ -65,24 +78,59 @@ func (p *progress) find(id peer.ID) *copyAt {
 	return nil
 }
 
-// copies counts the nodes that have the record, and those of the Replication
-// closest that do. Nodes that refused or do not answer are no holders, nor are
-// those that others alone have named, unless they are believed.
+// copies counts the nodes that have the record, and those that make it safe.
 func (p *progress) copies(believe bool) (all, close int) {
-	rank := 0
 	for _, n := range p.nodes {
-		if n.state == refused || n.state == silent || n.hearsay && !believe {
-			continue
-		}
-		rank++
 		if n.state == stored {
 			all++
-			if rank <= Replication {
-				close++
+		}
+	}
+	return all, safe(p.nearest(believe))
+}
+
+// nearest are the Replication closest that may hold the record, of one network
+// more than reach.PerNetwork only for want of others. Nodes that refused or do
+// not answer are no holders, nor are those that others alone have named, unless
+// they are believed.
+func (p *progress) nearest(believe bool) []*copyAt {
+	w := make([]*copyAt, 0, Replication)
+	var more []*copyAt
+	crowd := make(reach.Crowd)
+	for i := range p.nodes {
+		n := &p.nodes[i]
+		switch {
+		case n.state == refused || n.state == silent || n.hearsay && !believe:
+		case crowd.Full(n.where.Network()):
+			more = append(more, n)
+		default:
+			if w = append(w, n); len(w) == Replication {
+				return w
 			}
 		}
 	}
-	return all, close
+	return append(w, more[:min(len(more), Replication-len(w))]...)
+}
+
+// safe counts the nodes that have the record; of one network no more than
+// reach.PerNetwork, as long as a node elsewhere may take it yet.
+func safe(nearest []*copyAt) int {
+	copies, more := 0, 0
+	crowd := make(reach.Crowd)
+	for _, n := range nearest {
+		switch {
+		case n.state != stored:
+		case crowd.Full(n.where.Network()):
+			more++
+		default:
+			copies++
+		}
+	}
+	for _, n := range nearest {
+		if n.state != stored && !crowd.Full(n.where.Network()) {
+			return copies
+		}
+	}
+	return copies + more
 }
 
 // held reports whether anybody has the record, and whether somebody other than

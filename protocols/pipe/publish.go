@@ -7,7 +7,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -49,12 +48,6 @@ type publication struct {
 	wg       sync.WaitGroup // tells of old binders
 }
 
-// obstacle is a verified record that stands in the way of a binding.
-type obstacle struct {
-	binding  Binding
-	envelope []byte
-}
-
 // newPublication makes a publication that has time to go on, also when ctx is
 // over. Its driver calls begin, then missed, or saw and read, for every node
 // that was asked, then finish.
@@ -65,7 +58,7 @@ func (s *Service) newPublication(ctx context.Context, r Record, most time.Durati
 		done: make(chan struct{}), blocked: make(chan struct{}), over: make(chan struct{}),
 		told: make(map[peer.ID]bool),
 	}
-	p.progress.key = p.key
+	p.progress.key, p.progress.networkOf = p.key, s.network
 	return p
 }
 
@@ -145,9 +138,7 @@ func (p *publication) ask(ctx context.Context, to peer.AddrInfo) ([]peer.AddrInf
 func (p *publication) saw(hearsay bool, nodes []peer.AddrInfo) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, n := range nodes {
-		p.progress.saw(hearsay, n.ID)
-	}
+	p.progress.saw(hearsay, nodes...)
 }
 
 // doubt counts only nodes that this node has heard itself, from now on: who
@@ -171,32 +162,6 @@ func (p *publication) note(err error) {
 	p.lastErr = err
 }
 
-func (p *publication) readRevocations(a Answer) {
-	p.s.readRevocations(p.record.Pipe(), a.Revocations)
-}
-
-// read takes in what became of the record at a holder. Revocations of its
-// answer have been read before.
-func (p *publication) read(from peer.ID, r StoreResult) {
-	if r.Code == wire.OK {
-		for _, envelope := range r.Displaced {
-			p.displaced(envelope)
-		}
-		p.mark(from, stored)
-		return
-	}
-	if r.Code != wire.NotClose {
-		p.note(r.Err())
-	}
-	switch {
-	case r.Code == wire.Forbidden && len(r.Standing) > 0:
-		p.s.readRevocation(p.record.Pipe(), r.Standing)
-	case len(r.Standing) > 0:
-		p.standing(r.Standing)
-	}
-	p.mark(from, refused)
-}
-
 // mark notes what a node did, and closes done when the record is safe and the
 // old binder knows.
 func (p *publication) mark(from peer.ID, state copyState) {
@@ -211,97 +176,6 @@ func (p *publication) checkLocked() {
 		p.isDone = true
 		close(p.done)
 	}
-}
-
-// standing judges a record that a holder did not want to give up: it must be
-// proven, and really stand in the way.
-func (p *publication) standing(envelope []byte) {
-	b, err := openBindingOf(p.record.Pipe(), envelope, time.Now())
-	if err != nil || p.record.Binding == nil {
-		p.s.hostile(wire.Errorf(wire.BadRequest, "holder shows a record that stands in nobody's way: %v", err))
-		return
-	}
-	if p.yields(b, time.Now()) {
-		p.block(b, envelope)
-	}
-}
-
-// yields reports that the record must give way to b. One whose capability is
-// revoked stands in nobody's way, and at one term an expired or withdrawn one
-// of another binder does not either.
-func (p *publication) yields(b Binding, now time.Time) bool {
-	own := *p.record.Binding
-	return !p.s.revoked.voids(b) && b.Beats(own) && (b.Binder == own.Binder || b.Term > own.Term || b.LiveAt(now))
-}
-
-// displaced judges a record that a holder gave up for this one, and tells its
-// binder, once.
-func (p *publication) displaced(envelope []byte) {
-	own := p.record.Binding
-	if own == nil {
-		return
-	}
-	b, err := openBindingOf(own.Pipe, envelope, time.Now())
-	if err != nil {
-		p.s.hostile(err)
-		return
-	}
-	if b.Advertisement.Binders != Exclusive {
-		p.s.hostile(wire.Errorf(wire.BadRequest, "holder says that a binder of a pipe of many is displaced"))
-		return
-	}
-	id, ok := b.Binder.Peer()
-	switch {
-	case !ok || id == p.s.cfg.Self || own.Withdrawn || p.s.revoked.voids(b):
-		return
-	case p.auto && (b.Term > own.Term || b.Term == own.Term && b.LiveAt(time.Now())):
-		p.block(b, envelope)
-		return
-	case p.heard.has(id, b.Seq):
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.told[id] {
-		return
-	}
-	p.told[id] = true
-	p.telling++
-	p.wg.Go(func() { p.tell(peer.AddrInfo{ID: id, Addrs: unseen(Found{Binding: b}).few()}, b.Seq) })
-}
-
-// tell lets the old binder know, and waits until it has stopped to serve.
-func (p *publication) tell(to peer.AddrInfo, seq uint64) {
-	ctx, cancel := context.WithTimeout(p.ctx, replacedTime)
-	defer cancel()
-	_, err := p.s.request(ctx, to, &pb.Request{Op: &pb.Request_Replaced{
-		Replaced: &pb.Replaced{Binding: p.record.Envelope},
-	}})
-	if err != nil {
-		p.s.cfg.Log.Info("the old binder did not acknowledge that it is replaced", "pipe", p.record.Pipe(), "binder", to.ID, "error", err)
-	} else {
-		p.heard.add(to.ID, seq)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.telling--
-	p.checkLocked()
-}
-
-func (p *publication) block(b Binding, envelope []byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.verdict == nil {
-		p.verdict = &obstacle{b, envelope}
-		close(p.blocked)
-	}
-}
-
-// obstacle returns what stands in the way, nil if nothing does.
-func (p *publication) obstacle() *obstacle {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.verdict
 }
 
 // copies is how many nodes have the record, this one counted if it does.
@@ -338,42 +212,15 @@ func (p *publication) unheard() bool {
 	return p.verdict == nil && !elsewhere && p.progress.others(p.s.cfg.Self)
 }
 
-// holders are the other nodes that have the record.
-func (p *publication) holders() map[peer.ID]bool {
+// outcome is what each of the other nodes that were asked did.
+func (p *publication) outcome() map[peer.ID]copyState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make(map[peer.ID]bool)
+	out := make(map[peer.ID]copyState)
 	for _, n := range p.progress.nodes {
-		if n.state == stored && n.id != p.s.cfg.Self {
-			out[n.id] = true
+		if n.state != notAsked && n.id != p.s.cfg.Self {
+			out[n.id] = n.state
 		}
 	}
 	return out
-}
-
-// acknowledged remembers which binders have said that they are replaced, so
-// that each hears of a move once: an old record of theirs may turn up again.
-type acknowledged struct {
-	mu  sync.Mutex
-	seq map[peer.ID]uint64 // of the newest of their records that is known to be over
-}
-
-// maxAcknowledged bounds them; whoever comes later may be told twice.
-const maxAcknowledged = 64
-
-func (a *acknowledged) has(p peer.ID, seq uint64) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.seq[p] >= seq
-}
-
-func (a *acknowledged) add(p peer.ID, seq uint64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.seq == nil {
-		a.seq = make(map[peer.ID]uint64)
-	}
-	if _, ok := a.seq[p]; ok || len(a.seq) < maxAcknowledged {
-		a.seq[p] = max(a.seq[p], seq)
-	}
 }

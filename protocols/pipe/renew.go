@@ -32,7 +32,11 @@ func (l *Listener) sign(ctx context.Context, term, atLeast uint64, withdrawn boo
 		if !withdrawn && (l.losing.Load() || isClosed(l.over)) {
 			return wire.Errorf(wire.Closed, "pipe %s is not served any more", l.pipe)
 		}
-		st.Seq = max(st.Seq+1, uint64(now.UnixMilli()), atLeast)
+		seq := max(st.Seq+1, uint64(now.UnixMilli()), atLeast)
+		if seq > MaxNumber {
+			return wire.LimitError("seq of the records of pipe "+l.pipe.String(), MaxNumber, "").WithNext("make a new pipe")
+		}
+		st.Seq = seq
 		st.Term = max(st.Term, term)
 		if !withdrawn {
 			st.Successor = nil
@@ -133,7 +137,7 @@ func (l *Listener) published(p *publication) {
 	unheard := p.unheard()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holders, l.heldBy, l.near = p.copies(), p.holders(), 0
+	l.holders, l.asked, l.near = p.copies(), p.outcome(), 0
 	if !unheard {
 		l.retry = 0
 		return
@@ -147,8 +151,7 @@ func (l *Listener) published(p *publication) {
 // It reports whether the listener goes on.
 func (l *Listener) contested(ctx context.Context, o *obstacle) bool {
 	own := o.binding.Binder == l.s.cfg.principal()
-	if !own && l.beatenBy(o.binding, time.Now()) {
-		l.loseOrEnd(ctx, o.binding, o.envelope)
+	if !own && l.beatenBy(o.binding, time.Now()) && l.giveWay(ctx, o.binding, o.envelope) {
 		return false
 	}
 	// Else it was revoked or has ended since. Two nodes with one key would pass
@@ -188,7 +191,11 @@ func (l *Listener) withdraw(ctx context.Context) {
 
 // tombstone signs the record that ends the listener's binding.
 func (l *Listener) tombstone(ctx context.Context) (Record, bool) {
-	r, err := l.sign(ctx, l.Status().Binding.Term, 0, true)
+	last := l.Status().Binding
+	if last.Seq == 0 {
+		return Record{}, false // nobody has seen it bound
+	}
+	r, err := l.sign(ctx, last.Term, 0, true)
 	if err != nil {
 		l.s.cfg.Log.Warn("binding could not be withdrawn", "pipe", l.pipe, "error", err)
 		return Record{}, false

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -15,7 +16,6 @@ const (
 	retryRenewal = 30 * time.Second // the first pause after a renewal that could not be made
 	mostJitter   = 0.05             // of a life, by which a renewal comes before half of it
 	togetherWith = 4                // what is due within this part of its life is renewed with what is due
-	fewHolders   = 5                // of the nodes near a key; with fewer a record is stored early
 )
 
 // jitter keeps nodes that were started together from renewing together. It is
@@ -219,24 +219,39 @@ func (l *Listener) hand(p *publication) {
 
 // lookAround stores early what its holders have left, or what they hold beyond
 // a crowd of newcomers: records of which the 20 nodes now known near the key
-// hold fewer than fewHolders, while so many did.
+// hold fewer than enoughCopies, while so many did.
 func (s *Service) lookAround() {
 	for _, l := range s.Listeners() {
 		near := s.cfg.Router.Closer(l.pipe.Key(), Replication)
 		l.mu.Lock()
-		holding := 0
-		for _, n := range near {
-			if l.heldBy[n.ID] {
-				holding++
-			}
-		}
-		first := l.near == 0
-		if first {
+		holding := l.copiesLocked(near)
+		if l.near == 0 {
 			l.near = holding
 		}
-		if l.near >= fewHolders && holding < fewHolders && time.Since(l.signed) >= l.life/8 {
+		if l.near >= enoughCopies && holding < enoughCopies && time.Since(l.signed) >= l.life/8 {
 			l.dueLocked(time.Now())
 		}
 		l.mu.Unlock()
 	}
+}
+
+// copiesLocked counts the copies at nodes near the key that make the record
+// safe, as the last publication has left them.
+func (l *Listener) copiesLocked(near []peer.AddrInfo) int {
+	p := progress{key: l.pipe.Key(), networkOf: l.s.network}
+	p.saw(false, near...)
+	for _, n := range near {
+		p.set(n.ID, l.asked[n.ID])
+	}
+	_, close := p.copies(true)
+	return close
+}
+
+// network is the public network that a node is in. This node itself counts
+// wherever it is.
+func (s *Service) network(id peer.ID) string {
+	if id == s.cfg.Self {
+		return ""
+	}
+	return s.cfg.Router.Network(id)
 }

@@ -8,7 +8,6 @@ import (
 
 	ma "github.com/multiformats/go-multiaddr"
 
-	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -87,9 +86,11 @@ func (n *node) bindMany(t testing.TB, count int, o ListenOptions) []*Listener {
 	return out
 }
 
+// bindOne binds a new pipe at n.
+func (n *node) bindOne(t testing.TB) *Listener { return n.bindMany(t, 1, ListenOptions{})[0] }
+
 func TestManyBindingsAreRenewedWithOneMessageToEachHolder(t *testing.T) {
-	virtual(t, 6, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 6, func(t *testing.T, w *sim) {
 		all := w.nodes[0].bindMany(t, 40, ListenOptions{})
 		pass(31 * time.Minute)
 		records, messages, times := w.nodes[0].tally.renewed(EventRenew)
@@ -110,12 +111,11 @@ func TestManyBindingsAreRenewedWithOneMessageToEachHolder(t *testing.T) {
 }
 
 func TestNodesStartedTogetherDoNotRenewTogether(t *testing.T) {
-	virtual(t, 12, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 12, func(t *testing.T, w *sim) {
 		began := time.Now()
 		var first []*Listener
 		for _, n := range w.nodes {
-			first = append(first, n.bindMany(t, 1, ListenOptions{})...)
+			first = append(first, n.bindOne(t))
 		}
 		pass(20 * time.Minute)
 		var at []time.Duration
@@ -130,8 +130,7 @@ func TestNodesStartedTogetherDoNotRenewTogether(t *testing.T) {
 }
 
 func TestAllPipesFollowAChangeOfAddressAtOnce(t *testing.T) {
-	virtual(t, 6, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 6, func(t *testing.T, w *sim) {
 		binder := w.nodes[0]
 		all := binder.bindMany(t, 20, ListenOptions{})
 		a := ma.StringCast("/ip4/1.2.3.4/udp/9/quic-v1")
@@ -151,10 +150,9 @@ func TestAllPipesFollowAChangeOfAddressAtOnce(t *testing.T) {
 }
 
 func TestAFlappingAddressIsPublishedEverLessOftenAndInTheEnd(t *testing.T) {
-	virtual(t, 4, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 4, func(t *testing.T, w *sim) {
 		binder := w.nodes[0]
-		l := binder.bindMany(t, 1, ListenOptions{})[0]
+		l := binder.bindOne(t)
 		var last ma.Multiaddr
 		for i := range 200 {
 			last = ma.StringCast(fmt.Sprintf("/ip4/1.2.3.%d/udp/9/quic-v1", i+1))
@@ -180,10 +178,9 @@ func TestAFlappingAddressIsPublishedEverLessOftenAndInTheEnd(t *testing.T) {
 }
 
 func TestTwoNodesWithOneKeyDoNotChaseEachOther(t *testing.T) {
-	virtual(t, 4, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 4, func(t *testing.T, w *sim) {
 		binder := w.nodes[0]
-		l := binder.bindMany(t, 1, ListenOptions{})[0]
+		l := binder.bindOne(t)
 		standing := func() *pb.StoreResult { // what another node has just stored, always one ahead
 			b := l.Status().Binding
 			b.Seq++
@@ -210,10 +207,9 @@ func openedBinding(t testing.TB, envelope []byte) Binding {
 }
 
 func TestARecordThatNobodyHeardIsRepeated(t *testing.T) {
-	virtual(t, 4, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 4, func(t *testing.T, w *sim) {
 		binder := w.nodes[0]
-		l := binder.bindMany(t, 1, ListenOptions{Life: 30 * time.Minute})[0]
+		l := binder.bindOne(t)
 		pass(10 * time.Minute)
 		w.mute(binder)
 		pass(10 * time.Minute) // its renewal falls into this
@@ -228,10 +224,9 @@ func TestARecordThatNobodyHeardIsRepeated(t *testing.T) {
 }
 
 func TestARecordIsStoredEarlyWhenItsHoldersHaveLeft(t *testing.T) {
-	virtual(t, 12, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 12, func(t *testing.T, w *sim) {
 		binder := w.nodes[0]
-		l := binder.bindMany(t, 1, ListenOptions{})[0]
+		l := binder.bindOne(t)
 		pass(5 * time.Minute)
 		if _, _, times := binder.tally.renewed(EventRenew); times != 0 {
 			t.Fatal("stored early though all holders are there")
@@ -254,13 +249,12 @@ func TestARecordIsStoredEarlyWhenItsHoldersHaveLeft(t *testing.T) {
 }
 
 func TestAnOldBinderIsToldOnceOfAMove(t *testing.T) {
-	virtual(t, 6, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 6, func(t *testing.T, w *sim) {
 		owner, other := w.nodes[0], w.nodes[1]
 		id := owner.create(t, CreateOptions{})
 		first := owner.listen(t, id, ListenOptions{})
 		old := first.envelope
-		capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+		capability := owner.letBind(t, id, other, 0)
 		l := other.listen(t, id, ListenOptions{Capability: capability})
 		pass(time.Second)
 		told := owner.tally.count(EventReplaced)
@@ -278,8 +272,7 @@ func TestAnOldBinderIsToldOnceOfAMove(t *testing.T) {
 }
 
 func TestManyPipesAreWithdrawnInOneSweepAndStayWithdrawn(t *testing.T) {
-	virtual(t, 6, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 6, func(t *testing.T, w *sim) {
 		binder := w.nodes[0]
 		all := binder.bindMany(t, 30, ListenOptions{})
 		binder.move(ma.StringCast("/ip4/1.2.3.4/udp/9/quic-v1")) // a sweep is under way
@@ -303,12 +296,11 @@ func TestManyPipesAreWithdrawnInOneSweepAndStayWithdrawn(t *testing.T) {
 
 func TestAnOwnerThatStartsAgainIsInNobodysWay(t *testing.T) {
 	for range 6 { // at one term chance would decide
-		virtual(t, 3, func(t *testing.T, w *sim) {
-			w.meet()
+		connected(t, 3, func(t *testing.T, w *sim) {
 			owner, other := w.nodes[0], w.nodes[1]
 			id := owner.create(t, CreateOptions{})
 			owner.listen(t, id, ListenOptions{}).Close()
-			capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+			capability := owner.letBind(t, id, other, 0)
 			again := owner.listen(t, id, ListenOptions{})
 			other.listen(t, id, ListenOptions{Capability: capability})
 			<-again.Replaced()
@@ -321,11 +313,10 @@ func TestAnOwnerThatStartsAgainIsInNobodysWay(t *testing.T) {
 }
 
 func TestAResolveEndsTheListenerThatHasLost(t *testing.T) {
-	virtual(t, 6, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 6, func(t *testing.T, w *sim) {
 		owner, other := w.nodes[0], w.nodes[1]
 		id := owner.create(t, CreateOptions{})
-		capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal(), Term: 7})
+		capability := owner.letBind(t, id, other, 7)
 		first := owner.listen(t, id, ListenOptions{})
 		w.mute(owner)
 		other.listen(t, id, ListenOptions{Capability: capability})

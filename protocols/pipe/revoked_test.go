@@ -120,7 +120,7 @@ func TestListenWithARightThatIsRevokedMeanwhileFails(t *testing.T) {
 	_, n := loopback(t, 3)
 	owner, binder := n[0], n[1]
 	id := owner.create(t, CreateOptions{})
-	grant := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal()})
+	grant := owner.letBind(t, id, binder, 0)
 	c, err := identity.OpenCapability(grant)
 	must(t, err)
 	p, err := owner.memory.PipeByID(t.Context(), id)

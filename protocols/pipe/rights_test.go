@@ -26,7 +26,7 @@ func TestDialCapabilityIsWantedAndCanBeRevoked(t *testing.T) {
 	_, n := loopback(t, 5)
 	owner, binder, dialer := n[0], n[1], n[2]
 	id := owner.create(t, CreateOptions{DialPolicy: DialCapability})
-	bind := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: binder.principal()})
+	bind := owner.letBind(t, id, binder, 0)
 	echo(binder.listen(t, id, ListenOptions{Capability: bind}))
 	_, err := dialer.Dial(within(t), id, DialOptions{})
 	wantCode(t, err, wire.Forbidden)
@@ -72,7 +72,7 @@ func TestBindWithoutTheRightSaysWhatIsMissing(t *testing.T) {
 	self := n[1].principal()
 	cases := map[string][]byte{
 		"none":           nil,
-		"for another":    n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: n[2].principal()}),
+		"for another":    n[0].letBind(t, id, n[2], 0),
 		"another pipe":   n[0].grant(t, other, GrantOptions{Right: identity.RightBind, To: self}),
 		"another right":  n[0].grant(t, id, GrantOptions{Right: identity.RightDial, To: self}),
 		"another issuer": forgedGrant(t, n[1], id, self),

@@ -35,4 +35,7 @@ type Router interface {
 	Closer(key wire.Key, n int, except ...peer.ID) []peer.AddrInfo
 	// CloserThanSelf counts the live nodes known to be nearer to key than this one.
 	CloserThanSelf(key wire.Key) int
+	// Network is the public network (a /24, a /48) that a node is seen in; empty
+	// for none.
+	Network(id peer.ID) string
 }

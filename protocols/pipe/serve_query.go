@@ -71,7 +71,7 @@ func (s *Service) answerCached(a *Answer, q Query, proven func(ID) bool, now tim
 		return
 	}
 	for _, f := range k.records {
-		if f.Binding.InTime(now) == nil && q.Wants(f.Binding.Binder, f.overrides(), transportsOf(f.Binding)) {
+		if k.tells(f, now) && q.Wants(f.Binding.Binder, f.overrides(), transportsOf(f.Binding)) {
 			a.give(f.Envelope, f.aged(now).Age, OriginCached, f.Unproven)
 		}
 	}

@@ -102,7 +102,7 @@ func (s *Service) learnStored(r Record, now time.Time) {
 	case r.Revocation != nil:
 		s.learnRevocation(*r.Revocation, r.Envelope, now)
 	case r.Binding != nil && l.beatenBy(*r.Binding, now):
-		s.spawn(func(ctx context.Context) { l.loseOrEnd(ctx, *r.Binding, r.Envelope) })
+		s.spawn(func(ctx context.Context) { l.giveWay(ctx, *r.Binding, r.Envelope) })
 	}
 }
 

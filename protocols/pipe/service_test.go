@@ -125,7 +125,7 @@ func TestManyBindersArePinnedSpreadAndPreferred(t *testing.T) {
 	for _, b := range n[:3] {
 		var capability []byte
 		if b != n[0] {
-			capability = n[0].grant(t, id, GrantOptions{Right: identity.RightBind, To: b.principal()})
+			capability = n[0].letBind(t, id, b, 0)
 		}
 		echo(b.listen(t, id, ListenOptions{Capability: capability}))
 	}
@@ -252,4 +252,10 @@ func (n *node) grant(t testing.TB, id ID, o GrantOptions) []byte {
 	envelope, _, err := identity.ParseCapability(text)
 	must(t, err)
 	return envelope
+}
+
+// letBind grants the right to bind, under a term or, with 0, under the next.
+func (n *node) letBind(t testing.TB, id ID, to *node, term uint64) []byte {
+	t.Helper()
+	return n.grant(t, id, GrantOptions{Right: identity.RightBind, To: to.principal(), Term: term})
 }

@@ -57,6 +57,15 @@ func virtual(t *testing.T, n int, test func(t *testing.T, w *sim)) {
 	})
 }
 
+// connected is virtual in which everybody is connected with everybody.
+func connected(t *testing.T, n int, test func(t *testing.T, w *sim)) {
+	t.Helper()
+	virtual(t, n, func(t *testing.T, w *sim) {
+		w.meet()
+		test(t, w)
+	})
+}
+
 // sim is a world on a virtual network.
 type sim struct {
 	*world

@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"slices"
+	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -15,7 +16,7 @@ const (
 	StateUnbound   State = "unbound"   // no live record was found
 	StateAnnounced State = "announced" // a live record was found
 	StateReachable State = "reachable" // a binder answered a probe
-	StateConnected State = "connected" // a connection of the pipe is open at this node
+	StateConnected State = "connected" // a connection of the pipe is open at this node, and has a path
 )
 
 // What a connection or a probe went over.
@@ -57,8 +58,9 @@ func answered(probe error) bool {
 }
 
 // connected reports whether a connection of the pipe is open, and whether one
-// of them is direct.
-func (s *Service) connected(id ID) (open, direct bool) {
+// of them is direct; and since when others, that are open too, wait for a path,
+// zero for none.
+func (s *Service) connected(id ID) (open, direct bool, waiting time.Time) {
 	s.mu.Lock()
 	all := make([]*Conn, 0, len(s.conns))
 	for c := range s.conns {
@@ -66,7 +68,14 @@ func (s *Service) connected(id ID) (open, direct bool) {
 	}
 	s.mu.Unlock()
 	all = slices.DeleteFunc(all, func(c *Conn) bool { return c.pipe != id || !c.isOpen() })
-	return len(all) > 0, slices.ContainsFunc(all, (*Conn).Direct)
+	for _, c := range all {
+		if since := c.Waiting(); since.IsZero() {
+			open, direct = true, direct || c.Direct()
+		} else if waiting.IsZero() || since.Before(waiting) {
+			waiting = since
+		}
+	}
+	return open, direct, waiting
 }
 
 // isOpen reports whether the far side has accepted and nobody has closed.

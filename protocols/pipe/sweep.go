@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -21,7 +22,7 @@ type sweepLimits struct {
 	bytes     int           // of records in one message
 	opinions  int           // answers that tell of each record's neighbourhood, where there are so many
 	known     int           // candidates kept for each record that have not been asked
-	servers   int           // servers known in all
+	servers   int           // servers known in all that others alone have named
 	slowAfter time.Duration // a message out for so long gives its slot and its place to others
 	busyPause time.Duration // for a server that is busy, doubled each time
 	busyTries int           // after so many times it counts as failed
@@ -50,12 +51,14 @@ func defaultSweepLimits() sweepLimits {
 type sweep struct {
 	sweepLimits
 	self peer.ID
-	// networkOf is asked for the public network of a server that is connected
-	// or has answered; nil means none is known.
+	// networkOf is asked for the public network of a server that is known at
+	// first hand; nil means none is known.
 	networkOf func(peer.ID) string
 	records   []*sweptRecord // in key order
 	byID      map[int]*sweptRecord
 	servers   map[peer.ID]*sweptServer
+	voices    map[string]*voice // who has named servers
+	hearsay   int               // of the servers, how many others alone have named
 	out       []*letter
 	sent      int // letters so far
 }
@@ -67,6 +70,7 @@ type sweptRecord struct {
 	size   int              // bytes in a message
 	places []*sweptPlace    // nearest first
 	left   bool             // out of the sweep
+	unsent int              // of the places, how many have not been asked
 	cut    bool             // candidates had to give way
 	spoken map[peer.ID]bool // servers that told of its neighbourhood, or were asked to
 }
@@ -76,33 +80,16 @@ type sweptServer struct {
 	id      peer.ID
 	addrs   []ma.Multiaddr
 	place   wire.Key
-	network string        // where it is connected from; empty if unknown or exempt
-	proven  bool          // known at first hand: to this node before, or by its answer
-	failed  bool          // could not be asked
-	retried bool          // has had its second chance
-	out     *letter       // under way to it
-	busy    int           // times that it turned a letter away
-	rest    time.Duration // it is left in peace until then
-	all     bool          // named all that it knows
+	where   reach.Whereabouts // seen once it is known at first hand
+	proven  bool              // known at first hand: to this node before, or by its answer
+	by      *voice            // who named it first; nil if it is proven
+	failed  bool              // could not be asked
+	retried bool              // has had its second chance
+	out     *letter           // under way to it
+	busy    int               // times that it turned a letter away
+	rest    time.Duration     // it is left in peace until then
+	all     bool              // named all that it knows
 }
-
-// sweptPlace is what became of one record at one server.
-type sweptPlace struct {
-	*sweptServer
-	record *sweptRecord
-	dist   wire.Key
-	state  sweptState
-}
-
-type sweptState uint8
-
-const (
-	sweptUnsent sweptState = iota
-	sweptUnderWay
-	sweptHeld
-	sweptDeclined
-	sweptNotClose // declined, since it knows k that are closer
-)
 
 // letter is one message: records for one server, and the record about whose
 // key it is asked.
@@ -129,7 +116,7 @@ func (l *letter) ids() []int {
 }
 
 func newSweep(self peer.ID, l sweepLimits) *sweep {
-	return &sweep{sweepLimits: l, self: self, byID: make(map[int]*sweptRecord), servers: make(map[peer.ID]*sweptServer)}
+	return &sweep{sweepLimits: l, self: self, byID: make(map[int]*sweptRecord), servers: make(map[peer.ID]*sweptServer), voices: make(map[string]*voice)}
 }
 
 // addRecord takes a record in, under a number of the caller's. All records come
@@ -149,34 +136,10 @@ func (m *sweep) addRecord(id int, key wire.Key, size int) {
 // dropRecord takes a record out: it is not sent any more.
 func (m *sweep) dropRecord(id int) { m.byID[id].left = true }
 
-// addServers takes in servers that this node knows at first hand, or that
-// another has named.
-func (m *sweep) addServers(infos []peer.AddrInfo, proven bool) {
-	for _, in := range infos {
-		if in.ID == m.self {
-			continue
-		}
-		s := m.servers[in.ID]
-		if s == nil {
-			if len(m.servers) >= m.sweepLimits.servers {
-				continue
-			}
-			s = &sweptServer{id: in.ID, place: wire.Place([]byte(in.ID)), addrs: slices.Clone(in.Addrs), proven: proven}
-			m.servers[in.ID] = s
-			m.locate(s)
-			for _, r := range m.records {
-				m.place(r, s)
-			}
-			continue
-		}
-		s.proven = s.proven || proven
-		m.learn(s, in.Addrs)
-	}
-}
-
 // learn adds addresses. A server that failed gets a second chance by a new one,
 // so that a liar who is first to name it cannot hide it behind dead addresses.
 func (m *sweep) learn(s *sweptServer, addrs []ma.Multiaddr) {
+	s.where.Tell(addrs)
 	fresh := false
 	for _, a := range addrs {
 		if len(s.addrs) < 2*MaxPeerAddrs && !slices.ContainsFunc(s.addrs, a.Equal) {
@@ -190,145 +153,4 @@ func (m *sweep) learn(s *sweptServer, addrs []ma.Multiaddr) {
 			m.place(r, s)
 		}
 	}
-}
-
-// place makes a server a candidate for a record, unless it is one.
-func (m *sweep) place(r *sweptRecord, s *sweptServer) {
-	if s.failed || r.at(s) != nil {
-		return
-	}
-	p := &sweptPlace{sweptServer: s, record: r, dist: r.key.XOR(s.place)}
-	at, _ := slices.BinarySearchFunc(r.places, p, func(a, b *sweptPlace) int { return bytes.Compare(a.dist[:], b.dist[:]) })
-	r.places = slices.Insert(r.places, at, p)
-	if out := r.dispensable(m.known, m.k); out >= 0 {
-		r.places, r.cut = slices.Delete(r.places, out, out+1), true
-	}
-}
-
-// dispensable finds which of more than most candidates that have not been asked
-// gives way, -1 if there are not so many: the farthest, but none of the k
-// nearest that are known at first hand, so that nobody drives out who is really
-// there.
-func (r *sweptRecord) dispensable(most, k int) int {
-	proven, unsent, out := 0, 0, -1
-	for i, p := range r.places {
-		if p.proven {
-			proven++
-		}
-		if p.state != sweptUnsent {
-			continue
-		}
-		unsent++
-		if !p.proven || proven > k {
-			out = i
-		}
-	}
-	if unsent <= most {
-		return -1
-	}
-	return out
-}
-
-// unsent counts the candidates that have not been asked.
-func (r *sweptRecord) unsent() int {
-	n := 0
-	for _, p := range r.places {
-		if p.state == sweptUnsent {
-			n++
-		}
-	}
-	return n
-}
-
-// refill gives the candidates that had given way another chance, when there is
-// room for them again.
-func (m *sweep) refill(r *sweptRecord) {
-	r.cut = false
-	for _, s := range m.servers {
-		m.place(r, s)
-	}
-}
-
-// at finds a server among the candidates.
-func (r *sweptRecord) at(s *sweptServer) *sweptPlace {
-	for _, p := range r.places {
-		if p.sweptServer == s {
-			return p
-		}
-	}
-	return nil
-}
-
-// counts reports that the server may be one of the k that hold the record.
-// One that is slow to answer makes place for another meanwhile.
-func (p *sweptPlace) counts() bool {
-	return !p.failed && p.state < sweptDeclined && (p.out == nil || !p.out.slow)
-}
-
-// window yields the k nearest that may hold the record, of one network more
-// than perNetwork only for want of others. Beyond a server that knows k that are
-// closer nobody takes it, unless that one is mistaken: with this node itself,
-// k-1 known ones are as many.
-func (m *sweep) window(r *sweptRecord) []*sweptPlace {
-	w := make([]*sweptPlace, 0, m.k)
-	var more []*sweptPlace
-	nearer, of := 0, make(voices)
-	for _, p := range r.places {
-		if p.state == sweptNotClose && nearer >= m.k-1 {
-			break
-		}
-		if p.failed {
-			continue
-		}
-		crowded := of.full(p.network)
-		if !crowded {
-			nearer++
-		}
-		switch {
-		case !p.counts():
-		case crowded:
-			more = append(more, p)
-		default:
-			if w = append(w, p); len(w) == m.k {
-				return w
-			}
-		}
-	}
-	return append(w, more[:min(len(more), m.k-len(w))]...)
-}
-
-// perNetwork is how many servers of one public network count among the nearest,
-// as in a walk: who grinds node IDs near to a key must run them in many
-// networks to keep its records from all others.
-const perNetwork = 3
-
-// voices counts servers by network.
-type voices map[string]int
-
-// full counts one more, and reports that there were enough before.
-func (c voices) full(network string) bool {
-	if network == "" {
-		return false
-	}
-	c[network]++
-	return c[network] > perNetwork
-}
-
-// locate notes where a server is seen to be.
-func (m *sweep) locate(s *sweptServer) {
-	if m.networkOf == nil {
-		return
-	}
-	if n := m.networkOf(s.id); n != "" {
-		s.network = n
-	}
-}
-
-// nearest are the servers that have the record, or are to have it.
-func (m *sweep) nearest(id int) []peer.AddrInfo {
-	var out []peer.AddrInfo
-	for _, p := range m.window(m.byID[id]) {
-		out = append(out, peer.AddrInfo{ID: p.id})
-	}
-	return out
 }

@@ -50,10 +50,10 @@ func (s *Service) publishAll(all []*publication, l sweepLimits, kind EventKind, 
 
 func (w *sweeping) run(ctx context.Context, kind EventKind) {
 	started := time.Now()
-	w.machine.networkOf = w.s.network
+	w.machine.networkOf = w.s.cfg.Router.Network
 	for i, p := range w.all {
 		w.machine.addRecord(i, p.key, len(p.record.Envelope)+fieldOverhead)
-		w.machine.addServers(p.begin(), true)
+		w.machine.addServers(p.begin())
 	}
 	w.carry(ctx)
 	for _, p := range w.all {
@@ -188,16 +188,4 @@ func (w *sweeping) readRevocations(a sweptAnswer) {
 			hostile++
 		}
 	}
-}
-
-// network is the public network from which a node is connected, directly: the
-// address group that quotas count. It is empty for none, and on a LAN or
-// loopback.
-func (s *Service) network(p peer.ID) string {
-	for _, path := range s.cfg.Reach.Paths(p) {
-		if ip, ok := ipOf(path.Remote()); ok && path.Direct() && isPublic(ip) {
-			return groupOf(ip)
-		}
-	}
-	return ""
 }

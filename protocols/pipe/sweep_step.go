@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -54,7 +55,7 @@ func (m *sweep) next(now time.Duration) *letter {
 			continue
 		}
 		w := m.window(r)
-		if len(w) < m.k && r.cut && r.unsent() < m.known {
+		if len(w) < m.k && r.cut && r.unsent < m.known {
 			m.refill(r)
 			w = m.window(r)
 		}
@@ -115,7 +116,7 @@ func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 	if r.left {
 		return nil
 	}
-	nearer, of := 0, make(voices)
+	nearer, crowd := 0, make(reach.Crowd)
 	for _, p := range r.places {
 		if p.sweptServer == to {
 			if p.state != sweptUnsent {
@@ -123,7 +124,7 @@ func (m *sweep) due(r *sweptRecord, to *sweptServer) *sweptPlace {
 			}
 			return p
 		}
-		if p.proven && p.counts() && !of.full(p.network) {
+		if p.proven && p.counts() && !crowd.Full(p.where.Network()) {
 			if nearer++; nearer == m.k+m.spare {
 				return nil
 			}
@@ -145,7 +146,7 @@ func (m *sweep) prefers(a, b *sweptPlace) bool {
 // nothing any more: since nobody has been named for its refusal, or since too
 // few have told.
 func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
-	nearer, of := 0, make(voices)
+	nearer, crowd := 0, make(reach.Crowd)
 	for _, p := range r.places {
 		if p.failed {
 			continue
@@ -153,7 +154,7 @@ func (m *sweep) wanted(r *sweptRecord) *sweptPlace {
 		if p.state == sweptNotClose && nearer < m.k-1 && m.askable(r, p) {
 			return p
 		}
-		if !of.full(p.network) {
+		if !crowd.Full(p.where.Network()) {
 			nearer++
 		}
 	}
@@ -176,7 +177,7 @@ func (m *sweep) askable(r *sweptRecord, p *sweptPlace) bool {
 func (m *sweep) post(l *letter) {
 	l.to.out = l
 	for _, p := range l.records {
-		p.state = sweptUnderWay
+		p.become(sweptUnderWay)
 	}
 	l.about.spoken[l.to.id] = true
 	m.out = append(m.out, l)
@@ -187,20 +188,19 @@ func (m *sweep) post(l *letter) {
 // whom the server named.
 func (m *sweep) answered(l *letter, results []wire.Code, closer []peer.AddrInfo) {
 	m.back(l)
-	l.to.proven = true
-	m.locate(l.to)
+	m.vouch(l.to)
 	for i, p := range l.records {
 		switch results[i] {
 		case wire.OK:
-			p.state = sweptHeld
+			p.become(sweptHeld)
 		case wire.NotClose:
-			p.state = sweptNotClose
+			p.become(sweptNotClose)
 		default:
-			p.state = sweptDeclined
+			p.become(sweptDeclined)
 		}
 	}
 	m.tellsOf(l, closer)
-	m.addServers(closer, false)
+	m.hear(l.to, closer)
 }
 
 // tellsOf counts an answer for every record whose key it surrounds: who named
@@ -228,15 +228,13 @@ func (m *sweep) failed(l *letter, closer []peer.AddrInfo) {
 	s := l.to
 	s.failed = true
 	for _, p := range l.records {
-		p.state = sweptUnsent
+		p.become(sweptUnsent)
 	}
 	for _, r := range m.records {
 		delete(r.spoken, s.id)
-		r.places = slices.DeleteFunc(r.places, func(p *sweptPlace) bool {
-			return p.sweptServer == s && p.state == sweptUnsent
-		})
+		r.withdraw(s)
 	}
-	m.addServers(closer, false)
+	m.hear(s, closer)
 }
 
 // later takes in that a server is too busy now. It is asked again after a
@@ -251,7 +249,7 @@ func (m *sweep) later(l *letter, now time.Duration) {
 	delete(l.about.spoken, s.id)
 	s.rest = now + m.busyPause<<(s.busy-1)
 	for _, p := range l.records {
-		p.state = sweptUnsent
+		p.become(sweptUnsent)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 	"pgregory.net/rapid"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -205,7 +206,7 @@ func TestSweepBringsEveryRecordToTheNearestThatLive(t *testing.T) {
 		}
 		seed := rapid.SampledFrom(o.ids).Draw(t, "seed")
 		delete(o.dead, seed)
-		m.addServers(infosOf([]peer.ID{seed, "self"}), true)
+		m.addServers(infosOf([]peer.ID{seed, "self"}))
 		sweepThrough(t, m, o, func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "answered") })
 
 		for i := range records {
@@ -250,7 +251,7 @@ func TestSweepTakesAboutOneMessageForEachServer(t *testing.T) {
 				m.addRecord(i, modelKey(i), 600)
 			}
 			rng.Shuffle(len(o.ids), func(i, j int) { o.ids[i], o.ids[j] = o.ids[j], o.ids[i] })
-			m.addServers(infosOf(o.ids[:c.seeds]), true)
+			m.addServers(infosOf(o.ids[:c.seeds]))
 			for _, id := range o.ids[c.servers-c.dead:] {
 				o.dead[id] = true
 			}
@@ -286,7 +287,7 @@ func TestSweepKeepsToKeyOrderAndSpreadsItsQuestions(t *testing.T) {
 	if !slices.IsSortedFunc(m.records, func(a, b *sweptRecord) int { return bytes.Compare(a.key[:], b.key[:]) }) {
 		t.Fatal("records are not in the order of their keys")
 	}
-	m.addServers(infosOf(o.ids), true)
+	m.addServers(infosOf(o.ids))
 	last := -1
 	began := m.step(0).send
 	for _, sent := range began {
@@ -314,7 +315,7 @@ func TestSilentServersGiveTheirPlaceToOthers(t *testing.T) {
 	m := newSweep("self", l)
 	key := modelKey(1)
 	m.addRecord(0, key, 600)
-	m.addServers(infosOf(o.ids[:5]), true)
+	m.addServers(infosOf(o.ids[:5]))
 	now := time.Duration(0)
 	liar := o.ids[0]
 	var silent []*letter
@@ -361,21 +362,21 @@ func TestAFailedServerIsAskedAgainByANewAddress(t *testing.T) {
 	m := newSweep("self", defaultSweepLimits())
 	m.addRecord(0, modelKey(1), 600)
 	hidden := peer.AddrInfo{ID: "hidden", Addrs: []ma.Multiaddr{modelAddr(1)}}
-	m.addServers([]peer.AddrInfo{hidden}, false)
+	m.hear(&sweptServer{id: "teller"}, []peer.AddrInfo{hidden})
 	m.failed(m.step(0).send[0], nil)
-	m.addServers([]peer.AddrInfo{hidden}, false)
+	m.hear(&sweptServer{id: "teller"}, []peer.AddrInfo{hidden})
 	if e := m.step(0); len(e.send) > 0 || !e.done {
 		t.Fatalf("asked again by the same address: %+v", e)
 	}
 	hidden.Addrs = []ma.Multiaddr{modelAddr(2)}
-	m.addServers([]peer.AddrInfo{hidden}, false)
+	m.hear(&sweptServer{id: "teller"}, []peer.AddrInfo{hidden})
 	again := m.step(0).send
 	if len(again) != 1 || len(again[0].info().Addrs) != 2 {
 		t.Fatalf("by a new address: %+v", again)
 	}
 	m.failed(again[0], nil)
 	hidden.Addrs = []ma.Multiaddr{modelAddr(3)}
-	m.addServers([]peer.AddrInfo{hidden}, false)
+	m.hear(&sweptServer{id: "teller"}, []peer.AddrInfo{hidden})
 	if e := m.step(0); len(e.send) > 0 {
 		t.Fatal("asked a third time")
 	}
@@ -387,7 +388,7 @@ func TestADroppedRecordIsNotSentAnyMore(t *testing.T) {
 	m := newSweep("self", l)
 	o := newOverlay(10, l.k)
 	m.addRecord(0, modelKey(1), 600)
-	m.addServers(infosOf(o.ids), true)
+	m.addServers(infosOf(o.ids))
 	first := m.step(0).send[0]
 	m.dropRecord(0)
 	o.deliver(m, first)
@@ -400,7 +401,7 @@ func TestABusyServerIsAskedAgainLater(t *testing.T) {
 	l := defaultSweepLimits()
 	m := newSweep("self", l)
 	m.addRecord(0, modelKey(1), 600)
-	m.addServers(infosOf([]peer.ID{"busy"}), true)
+	m.addServers(infosOf([]peer.ID{"busy"}))
 	now := time.Duration(0)
 	for i := range l.busyTries {
 		e := m.step(now)
@@ -421,18 +422,89 @@ func TestABusyServerIsAskedAgainLater(t *testing.T) {
 func TestSweepDoesNotLookAgainForWhomThereIsNoRoom(t *testing.T) {
 	m := newSweep("self", defaultSweepLimits())
 	m.addRecord(0, wire.Key{1}, 500)
-	m.addServers(infosOf(newOverlay(1000, 20).ids), false)
+	m.hear(&sweptServer{id: "teller"}, infosOf(newOverlay(1000, 20).ids))
 	r := m.records[0]
 	for _, p := range r.places[:m.k-1] {
-		p.state = sweptHeld
+		p.become(sweptHeld)
 	}
-	r.places[m.k-1].state = sweptNotClose // so that nobody farther is wanted
+	r.places[m.k-1].become(sweptNotClose) // so that nobody farther is wanted
 	m.next(0)
 	if !r.cut || len(m.window(r)) >= m.k {
 		t.Fatalf("cut %v, %d in the window", r.cut, len(m.window(r)))
 	}
 	if allocs := testing.AllocsPerRun(10, func() { m.next(0) }); allocs > 50 {
 		t.Errorf("%v allocations for a letter", allocs)
+	}
+}
+
+func TestAFloodOfNamesDoesNotShutOutWhomOthersName(t *testing.T) {
+	o := newOverlay(300, Replication)
+	honest, liars, fakes := o.ids[:2], o.ids[2:6], 0
+	m := newSweep("self", defaultSweepLimits())
+	m.networkOf = func(p peer.ID) string {
+		if slices.Contains(liars, p) {
+			return "5.6.7.0/24"
+		}
+		return ""
+	}
+	m.addRecord(0, modelKey(0), 500)
+	m.addServers(infosOf(o.ids[:6]))
+	tell := func(from peer.ID, closer []peer.AddrInfo) {
+		m.answered(&letter{to: m.servers[from], about: m.records[0]}, nil, closer)
+	}
+	flood := func(times int) {
+		for i := range times {
+			lies := make([]peer.ID, MaxCloser)
+			for j := range lies {
+				lies[j] = peer.ID(fmt.Sprintf("fake %d", fakes))
+				fakes++
+			}
+			tell(liars[i%len(liars)], infosOf(lies))
+		}
+	}
+	flood(1000)
+	for i, true := range slices.Collect(slices.Chunk(o.ids[6:], MaxCloser)) {
+		tell(honest[i%2], infosOf(true))
+		flood(10)
+	}
+	for _, id := range o.ids {
+		if m.servers[id] == nil {
+			t.Fatalf("%s is not known, but %d fakes are", id, len(m.servers))
+		}
+	}
+	if most := m.sweepLimits.servers + len(o.ids); len(m.servers) > most {
+		t.Errorf("%d servers are known, at most %d expected", len(m.servers), most)
+	}
+	for _, id := range byDistance(modelKey(0), o.ids)[:1] {
+		if m.records[0].at(m.servers[id]) == nil && !m.records[0].cut {
+			t.Errorf("%s is no candidate", id)
+		}
+	}
+}
+
+func TestOfAFloodTheNearestStay(t *testing.T) {
+	l := defaultSweepLimits()
+	l.servers = 100
+	m := newSweep("self", l)
+	o := newOverlay(1000, Replication)
+	key := modelKey(0)
+	m.addRecord(0, key, 500)
+	m.addServers(infosOf([]peer.ID{"one", "another"}))
+	tell := func(from peer.ID, ids []peer.ID) {
+		m.answered(&letter{to: m.servers[from], about: m.records[0]}, nil, infosOf(ids))
+	}
+	tell("one", o.ids[:100])
+	tell("another", o.ids[100:150])
+	for i, id := range byDistance(key, o.ids[:100]) {
+		if known := m.servers[id] != nil; known != (i < 50) {
+			t.Errorf("the one that is %dth is known: %v", i, known)
+		}
+	}
+	if _, is := m.records[0].search(key.Distance([]byte(byDistance(key, o.ids[:100])[99]))); is {
+		t.Error("one that is not known any more is a candidate")
+	}
+	if got := m.records[0].unsent; got != min(l.known, len(m.records[0].places)) {
+		t.Errorf("%d candidates counted, %d there", got, len(m.records[0].places))
 	}
 }
 
@@ -449,7 +521,7 @@ func TestSweepIsNotKeptFromOthersByACrowdOfOneNetwork(t *testing.T) {
 		return string(p)
 	}
 	m.addRecord(0, key, 500)
-	m.addServers(infosOf(o.ids), false)
+	m.hear(&sweptServer{id: "teller"}, infosOf(o.ids))
 	held := 0
 	for now := time.Duration(0); ; now += 50 * time.Millisecond {
 		e := m.step(now)
@@ -463,7 +535,7 @@ func TestSweepIsNotKeptFromOthersByACrowdOfOneNetwork(t *testing.T) {
 			m.answered(l, slices.Repeat([]wire.Code{wire.OK}, len(l.records)), nil)
 		}
 	}
-	if held < m.k-perNetwork {
+	if held < m.k-reach.PerNetwork {
 		t.Errorf("%d servers of other networks hold the record", held)
 	}
 }

@@ -12,8 +12,7 @@ import (
 )
 
 func TestResolveTakesOneRoundTripAndBindTwo(t *testing.T) {
-	virtual(t, 8, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 8, func(t *testing.T, w *sim) {
 		id := w.nodes[0].create(t, CreateOptions{})
 		begun := time.Now()
 		echo(w.nodes[0].listen(t, id, ListenOptions{}))
@@ -102,12 +101,11 @@ func TestWaitEndsWhenABinderComesOrTheTimeIsOver(t *testing.T) {
 }
 
 func TestSilentOldBinderDelaysAMoveByTwoSeconds(t *testing.T) {
-	virtual(t, 5, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 5, func(t *testing.T, w *sim) {
 		owner, other := w.nodes[0], w.nodes[1]
 		id := owner.create(t, CreateOptions{})
 		old := owner.listen(t, id, ListenOptions{})
-		capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+		capability := owner.letBind(t, id, other, 0)
 		w.mute(owner)
 		begun := time.Now()
 		other.listen(t, id, ListenOptions{Capability: capability})
@@ -131,12 +129,11 @@ func TestSilentOldBinderDelaysAMoveByTwoSeconds(t *testing.T) {
 }
 
 func TestAcknowledgedMoveIsDoneWithinTwoRoundTrips(t *testing.T) {
-	virtual(t, 8, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 8, func(t *testing.T, w *sim) {
 		owner, other := w.nodes[0], w.nodes[1]
 		id := owner.create(t, CreateOptions{})
 		old := owner.listen(t, id, ListenOptions{})
-		capability := owner.grant(t, id, GrantOptions{Right: identity.RightBind, To: other.principal()})
+		capability := owner.letBind(t, id, other, 0)
 		_, err := other.Resolve(within(t), id, ResolveOptions{})
 		must(t, err)
 		begun := time.Now()

@@ -32,8 +32,7 @@ func TestDialWaitsThoughAStaleRecordNamesABinderThatRefuses(t *testing.T) {
 }
 
 func TestDialThatWaitsInVainEndsWithItsTime(t *testing.T) {
-	virtual(t, 3, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 3, func(t *testing.T, w *sim) {
 		binder, dialer := w.nodes[0], w.nodes[1]
 		id := binder.create(t, CreateOptions{})
 		binder.listen(t, id, ListenOptions{}).end(net.ErrClosed)
@@ -129,8 +128,7 @@ func TestOwnHolderTableFeedsTheCache(t *testing.T) {
 }
 
 func TestCachedAgeGoesOn(t *testing.T) {
-	virtual(t, 3, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 3, func(t *testing.T, w *sim) {
 		id := w.nodes[0].create(t, CreateOptions{})
 		w.nodes[0].listen(t, id, ListenOptions{})
 		pass(2 * time.Minute)
@@ -176,8 +174,7 @@ func TestGrantsTellWhatIsRevokedAndWhatIsOver(t *testing.T) {
 }
 
 func TestWhoeverStoresRecordsDoesNotSetThePaceOfAsking(t *testing.T) {
-	virtual(t, 3, func(t *testing.T, w *sim) {
-		w.meet()
+	connected(t, 3, func(t *testing.T, w *sim) {
 		waiting, asked := w.nodes[0], w.nodes[1]
 		id := w.nodes[2].create(t, CreateOptions{})
 		ended := make(chan struct{})

@@ -108,6 +108,9 @@ func (w *world) start(key crypto.PrivKey, memory *memory, change ...func(*Config
 	}
 	n.Service, err = New(cfg)
 	must(w.t, err)
+	if cfg.Links == nil {
+		n.trunks.Close() // a node of old, which speaks no trunk
+	}
 	serving := n.whenServing()
 	ran := make(chan error, 1)
 	go func() { ran <- n.Run(context.Background()) }()

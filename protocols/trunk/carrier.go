@@ -68,6 +68,9 @@ func newCarrier(l *line, s network.Stream, own, outgoing bool) *carrier {
 	}
 	c.in.src = c
 	c.life.begin(c)
+	if len(l.carriers) == 0 {
+		l.startDatagramsLocked()
+	}
 	l.carriers = append(l.carriers, c)
 	go c.pumps()
 	return c

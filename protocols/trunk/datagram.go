@@ -137,9 +137,8 @@ func (s *datagramSender) next(b []byte) []byte {
 	return append(b[:0], s.queue.pop()...)
 }
 
-// startDatagramsLocked takes the datagrams of a QUIC connection into service.
-// Nobody else reads them.
-func (l *line) startDatagramsLocked() {
+// findDatagrams looks whether the path has datagrams, as QUIC connections do.
+func (l *line) findDatagrams() {
 	var q *quic.Conn
 	if l.path.Transport() != reach.QUIC || !l.path.Conn().As(&q) || !q.ConnectionState().SupportsDatagrams.Remote {
 		return
@@ -147,7 +146,16 @@ func (l *line) startDatagramsLocked() {
 	l.quic = q
 	l.datagrams.news = make(chan struct{}, 1)
 	l.datagrams.lost = func() { l.t.counts.datagramsDropped.Add(1) }
+}
+
+// startDatagramsLocked takes the datagrams of a QUIC connection into service, as
+// long as there are carriers. Nobody else reads them.
+func (l *line) startDatagramsLocked() {
+	if l.quic == nil {
+		return
+	}
 	ctx, cancel := context.WithCancel(l.t.ctx)
+	l.stopDatagrams = cancel
 	l.t.running.Go(func() {
 		defer cancel()
 		l.receiveDatagrams(ctx)
@@ -166,7 +174,7 @@ func (l *line) startDatagramsLocked() {
 	})
 }
 
-// sendDatagrams lives as long as the connection.
+// sendDatagrams lives until ctx ends.
 func (l *line) sendDatagrams(ctx context.Context) {
 	buf := make([]byte, 0, MaxDatagram+maxHeader)
 	for {
@@ -183,7 +191,7 @@ func (l *line) sendDatagrams(ctx context.Context) {
 	}
 }
 
-// receiveDatagrams lives as long as the connection.
+// receiveDatagrams lives until ctx or the connection ends.
 func (l *line) receiveDatagrams(ctx context.Context) {
 	for {
 		b, err := l.quic.ReceiveDatagram(ctx)

@@ -1,6 +1,7 @@
 package trunk
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 
@@ -25,6 +26,8 @@ type line struct {
 
 	quic      *quic.Conn // whose datagrams belong to the line; nil if there are none
 	datagrams datagramSender
+
+	stopDatagrams context.CancelFunc // guarded by t.mu; nil before the first carrier
 }
 
 // peerLegs counts the legs with one peer.
@@ -59,7 +62,7 @@ func (t *Trunks) lineLocked(p reach.Path) (*line, error) {
 	of.lines++
 	l := &line{t: t, path: p, odd: oddSide(t.cfg.Self, p.Peer()), peer: of}
 	t.lines[p.Conn()] = l
-	l.startDatagramsLocked()
+	l.findDatagrams()
 	return l, nil
 }
 
@@ -95,6 +98,9 @@ func (l *line) shared() *carrier {
 // removeLocked takes a carrier off.
 func (l *line) removeLocked(c *carrier) {
 	l.carriers = slices.DeleteFunc(l.carriers, func(o *carrier) bool { return o == c })
+	if len(l.carriers) == 0 && l.stopDatagrams != nil {
+		l.stopDatagrams()
+	}
 	if c.outgoing {
 		l.outgoing--
 	} else {

@@ -4,12 +4,13 @@ import "time"
 
 // Times of the watch over the far side's life.
 const (
-	patience    = 500 * time.Millisecond // for SEEN or PONG, at least
-	patienceRTT = 3                      // the same, in round trips
-	pingAfter   = 18 * time.Second       // of silence on a carrier with legs
-	doubtEvery  = 5 * time.Second        // which is what a probe of the path takes
-	giveUp      = 15 * time.Second       // on a carrier whose path lives
-	goAwayTime  = 5 * time.Second        // for the far side to agree on an end
+	patience     = 500 * time.Millisecond // for SEEN or PONG, at least
+	patienceRTT  = 3                      // the same, in round trips
+	patienceMost = time.Second            // at most: with the 4 s of the probe a dead path is closed within 5 s
+	pingAfter    = 18 * time.Second       // of silence on a carrier with legs
+	doubtEvery   = 5 * time.Second        // which is what a probe of the path takes
+	giveUp       = 15 * time.Second       // on a carrier whose path lives
+	goAwayTime   = 5 * time.Second        // for the far side to agree on an end
 )
 
 // pulse is what a carrier knows of the far side's life.
@@ -38,7 +39,8 @@ const (
 //	no legs        idle for long            go away
 //	               asked for the end        end, after 5 s
 //	nothing owed   silent for 18 s          ping
-//	owed           for 500 ms, and 3 RTT    doubt the path, every 5 s
+//	owed           for 500 ms, and 3 RTT,   doubt the path, every 5 s
+//	               or for a second
 //	               for 15 s                 end: the path lives, the carrier does not
 func judge(p pulse) (act, time.Duration) {
 	wait := max(patience, patienceRTT*p.rtt)
@@ -49,8 +51,8 @@ func judge(p pulse) (act, time.Duration) {
 		return after(p.quiet, p.idle, leave, goAwayTime)
 	case !p.owed:
 		return after(p.quiet, pingAfter, ping, wait)
-	case p.quiet < wait:
-		return rest, wait - p.quiet
+	case p.quiet < min(wait, patienceMost):
+		return rest, min(wait, patienceMost) - p.quiet
 	case p.quiet < max(giveUp, 2*wait):
 		return doubt, doubtEvery
 	}

@@ -112,7 +112,7 @@ func TestDeadPathIsNoticedWithinFiveSecondsWhileSomethingIsUnderWay(t *testing.T
 		start := time.Now()
 		here.play([]byte("?"))
 		err := here.cause()
-		if took := time.Since(start); took != 5500*time.Millisecond || p.Live() {
+		if took := time.Since(start); took != 4500*time.Millisecond || p.Live() {
 			t.Errorf("noticed after %v: %v; path live: %v", took, err, p.Live())
 		}
 	})

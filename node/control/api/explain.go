@@ -38,6 +38,11 @@ type Explanation struct {
 	Records []Binding `json:"records"`
 	// Dials are the tries to connect, in order.
 	Dials []DialAttempt `json:"dials"`
+	// ReconnectingSince is since when a connection of the pipe that is open at
+	// this node waits for a path.
+	ReconnectingSince *time.Time `json:"reconnecting_since,omitempty"`
+	// Connections are those of the pipe that pass through the local API now.
+	Connections []Connection `json:"connections,omitempty"`
 	// Problem is why the pipe or the peer was not found or not reached.
 	Problem *Problem `json:"problem,omitempty"`
 }
@@ -110,6 +115,8 @@ const (
 	EventListenClosed      = "listen-closed"
 	EventConnectionOffered = "connection-offered"
 	EventConnectionOpened  = "connection-opened"
+	EventConnectionWaiting = "connection-waiting" // has lost its path
+	EventConnectionMoved   = "connection-moved"   // goes on over another path
 	EventConnectionEnded   = "connection-ended"
 	EventGranted           = "granted"
 	EventRevoked           = "revoked"

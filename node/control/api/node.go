@@ -47,6 +47,9 @@ type Status struct {
 	Event uint64 `json:"event"`
 	// Pipes counts the pipes that the node serves now.
 	Pipes int `json:"pipes"`
+	// Connections are those that pass through the local API now, with the paths
+	// that carry them. Events leave them out.
+	Connections []Connection `json:"connections,omitempty"`
 }
 
 // JoinError is the last failure of one address to join through.

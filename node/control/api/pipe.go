@@ -122,6 +122,11 @@ type DialQuery struct {
 	Spread bool `json:"spread,omitempty"`
 	// Path is relay-ok (the default), prefer-direct or direct-only.
 	Path string `json:"path,omitempty"`
+	// Raw makes the connection a raw stream, which ends with its path.
+	Raw bool `json:"raw,omitempty"`
+	// Grace is how long a connection that has lost its path waits for another
+	// one; 0 is the setting links.grace.
+	Grace Duration `json:"grace,omitempty"`
 }
 
 // ListenRequest says how to bind a pipe.
@@ -136,6 +141,11 @@ type ListenRequest struct {
 	Life Duration `json:"life,omitempty"`
 	// Backlog caps the connections that nobody has taken yet; at most 128.
 	Backlog int `json:"backlog,omitempty"`
+	// Raw serves connections as raw streams, which end with their path.
+	Raw bool `json:"raw,omitempty"`
+	// Grace is how long a connection that has lost its path waits for another
+	// one; 0 is what its dialer asks for.
+	Grace Duration `json:"grace,omitempty"`
 }
 
 // UnlistenQuery says which listen of a pipe to end.
@@ -183,12 +193,20 @@ type Connection struct {
 	// Principal is who is at the other end: proven by signature on a secure
 	// pipe, by the path's handshake otherwise.
 	Principal string `json:"principal"`
-	// Transport is that of the path.
+	// Transport is that of the path; of the last one while none is there.
 	Transport string `json:"transport"`
 	// Path is direct, or relay when a third node stands between.
 	Path string `json:"path"`
 	// Endpoint is the other side's address on it.
 	Endpoint string `json:"endpoint"`
+	// ReconnectingSince is when the connection lost its path, while it waits for
+	// another one.
+	ReconnectingSince *time.Time `json:"reconnecting_since,omitempty"`
+	// Legs are the last paths that have carried the connection, the newest last;
+	// none where it is a raw stream.
+	Legs []Leg `json:"legs,omitempty"`
+	// LegCount counts them all.
+	LegCount int `json:"leg_count,omitempty"`
 	// Opened is when it began.
 	Opened time.Time `json:"opened"`
 	// Sent counts bytes from the local program to the far side.
@@ -197,6 +215,37 @@ type Connection struct {
 	Received int64 `json:"received"`
 	// Problem is why it failed.
 	Problem *Problem `json:"problem,omitempty"`
+}
+
+// Leg is one path of a connection, for as long as that carried it.
+type Leg struct {
+	// Transport is that of the path.
+	Transport string `json:"transport"`
+	// Path is direct, or relay when a third node stands between.
+	Path string `json:"path"`
+	// Endpoint is the other side's address on it.
+	Endpoint string `json:"endpoint"`
+	// Own says that its carrier has no other connections.
+	Own bool `json:"own,omitempty"`
+	// Began is when it was taken.
+	Began time.Time `json:"began"`
+	// Why says why.
+	Why string `json:"why"`
+	// Ended is when it ended; absent while it is in use.
+	Ended *time.Time `json:"ended,omitempty"`
+	// Cause is the word of the error vocabulary for why it ended; replaced is
+	// another leg that took over.
+	Cause string `json:"cause,omitempty"`
+	// Detail says it in words.
+	Detail string `json:"detail,omitempty"`
+	// Sent counts bytes of data, repeats included.
+	Sent uint64 `json:"sent"`
+	// Received counts bytes of data, repeats included.
+	Received uint64 `json:"received"`
+	// Replayed counts those of Sent that an earlier leg had sent already.
+	Replayed uint64 `json:"replayed"`
+	// PauseMS is how long the connection stood still before it.
+	PauseMS float64 `json:"pause_ms"`
 }
 
 // States of a Connection.
