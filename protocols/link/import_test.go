@@ -90,6 +90,7 @@ func TestFarSideThatLostItsStateIsGoneForBoth(t *testing.T) {
 	a.write("abc")
 	must(b.comes(lb, a.sent(la)...))
 	b.read()
+	b.m.owed()
 	must(a.comes(la, b.sent(lb)...))
 	c := &end{m: restore(old, settings{id: old.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}, nil), now: a.now}
 	c.m.detach(errImported, c.now)
