@@ -55,6 +55,9 @@ func (q *queue) push(c *chunk, from, to int) {
 		c.free()
 		return
 	}
+	if len(q.parts) == cap(q.parts) && q.head > len(q.parts)/2 {
+		q.shift()
+	}
 	q.parts = append(q.parts, part{c: c, off: q.end, from: from, to: to})
 	q.end += uint64(to - from)
 	q.mem += len(c.b)
@@ -91,21 +94,29 @@ func (q *queue) skipTo(off uint64) {
 	q.compact()
 }
 
-// compact forgets freed parts, all memory once the queue is empty.
+// keptParts is how many parts an empty queue has room for, at most: 1 KiB.
+const keptParts = 32
+
+// compact forgets freed parts, nearly all memory once the queue is empty.
 func (q *queue) compact() {
 	switch {
 	case q.head == len(q.parts):
 		q.head = 0
-		if cap(q.parts) > 8 {
+		if cap(q.parts) > keptParts {
 			q.parts = nil
 		} else {
 			q.parts = q.parts[:0]
 		}
-	case q.head > 32 && q.head > len(q.parts)/2:
-		n := copy(q.parts, q.parts[q.head:])
-		clear(q.parts[n:])
-		q.parts, q.head = q.parts[:n], 0
+	case q.head > keptParts && q.head > len(q.parts)/2:
+		q.shift()
 	}
+}
+
+// shift makes room at the end of what there is.
+func (q *queue) shift() {
+	n := copy(q.parts, q.parts[q.head:])
+	clear(q.parts[n:])
+	q.parts, q.head = q.parts[:n], 0
 }
 
 // copyAt copies what stands at offset off to b, and returns how much that was.
