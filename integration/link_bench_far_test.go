@@ -198,8 +198,8 @@ func (h *holder) wake(s stream) {
 // holdings is what a process holds after a collection.
 type holdings struct {
 	Bytes      uint64 // heap in use and stacks
-	Goroutines int
-	Mallocs    uint64 // so far
+	Goroutines int    // of links and trunks
+	Mallocs    uint64 // ourMallocs
 }
 
 // holding collects garbage and counts what is left.
@@ -208,7 +208,7 @@ func holding() holdings {
 	runtime.GC() // what finalizers and pools let go
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return holdings{m.HeapAlloc + m.StackInuse, runtime.NumGoroutine(), m.Mallocs}
+	return holdings{m.HeapAlloc + m.StackInuse, linkGoroutines(), ourMallocs()}
 }
 
 func serveMemory(s stream) {

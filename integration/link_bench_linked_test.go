@@ -125,7 +125,65 @@ func measurePauses(t *testing.T, report *figures.Report) {
 	rtts := func(d time.Duration) float64 { return d.Seconds() / distance.Seconds() }
 	report.Add("link_pause_reset", rtts(pause("reset", func(_ *linked, r severer) { r.Reset() })), "rtt", "<=2")
 	report.Add("link_pause_silence", pause("silence", func(_ *linked, r severer) { r.Silence() }).Seconds(), "s", "<=5.05")
-	report.Missing("link_pause_planned", "ms", "<=0")
+	report.Add("link_pause_planned", float64(measurePlannedPause(t).Milliseconds()), "ms", "<=0")
+}
+
+const (
+	paced     = "bench/paced" // sends so much at this pace, then ends
+	pacePiece = 16 << 10
+	pace      = 5 * time.Millisecond
+	paceTime  = 4 * time.Second
+	paceStart = time.Second // until then windows grow
+)
+
+// servePaced serves paced.
+func servePaced(s stream) {
+	defer s.Close()
+	ticks := time.NewTicker(pace)
+	defer ticks.Stop()
+	for range paceTime / pace {
+		<-ticks.C
+		if _, err := s.Write(make([]byte, pacePiece)); err != nil {
+			return
+		}
+	}
+}
+
+// measurePlannedPause reads, in virtual time, what comes at a pace while its
+// link, which shares a carrier, gets one of its own. It returns by how much a
+// piece came later than the pace has it.
+func measurePlannedPause(t *testing.T) (late time.Duration) {
+	inDistantWorld(t, "link", func(t *testing.T, near, far subject) {
+		far.Accept(paced, servePaced)
+		if _, err := holdOne(near); err != nil {
+			t.Fatal(err)
+		}
+		st, err := near.Open(t.Context(), paced)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		if _, err := st.Write(nil); err != nil {
+			t.Fatal(err)
+		}
+		start, last := time.Now(), time.Now()
+		for buf := make([]byte, pacePiece); ; {
+			if _, err := io.ReadFull(st, buf); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			now := time.Now()
+			if now.Sub(start) > paceStart {
+				late = max(late, now.Sub(last)-pace)
+			}
+			last = now
+		}
+		if legs, n := st.(*link.Link).Legs(); n != 2 || legs[1].Why != link.WhyBulk {
+			t.Errorf("the link changed %d times, last: %+v", n-1, legs[len(legs)-1])
+		}
+	})
+	return late
 }
 
 // identifier is a host that tells when it knows a peer's addresses.

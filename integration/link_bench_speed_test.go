@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -38,11 +37,6 @@ func measureThroughput(t *testing.T, report *figures.Report) {
 			}
 			return bulkRate(s, pageWrite, bulkTime)
 		})
-		if link == nil {
-			report.Missing("link_allocs_per_frame_"+w.name, "mallocs", "<=0.1")
-			continue
-		}
-		report.Add("link_allocs_per_frame_"+w.name, max(0, mallocsPerPage(t, link)-mallocsPerPage(t, raw)), "mallocs", "<=0.1")
 	}
 }
 
@@ -101,21 +95,6 @@ func bulk(s subject, size int, more func(sent int64) bool) (sent int64, err erro
 		return sent, fmt.Errorf("the far side got %d bytes of %d", n, sent)
 	}
 	return sent, nil
-}
-
-// mallocsPerPage is how many objects both sides allocate for 64 KiB of bulk.
-func mallocsPerPage(t *testing.T, s subject) float64 {
-	t.Helper()
-	const pages = 8 << 10
-	var before, after runtime.MemStats
-	farBefore := farHoldings(t, s).Mallocs
-	runtime.ReadMemStats(&before)
-	if _, err := bulk(s, pageWrite, func(sent int64) bool { return sent < pages*pageWrite }); err != nil {
-		t.Fatal(err)
-	}
-	runtime.ReadMemStats(&after)
-	far := farHoldings(t, s).Mallocs - farBefore
-	return float64(after.Mallocs-before.Mallocs+far) / pages
 }
 
 // farHoldings asks the far side.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ type linkPart struct {
 func linkParts() []linkPart {
 	parts := []linkPart{
 		{"throughput", measureThroughput},
+		{allocsPart, measureAllocs},
 		{"exchange", measureExchange},
 		{"opens", measureOpens},
 		{"distance_quic", measureDistanceQUIC},
@@ -50,6 +52,9 @@ func linkParts() []linkPart {
 //
 // A figure that is short of its bound fails the test.
 func TestLinkFigures(t *testing.T) {
+	if os.Getenv("LINK_PART") == allocsPart {
+		runtime.MemProfileRate = 1
+	}
 	if far := os.Getenv("LINK_FAR"); far != "" {
 		serveFar(t, far)
 		return

@@ -39,6 +39,10 @@ func (o *overlay) measureMoves(t *testing.T) { o.moves(t, "freshness", false) }
 func (o *overlay) measureDeaths(t *testing.T) { o.moves(t, "death", true) }
 
 func (o *overlay) moves(t *testing.T, name string, dies bool) {
+	if live := len(o.Live()); live < 8*movesAtOnce {
+		t.Errorf("%s needs %d nodes, and there are %d: give a larger N", name, 8*movesAtOnce, live)
+		return
+	}
 	s := &moving{o: o, a: newAgenda(), dies: dies, churn: churn{o: o, inUse: make(map[*world.Node]int)}}
 	for range moves / movesAtOnce {
 		s.wave(t)

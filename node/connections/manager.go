@@ -13,6 +13,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
+// settle is how long a change waits for others of the same moment, so that they
+// are looked at together.
+const settle = time.Millisecond
+
 // Manager is a connmgr.ConnManager that keeps to a limit as the package comment
 // says. Its methods may be called concurrently. TagPeer and its kin are in
 // tags.go.
@@ -117,7 +121,7 @@ func (m *Manager) disconnected(c network.Conn) {
 // here, amid the notifications of a connection that has just been made.
 func (m *Manager) lookLocked() {
 	if m.count > m.limit && !m.closed {
-		m.timer.Reset(0)
+		m.timer.Reset(settle)
 	}
 }
 

@@ -80,10 +80,11 @@ func TestAboveItsLimitANodeClosesWhatHasComeLast(t *testing.T) {
 		f.make(20, background)
 		f.expect(t, time.Minute, 20)
 		f.make(1, background) // it makes room for itself
-		f.expect(t, 0, 18)
+		f.expect(t, settle, 18)
+		f.expect(t, time.Minute, 18)
 		f.make(40, background)
-		f.expect(t, 0, 51) // half of the limit is not for newcomers
-		f.expect(t, idleGrace-1, 51)
+		f.expect(t, settle, 50) // half of the limit is not for newcomers
+		f.expect(t, idleGrace-settle-1, 50)
 		f.expect(t, 1, 18)
 	})
 }
@@ -113,12 +114,12 @@ func TestAProtectedNodeStaysUntilItIsReleased(t *testing.T) {
 		if f.Unprotect(all[0].peer, "one") != true || f.Unprotect(all[0].peer, "two") != false {
 			t.Error("protections do not add up")
 		}
-		f.expect(t, 0, 16) // those out of protection are but half of the limit
+		f.expect(t, settle, 16) // those out of protection are but half of the limit
 		for _, c := range all[1:12] {
 			f.Unprotect(c.peer, "one")
 			f.Unprotect(c.peer, "two")
 		}
-		f.expect(t, 0, 9)
+		f.expect(t, settle, 9)
 	})
 }
 

@@ -16,6 +16,7 @@ type attachment struct {
 	judging bool // the far side's right to it is not settled
 	dead    bool // the trunk has said the last of it
 	record  *Leg
+	bulk    bulk
 }
 
 func newAttachment(l *Link) *attachment {
@@ -129,6 +130,7 @@ func (a *attachment) placeLocked(n int) (off uint64, counts bool) {
 	}
 	if counts {
 		a.record.BytesIn += uint64(n)
+		a.bulk.bytes += uint64(n)
 	}
 	return off, counts && err == nil
 }

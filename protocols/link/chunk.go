@@ -18,9 +18,11 @@ type chunk struct {
 // chunkSizes are the sizes that are pooled, in bytes. The largest is above the
 // data of the largest frame, the smallest what a link that exchanges short
 // messages holds.
-var chunkSizes = [...]int{1 << 10, 4 << 10, 16 << 10, 64 << 10}
+var chunkSizes = [...]int{1 << 10, 4 << 10, 16 << 10, largestChunk}
 
-const largestChunk = 64 << 10
+// largestChunk has what the trunk needs before data, and then as much data as
+// goes into one frame that shares a write with a few short ones.
+const largestChunk = trunk.HeadRoom + trunk.MaxFrame - 16
 
 // leastLent is the least data that is lent to the trunk rather than copied: less
 // than that may go together with others'.

@@ -72,7 +72,8 @@
 // The bytes of DATA on a leg follow each other from the leg's begin, or the last
 // SEEK. Of bytes that come twice the first copy counts. ACK is due 20 ms after
 // something changes; at once when half a window has come, when FIN has, and when
-// the application has read a quarter of the window.
+// the application has read a quarter of the window; and it goes before whatever
+// else is sent once it tells of 4 KiB.
 //
 // Bytes beyond a gap are kept if they join each other, else dropped. A receiver
 // that lacks bytes which no leg can bring any more sends REWIND, once until SEEK
@@ -226,6 +227,10 @@
 //	4          claims of one peer that are judged at a time, 30 s each
 //	64         datagrams that wait for a reader; 4 before the first is read
 //	8          legs that a link remembers
+//
+// A link that carries bulk, 4 MiB within 4 s, asks for a carrier of its own if it
+// shares the one it has, by a planned leg of the end that makes legs. It keeps
+// that carrier for as long as the leg lives. With none to be had it stays.
 //
 // Memory is held for bytes that are there, in pieces of 1 to 64 KiB that small
 // frames fill up, so that what is queued takes at most four times its size and

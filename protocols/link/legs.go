@@ -61,6 +61,7 @@ func (l *Link) Legs() (legs []Leg, count int) {
 // beganLocked notes a leg.
 func (a *attachment) beganLocked(why string, now time.Time) {
 	h := &a.l.history
+	a.bulk.since = now
 	p := a.leg.Path()
 	a.record = &Leg{
 		Transport: p.Transport(), Remote: p.Remote(), Direct: p.Direct(), Own: a.leg.Own(), Began: now, Why: why,
@@ -117,6 +118,7 @@ func (a *attachment) releasedLocked() {
 func (a *attachment) sentLocked(n uint64) {
 	h := &a.l.history
 	a.record.BytesOut += n
+	a.bulk.bytes += n
 	end := a.l.m.out.next
 	if again := min(n, h.highest-min(h.highest, end-n)); again > 0 {
 		a.record.Replayed += again

@@ -82,7 +82,7 @@ func (l *Link) unlock(soon bool) {
 	l.armLocked()
 	events := l.history.events
 	l.history.events = nil
-	better := l.betterLocked()
+	better, heavy := l.betterLocked(), l.heavyLocked()
 	settled := !l.settled && l.m.over != nil && !l.m.mustTell()
 	l.settled = l.settled || settled
 	l.mu.Unlock()
@@ -111,6 +111,9 @@ func (l *Link) unlock(soon bool) {
 	}
 	if !better.IsZero() {
 		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
+	}
+	if heavy != nil && heavy.leg.Shared() {
+		l.links.running.Go(func() { l.promote(heavy.leg.Path()) })
 	}
 	switch {
 	case settled:

@@ -32,7 +32,11 @@ func (o *outbound) room() int {
 // write takes bytes of the application, as many as there is room for.
 func (o *outbound) write(b []byte) int {
 	n := min(len(b), o.room())
-	o.q.append(b[:n])
+	if n >= largestChunk/2 && o.next == o.q.end {
+		o.q.appendApart(b[:n], 0) // the rest of the last chunk could not be lent
+	} else {
+		o.q.append(b[:n])
+	}
 	return n
 }
 

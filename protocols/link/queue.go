@@ -23,9 +23,8 @@ func (q *queue) len() int { return int(q.end - q.off) }
 // startAt makes an empty queue stand at an offset.
 func (q *queue) startAt(off uint64) { q.off, q.end = off, off }
 
-// append copies b to the end, to where the trunk may send large pieces from.
+// append copies b to the end.
 func (q *queue) append(b []byte) {
-	size := max(len(b), min(q.len(), largestChunk))
 	if n := len(q.parts); n > q.head {
 		tail := &q.parts[n-1]
 		copied := copy(tail.c.b[tail.to:], b)
@@ -33,8 +32,14 @@ func (q *queue) append(b []byte) {
 		q.end += uint64(copied)
 		b = b[copied:]
 	}
+	q.appendApart(b, min(q.len(), largestChunk))
+}
+
+// appendApart copies b to the end, into chunks of their own of at least so many
+// bytes.
+func (q *queue) appendApart(b []byte, least int) {
 	for len(b) > 0 {
-		c := newChunk(size)
+		c := newChunk(max(len(b), least))
 		n := copy(c.b[c.head():], b)
 		q.push(c, c.head(), c.head()+n)
 		b = b[n:]
@@ -49,6 +54,9 @@ func (q *queue) push(c *chunk, from, to int) {
 		q.append(c.b[from:to])
 		c.free()
 		return
+	}
+	if len(q.parts) == cap(q.parts) && q.head > len(q.parts)/2 {
+		q.shift()
 	}
 	q.parts = append(q.parts, part{c: c, off: q.end, from: from, to: to})
 	q.end += uint64(to - from)
@@ -86,21 +94,29 @@ func (q *queue) skipTo(off uint64) {
 	q.compact()
 }
 
-// compact forgets freed parts, all memory once the queue is empty.
+// keptParts is how many parts an empty queue has room for, at most: 1 KiB.
+const keptParts = 32
+
+// compact forgets freed parts, nearly all memory once the queue is empty.
 func (q *queue) compact() {
 	switch {
 	case q.head == len(q.parts):
 		q.head = 0
-		if cap(q.parts) > 8 {
+		if cap(q.parts) > keptParts {
 			q.parts = nil
 		} else {
 			q.parts = q.parts[:0]
 		}
-	case q.head > 32 && q.head > len(q.parts)/2:
-		n := copy(q.parts, q.parts[q.head:])
-		clear(q.parts[n:])
-		q.parts, q.head = q.parts[:n], 0
+	case q.head > keptParts && q.head > len(q.parts)/2:
+		q.shift()
 	}
+}
+
+// shift makes room at the end of what there is.
+func (q *queue) shift() {
+	n := copy(q.parts, q.parts[q.head:])
+	clear(q.parts[n:])
+	q.parts, q.head = q.parts[:n], 0
 }
 
 // copyAt copies what stands at offset off to b, and returns how much that was.

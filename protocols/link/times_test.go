@@ -1,6 +1,7 @@
 package link
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,12 +139,11 @@ func TestAcknowledgementsWaitForCompany(t *testing.T) {
 	a, b, la, lb := joined()
 	a.write("abc")
 	must(b.comes(lb, a.sent(la)...))
-	if !b.fx.ackLater || len(b.sent(lb)) != 0 {
-		t.Error("no acknowledgement is owed, or it does not wait")
+	if f := b.sent(lb); !b.fx.ackLater || len(f) != 0 {
+		t.Errorf("sent at once: %v; owed: %v", f, b.fx.ackLater)
 	}
-	must(b.comes(lb, dataFrame("d")))
 	b.fx.ackLater = false
-	must(b.comes(lb, dataFrame("e")))
+	must(b.comes(lb, dataFrame("d")))
 	if b.fx.ackLater {
 		t.Error("a second one is owed")
 	}
@@ -154,6 +154,11 @@ func TestAcknowledgementsWaitForCompany(t *testing.T) {
 	b.m.owed()
 	if f := b.sent(lb); len(f) != 0 {
 		t.Errorf("again: %v", f)
+	}
+	must(b.comes(lb, dataFrame(strings.Repeat("e", ackAlong))))
+	b.write("f")
+	if f := b.sent(lb); len(f) != 2 || f[0].kind != kindAck || f[1].kind != kindData {
+		t.Errorf("with what is sent anyway: %v", f)
 	}
 }
 

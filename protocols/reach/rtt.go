@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-yamux/v5"
@@ -14,13 +15,25 @@ func (p Path) RTT() time.Duration {
 	if p.IsZero() {
 		return 0
 	}
-	var q *quic.Conn
-	if p.conn.As(&q) {
-		return q.ConnectionStats().SmoothedRTT
-	}
-	var y *yamux.Session
-	if p.conn.As(&y) {
-		return y.RTT()
+	below := muxers.Get().(*muxer)
+	defer func() {
+		*below = muxer{} // which may end before it is asked for again
+		muxers.Put(below)
+	}()
+	switch {
+	case p.conn.As(&below.quic):
+		return below.quic.ConnectionStats().SmoothedRTT
+	case p.conn.As(&below.yamux):
+		return below.yamux.RTT()
 	}
 	return 0
 }
+
+// muxer is what a connection is made of: the one that it has.
+type muxer struct {
+	quic  *quic.Conn
+	yamux *yamux.Session
+}
+
+// muxers are used again: whoever carries bulk asks for its round trip often.
+var muxers = sync.Pool{New: func() any { return new(muxer) }}

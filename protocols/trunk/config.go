@@ -41,7 +41,7 @@ type Reach interface {
 
 // Limits are the caps of a trunk. Zero fields are the defaults.
 type Limits struct {
-	Carriers    int           // that each side may open on one path; 16
+	Carriers    int           // that each side may open on one path, half of them for one leg each; 16
 	Legs        int           // on one carrier; 20,000
 	LegsPerPeer int           // on all carriers of one peer; 40,000
 	Refusals    int           // that wait to be written on one carrier; 256

@@ -121,6 +121,7 @@
 // Of this implementation, and what it does above them:
 //
 //	16      carriers that each side opens on a connection: 0x1002, or an error
+//	8       of these for one leg each: an error
 //	20,000  legs on a carrier, 40,000 with a peer: LEAVE with code limit (15)
 //	256     last frames of refused legs that wait: LEAVE alone, busy (8)
 //	256     legs above the cap that the far side has not left: carrier reset

@@ -54,6 +54,13 @@ func (l *Leg) Peer() peer.ID { return l.c.path.Peer() }
 // Own reports that the leg has a carrier of its own.
 func (l *Leg) Own() bool { return l.c.own }
 
+// Shared reports that the carrier has other legs now.
+func (l *Leg) Shared() bool {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	return l.c.legCount() > 1
+}
+
 // Outgoing reports that this side opened the leg.
 func (l *Leg) Outgoing() bool { return l.outgoing }
 

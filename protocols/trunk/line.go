@@ -95,6 +95,16 @@ func (l *line) shared() *carrier {
 	return nil
 }
 
+// owned is how many carriers this side has opened for one leg each.
+func (l *line) owned() (n int) {
+	for _, c := range l.carriers {
+		if c.outgoing && c.own {
+			n++
+		}
+	}
+	return n
+}
+
 // removeLocked takes a carrier off.
 func (l *line) removeLocked(c *carrier) {
 	l.carriers = slices.DeleteFunc(l.carriers, func(o *carrier) bool { return o == c })

@@ -105,9 +105,9 @@ func (t *Trunks) carrier(ctx context.Context, p reach.Path, own bool) (*carrier,
 				return nil, wire.Errorf(wire.CodeOf(ctx.Err()), "opening a carrier to %s: %w", p.Peer(), ctx.Err())
 			}
 		}
-		if l.outgoing >= t.cfg.Limits.Carriers {
+		if most := t.cfg.Limits.Carriers; l.outgoing >= most || own && l.owned() >= most/2 {
 			t.mu.Unlock()
-			return nil, wire.LimitError("carriers on a path", int64(t.cfg.Limits.Carriers), "")
+			return nil, wire.LimitError("carriers on a path", int64(most), "")
 		}
 		return t.openLocked(ctx, l, own)
 	}
