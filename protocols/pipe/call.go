@@ -132,7 +132,9 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 	}
 	if err != nil {
 		c.carrier.drop()
-		d.note(err)
+		if d.note(err); c.answered {
+			d.decisive = err
+		}
 		if d.later(current, c.to); current.Err() == nil {
 			d.anew(c, err)
 		}

@@ -116,6 +116,8 @@ func (b *keptBinder) hold(ctx context.Context, watch carrier, raw bool) error {
 	}
 	_, err := watch.Read(make([]byte, 1))
 	switch {
+	case wire.CodeOf(err) == wire.Gone:
+		return wire.Errorf(wire.Unreachable, "binder %s is lost: %w", b.who, err)
 	case err == nil:
 		return wire.Errorf(wire.BadRequest, "binder %s sends data where there is none", b.who)
 	case err == io.EOF: // one that does not know what a watch is; a dial shows how it is
