@@ -9,6 +9,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/link"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // Addr is an end of a pipe connection, or what a listener serves. Its network
@@ -162,12 +163,22 @@ func (c *Conn) endEarly() {
 
 // Reset drops the connection: both sides see an error, not an end, and what
 // was written may be lost.
-func (c *Conn) Reset() {
+func (c *Conn) Reset() { c.reset(carrier.drop) }
+
+// ResetWith is Reset with a word for the far side, whose calls fail with that
+// code (wire.CodeOf): so wire.Reset, for whoever passes on that another has
+// reset, differs from a connection that was lost. A raw stream has no room for
+// it.
+func (c *Conn) ResetWith(code wire.Code, reason string) {
+	c.reset(func(st carrier) { st.resetWith(code, reason) })
+}
+
+func (c *Conn) reset(drop func(carrier)) {
 	c.closeOnce.Do(func() {
 		c.leave()
 		c.abort()
 		st, _ := c.carrier()
-		st.drop()
+		drop(st)
 		c.onClose()
 	})
 }
