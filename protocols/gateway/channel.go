@@ -120,7 +120,7 @@ func (c *channel) broken() error {
 // over takes an ended channel off its rule's list.
 func (e *entry) over(c *channel, err error) {
 	in, out := c.conn.Transferred()
-	refused := c.refused()
+	refused := c.conn.Refusal()
 	e.mu.Lock()
 	delete(e.channels, c)
 	e.counts.in += in

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"sync/atomic"
-	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -187,19 +186,6 @@ func (e *entry) join(conn *pipe.Conn, client net.Conn) {
 		return
 	}
 	e.over(c, c.carry())
-}
-
-// refused is why the far side has not taken the channel; nil if it has.
-func (c *channel) refused() error {
-	if c.broken() == nil {
-		return nil
-	}
-	ended, cancel := context.WithDeadline(context.Background(), time.Unix(1, 0))
-	defer cancel()
-	if err := c.conn.Opened(ended); err != nil && !isClosed(err) && ended.Err() != err {
-		return err
-	}
-	return nil
 }
 
 // clientKey is whose share a local client's channel takes: that of its IP

@@ -131,6 +131,9 @@ func (d *keptDial) refused(call *call, why error) {
 	d.why = why
 	code := wire.CodeOf(why)
 	switch {
+	case b == nil: // whoever dialled has let the connection go meanwhile
+		k.mu.Unlock()
+		return
 	case why == error(errRaw):
 		b.raw = true
 	case !call.answered && code != wire.Timeout && d.lost < mostLost:
