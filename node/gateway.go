@@ -98,7 +98,7 @@ func (n *Node) ruleFacts(ctx context.Context, s gateway.Status) doctor.Rule {
 		return r
 	}
 	if s.State != gateway.Up {
-		r.Down, r.Waits = "it was restored just now", true
+		r.Down, r.Waits = "it was restored, and waits until the node has joined its overlay", true
 		return r
 	}
 	if err := n.gateway.Check(ctx, s.Rule.ID); err != nil {
