@@ -103,9 +103,6 @@ var gatewayEvents = map[gateway.EventKind]string{
 }
 
 func apiGatewayEvent(e gateway.Event) api.Event {
-	if wire.CodeOf(e.Err) == wire.OK {
-		e.Err = nil
-	}
 	return api.Event{
 		Kind: gatewayEvents[e.Kind], Problem: api.ProblemOf(e.Err),
 		Gateway: &api.GatewayEvent{
