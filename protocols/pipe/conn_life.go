@@ -97,8 +97,7 @@ func (c *Conn) settle(remote identity.Principal, err error) {
 	c.early = nil
 	gone := isClosed(c.closed)
 	if c.open && !gone {
-		_ = st.SetReadDeadline(c.reads.time())
-		_ = st.SetWriteDeadline(c.writes.time())
+		st.until(c.reads.time(), c.writes.time())
 	}
 	close(c.settled)
 	c.mu.Unlock()
@@ -142,7 +141,7 @@ func (c *Conn) closeCarrier() {
 	if openErr != nil {
 		return
 	}
-	st.until(time.Unix(1, 0))
+	st.interrupt()
 	c.writeTurn <- struct{}{}
 	defer func() { <-c.writeTurn }()
 	_ = st.SetWriteDeadline(time.Time{})
