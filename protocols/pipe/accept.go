@@ -125,7 +125,7 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 		return nil, nil, wire.Errorf(wire.Unbound, "this node does not serve the pipe")
 	}
 	g := l.gate(now)
-	if l.advertisement.Type == TypeSecure || !g.lists(o.principal) {
+	if l.advertisement.Type == TypeSecure || !g.lists(o.principal) && !l.permits.has(o.capability) {
 		if err := s.limitRate(c, now); err != nil {
 			return nil, nil, err
 		}
@@ -137,7 +137,8 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 }
 
 // limitRate counts what an Open costs beyond a look at a list: signatures, and
-// what the store has. Whom the list has pays by the places that it takes alone.
+// what the store has. Whom the list has, or who has
+// shown its capability before, pays by the places that it takes alone.
 func (s *Service) limitRate(c carrier, now time.Time) error {
 	if c.opened.peer == s.cfg.Self {
 		return nil

@@ -443,7 +443,8 @@
 // out records from the last on. Above its rate for a peer, or for the
 // peer's address group, a node answers `busy`; each record of a store counts as
 // a request, and so does an Open that takes more than a look at the list: for a
-// pipe that is not served, of a dialer that is not listed, on a secure pipe. Of what a node has places for (requests being served, connections,
+// pipe that is not served, of a dialer that is not listed and shows a new
+// capability or none, on a secure pipe. Of what a node has places for (requests being served, connections,
 // connections that wait to be accepted) a peer gets as many as are still free,
 // and a group twice as many. An operation or record kind that a reader does not know is
 // `unsupported`; an error code that it does not know is read as `internal`.
