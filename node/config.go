@@ -119,7 +119,7 @@ type Limits struct {
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
 	GatewayChannels    int   // channels of the gateway, of all rules; 32768
 	GatewayPerClient   int   // of them those of one client: a peer, or an IP address; 32768, which where it is not below GatewayChannels means as many as are free
-	Requests           int   // requests, records and pipe connections that one peer may ask for in a second, four times as many at once; 500
+	Requests           int   // requests, records and dials by the unlisted that one peer may ask for in a second, four times as many at once; 500
 }
 
 // DefaultListen is where a node listens that is told nothing: a free TCP and a
