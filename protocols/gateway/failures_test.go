@@ -184,7 +184,7 @@ func (n *node) becomes(t testing.TB, addr string, served bool) {
 }
 
 func TestAForwardToAnUnboundPipeRefusesPromptlyAndWorksLater(t *testing.T) {
-	w, nodes := newWorld(t, 2)
+	_, nodes := newWorld(t, 2)
 	target := serve(t, echo).addr()
 	s := nodes[0].expose(t, target, "web")
 	addr := nodes[1].forward(t, s)
@@ -197,13 +197,15 @@ func TestAForwardToAnUnboundPipeRefusesPromptlyAndWorksLater(t *testing.T) {
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("refused after %v", took)
 	}
-	st := nodes[1].Rules()[0]
-	if st.State != Up || wire.CodeOf(st.Unbound) == wire.OK {
+	k := nodes[1].keeperOf(t, addr)
+	for changed := k.Changed(); k.State().Err == nil; changed = k.Changed() {
+		<-changed
+	}
+	if st := nodes[1].Rules()[0]; st.State != Up || wire.CodeOf(st.Unbound) == wire.OK {
 		t.Errorf("the rule is %s: %v", st.State, st.Unbound)
 	}
 	nodes[0].expose(t, target, "web")
 	nodes[1].becomes(t, addr, true)
-	_ = w
 }
 
 func TestAnAddressInUseIsNamed(t *testing.T) {
@@ -228,7 +230,7 @@ func TestARestoredRuleWaitsForItsAddress(t *testing.T) {
 	taken := serve(t, echo)
 	rules := &ruleStore{rules: []Rule{
 		{ID: "f", Kind: Forward, Listen: taken.addr(), Pipe: s.Pipe.String()},
-		{ID: "bad", Kind: Forward, Listen: taken.addr()},
+		{ID: "bad", Kind: Forward, Listen: "nowhere"},
 	}}
 	n := w.start(newKey(t), newMemory(), rules)
 	for _, st := range n.Rules() {
