@@ -151,21 +151,16 @@ func (x *exposing) serve(in *pipe.Incoming) {
 		e.hangUp(local)
 		return
 	}
-	c, err := e.open(conn, local)
-	if err != nil {
-		e.give(client)
-		e.g.loops.forget(local.LocalAddr())
-		return
+	carry := func() {
+		e.join(conn, local, func() {
+			e.give(client)
+			e.g.loops.forget(local.LocalAddr())
+		})
 	}
-	run := func() {
-		err := c.carry()
-		e.g.loops.forget(local.LocalAddr())
+	if !e.g.spawn(carry) {
+		conn.Reset()
+		reset(local)
 		e.give(client)
-		e.over(c, err)
-	}
-	if !e.g.spawn(run) {
-		c.abort(wire.Closed, "the gateway is closed")
-		run()
 	}
 }
 

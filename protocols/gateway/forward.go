@@ -153,14 +153,14 @@ func (f *listening) forward(client net.Conn) {
 		reset(client)
 		return
 	}
-	defer e.give(key)
 	conn, err := f.dial(e.g.loops.before(client.RemoteAddr()))
 	if err != nil {
+		e.give(key)
 		e.refused(err)
 		reset(client)
 		return
 	}
-	e.join(conn, client)
+	e.join(conn, client, func() { e.give(key) })
 }
 
 // dial opens a channel's connection by whatever the rule leads to now.
@@ -179,13 +179,16 @@ func (f *listening) dial(hops int) (*pipe.Conn, error) {
 	}
 }
 
-// join carries a channel of a local client to its end.
-func (e *entry) join(conn *pipe.Conn, client net.Conn) {
-	c, err := e.open(conn, client)
+// join carries a channel to its end, and then lets go of what it has taken.
+func (e *entry) join(conn *pipe.Conn, local net.Conn, letGo func()) {
+	c, err := e.open(conn, local)
 	if err != nil {
+		letGo()
 		return
 	}
-	e.over(c, c.carry())
+	err = c.carry()
+	letGo()
+	e.over(c, err)
 }
 
 // clientKey is whose share a local client's channel takes: that of its IP

@@ -133,3 +133,17 @@ func wantReset(t testing.TB, c net.Conn) {
 		}
 	}
 }
+
+// wantRefusal wants a new client to be reset, which it may hear already when it
+// connects.
+func wantRefusal(t testing.TB, addr string) {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", addr, time.Minute)
+	if errors.Is(err, syscall.ECONNRESET) {
+		return
+	}
+	must(t, err)
+	defer func() { _ = c.Close() }()
+	must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+	wantReset(t, c)
+}
