@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
 
@@ -191,4 +192,14 @@ func (n *node) createOpen(t testing.TB, name string) pipe.ID {
 	p, err := n.pipes.Create(t.Context(), name, pipe.CreateOptions{})
 	must(t, err)
 	return p.ID
+}
+
+// grantBind lets another node serve a pipe of this one's.
+func (n *node) grantBind(t testing.TB, id pipe.ID, to *node) []byte {
+	t.Helper()
+	text, _, err := n.pipes.Grant(t.Context(), id, pipe.GrantOptions{Right: identity.RightBind, To: identity.PeerPrincipal(to.id())})
+	must(t, err)
+	envelope, _, err := identity.ParseCapability(text)
+	must(t, err)
+	return envelope
 }
