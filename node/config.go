@@ -117,7 +117,7 @@ type Limits struct {
 	LinksPerPeer       int   // links with one peer; 16384
 	LinkMemory         int64 // bytes that all links buffer beyond 32 KiB each; 512 MiB
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
-	Requests           int   // requests, records and pipe connections that one peer may ask for in a second, four times as many at once; 500
+	Requests           int   // requests, records and dials by the unlisted that one peer may ask for in a second, four times as many at once; 500
 }
 
 // DefaultListen is where a node listens that is told nothing: a free TCP and a

@@ -83,7 +83,7 @@ func specs() []spec {
 		{key: "limits.link_window", field: func(v *Values) any { return &v.Limits.LinkWindow },
 			doc: "Bytes that one link may buffer in each direction: what it can have under way, and sends again after a loss."},
 		{key: "limits.requests", field: func(v *Values) any { return &v.Limits.Requests },
-			doc: "Requests, records and pipe connections that one node may ask for in a second; four times as many at once, and four times as many all nodes of one address group."},
+			doc: "Requests, records, and dials by whom a pipe's list does not have, that one node may ask for in a second; four times as many at once, and four times as many all nodes of one address group."},
 
 		{key: "links.grace", field: func(v *Values) any { return &v.Links.Grace },
 			doc: "How long a connection that has lost its path waits for another one, unless its dialer says otherwise."},

@@ -191,7 +191,8 @@ func (d *keptDial) ended(why error) error {
 // open opens a carrier to a binder, and sends Open.
 func (d *keptDial) open(ctx context.Context, b *keptBinder, f candidate, path reach.Path) (*call, error) {
 	s := d.k.s
-	c, err := carrier{}, error(nil)
+	var c carrier
+	var err error
 	switch o := (streamOptions{way: d.k.way, grace: d.k.o.Grace}); {
 	case path.IsZero():
 		c, _, err = s.openLocal()
