@@ -74,66 +74,8 @@ type keptDial struct {
 	// Guarded by k.mu.
 	at      *keptBinder // whose channel it is; nil for none
 	aborted bool
-	cancel  func() // ends the waiting
-}
-
-// settle sees the connection through: whoever refuses is followed by the next.
-func (d *keptDial) settle(ctx context.Context, c *Conn, call *call) error {
-	for {
-		err := d.answer(call)
-		if err == nil {
-			d.prefer()
-			c.settle(call.to.Binding.Binder, nil)
-			return nil
-		}
-		call.carrier.drop()
-		if wire.CodeOf(err) == wire.Reset { // it had accepted: what was written may have had its effect
-			c.settle(call.to.Binding.Binder, err)
-			return err
-		}
-		d.refused(call, err)
-		next, err := d.another(ctx)
-		if err != nil {
-			c.settle(call.to.Binding.Binder, err)
-			return err
-		}
-		call = next
-		c.swap(call.carrier, call.to.Binding.Binder)
-	}
-}
-
-// answer reads what the binder says.
-func (d *keptDial) answer(call *call) error {
-	moved, err := call.reply(d.k.s, d.secure, false)
-	if wire.CodeOf(err) == wire.Moved {
-		if _, ok := d.k.s.movedTo(d.k.id, moved, call.to.Found); !ok {
-			return call.movedNowhere()
-		}
-	}
-	return err
-}
-
-// another finds the next binder for a connection, unless it was reset.
-func (d *keptDial) another(ctx context.Context) (*call, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	d.k.mu.Lock()
-	d.cancel = cancel
-	if d.aborted {
-		cancel()
-	}
-	d.k.mu.Unlock()
-	return d.next(ctx)
-}
-
-// abort ends a connection that is still opening, whose carrier is dropped.
-func (d *keptDial) abort() {
-	d.k.mu.Lock()
-	defer d.k.mu.Unlock()
-	d.aborted = true
-	if d.cancel != nil {
-		d.cancel()
-	}
+	cancel  func()      // ends the waiting
+	minding *time.Timer // nil unless there are other binders
 }
 
 // next opens a carrier to the next binder, and sends Open.
@@ -157,7 +99,7 @@ func (d *keptDial) next(ctx context.Context) (*call, error) {
 			return call, nil
 		}
 		d.leave()
-		d.why = err
+		d.why, d.doubt = err, true
 		if wire.CodeOf(err) == wire.Limit {
 			return nil, err // no other way leads past it
 		}
@@ -194,7 +136,7 @@ func (d *keptDial) open(ctx context.Context, b *keptBinder, f candidate, path re
 	s := d.k.s
 	var c carrier
 	var err error
-	switch o := (streamOptions{way: d.k.way, grace: d.k.o.Grace}); {
+	switch o := (streamOptions{way: d.k.way, grace: d.k.o.Grace, lasting: true}); {
 	case path.IsZero():
 		c, _, err = s.openLocal()
 	case f.raw:

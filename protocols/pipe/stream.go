@@ -149,6 +149,9 @@ type streamOptions struct {
 	raw   bool
 	way   way           // of a link
 	grace time.Duration // of a link; zero is the node's
+	// lasting is a link that is taken up again even before the far side has
+	// answered. Else the opener has other ways.
+	lasting bool
 }
 
 func (s *Service) openRaw(ctx context.Context, p reach.Path, _ streamOptions) (carrier, error) {
