@@ -92,9 +92,6 @@ var faultNames = [faults]string{
 // String names a fault as the matrix does.
 func (f fault) String() string { return faultNames[f] }
 
-// fatal reports that the link may end by the fault.
-func (f fault) fatal() bool { return f >= faultReset }
-
 // cell is a fault that strikes at a step.
 type cell struct {
 	f  fault

@@ -10,7 +10,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
-	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
 
 	"github.com/panpipe-net/panpipe/protocols/link"
@@ -35,7 +34,6 @@ type node struct {
 	reach  *reach.Reach
 	trunks *trunk.Trunks
 	links  *link.Links
-	dial   map[string][]ma.Multiaddr // where to redial, by peer
 }
 
 // Attach gives links the trunks, which are made after them.

@@ -77,13 +77,13 @@ func (m *machine) left(l *leg, now time.Time) { m.lost(l, errLeft, now) }
 
 // lost says that a leg's carrier has gone.
 func (m *machine) lost(l *leg, why error, now time.Time) {
-	switch {
-	case l == m.ask:
+	switch l {
+	case m.ask:
 		m.ask = nil
 		if m.cur == nil {
 			m.detach(why, now)
 		}
-	case l == m.cur:
+	case m.cur:
 		m.cur = nil
 		if !m.seeks {
 			// The far side may have given this leg up and still use one before
