@@ -20,10 +20,10 @@
 // later versions.
 //
 //	kind        payload
-//	16 OPEN     ID ‖ generation ‖ features ‖ credit ‖ replay ‖ grace ‖ service (64)
+//	16 OPEN     ID ‖ generation ‖ features ‖ credit ‖ grace ‖ service (64)
 //	17 RESUME   ID ‖ what RESUMED has
 //	18 RESUMED  generation ‖ flags ‖ epoch ‖ far epoch ‖ received ‖ safe ‖ credit
-//	            ‖ replay ‖ begin ‖ token (2048)
+//	            ‖ begin ‖ token (2048)
 //	19 REFUSED  code ‖ generation ‖ hint (1024)
 //	20 DATA     bytes of the stream, any number
 //	21 SEEK     offset: where the next DATA on this leg stands
@@ -39,7 +39,6 @@
 //	flags       1 planned: the leg before still works; 2 STOP was sent or is
 //	            due; unknown bits are ignored
 //	credit      offset: the receiver of the frame may send up to here
-//	replay      bytes that the sender can keep until they are safe; for later use
 //	grace       ms that the listener is to wait for a leg
 //	service     what is opened; bytes that the two applications agree on
 //	epoch       how often the sender's end has moved to another node

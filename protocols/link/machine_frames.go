@@ -51,7 +51,7 @@ func (m *machine) pullOpening(l *leg, o outbox) bool {
 	switch l.tell {
 	case kindOpen:
 		b = opening{
-			id: m.id, gen: l.gen, credit: m.in.credit, replay: m.out.keep,
+			id: m.id, gen: l.gen, credit: m.in.credit,
 			grace: uint64(m.grace / time.Millisecond), service: m.service,
 		}.append(b)
 	case kindResume:
@@ -67,7 +67,7 @@ func (m *machine) pullOpening(l *leg, o outbox) bool {
 // greeting is this end's RESUME or RESUMED.
 func (m *machine) greeting(l *leg) resume {
 	r := resume{
-		id: m.id, gen: l.gen, epoch: m.epoch, farEpoch: m.farEpoch, marks: m.marks(), replay: m.out.keep, token: m.token,
+		id: m.id, gen: l.gen, epoch: m.epoch, farEpoch: m.farEpoch, marks: m.marks(), token: m.token,
 	}
 	if l.planned {
 		r.flags |= flagPlanned
