@@ -134,7 +134,7 @@ func (r *chaosRun) resets(n *simNode) bool {
 	}
 	n.app.left = true // and reads no more
 	n.m.abort(simReset, "chaos")
-	n.m.in.free()
+	n.m.freeUnread()
 	n.act()
 	return true
 }

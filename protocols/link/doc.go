@@ -219,8 +219,10 @@
 //	           while the application keeps pace: up to 1 MiB, and beyond if half
 //	           of it lasts no longer than two round trips. Replay doubles while
 //	           it is all that holds a writer back.
-//	512 MiB    of all links beyond 32 KiB each [limits.link_memory]; nobody gets
-//	           more than an eighth of what is left at a time
+//	1 GiB      of all links [limits.link_memory]: each has its 32 KiB of it as long
+//	           as it counts, and without that is refused as limit; half may be had
+//	           beyond, at most an eighth of what is left of that at a time. What the
+//	           application has not read counts after the end too.
 //	32,768     links [limits.links]; 16,384 of one peer [limits.links_per_peer].
 //	           A handler that runs on counts until it returns.
 //	4          claims of one peer that are judged at a time, 30 s each

@@ -273,7 +273,7 @@ func (l *Link) Reset(code wire.Code, reason string) {
 	l.mu.Lock()
 	l.closeLocked()
 	l.m.abort(code, reason)
-	l.m.in.free()
+	l.m.freeUnread()
 	l.unlock(false)
 }
 

@@ -174,6 +174,9 @@ func (h *Links) add(l *Link) error {
 	case h.perPeer[l.far] >= h.cfg.LinksPerPeer:
 		return wire.LimitError("links with one peer", int64(h.cfg.LinksPerPeer), "limits.links_per_peer")
 	}
+	if err := h.memory.admit(); err != nil {
+		return err
+	}
 	h.ends[l.id], l.counted = l, l.far
 	h.count(l.far, 1)
 	return nil
@@ -193,7 +196,13 @@ func (h *Links) forget(l *Link) {
 		h.lingering++
 		return
 	}
+	h.leaves(l)
+}
+
+// leaves takes a link that is off the books out of the counts.
+func (h *Links) leaves(l *Link) {
 	h.count(l.counted, -1)
+	h.memory.dismiss()
 }
 
 // served notes that the link's handler has returned. A handler counts as a link
@@ -204,7 +213,7 @@ func (h *Links) served(l *Link) {
 	l.handled = false
 	if h.ends[l.id] != l {
 		h.lingering--
-		h.count(l.counted, -1)
+		h.leaves(l)
 	}
 }
 

@@ -77,6 +77,7 @@ type machine struct {
 	refusals int       // of legs, since the last that was taken
 
 	budget   budget
+	unread   uint64 // of it, after the end, until all has been read
 	roundOff uint64 // read when the last round began
 	roundAt  time.Time
 	most     uint64 // window and replay grow to this, in bytes
@@ -174,6 +175,9 @@ func (m *machine) read(b []byte) (n int, eof bool, err error) {
 		return 0, false, m.over
 	}
 	if m.over != nil {
+		if m.in.q.len() == 0 {
+			m.freeUnread()
+		}
 		return n, eof, nil
 	}
 	if m.in.q.off-m.roundOff >= m.in.window/2 {
@@ -204,7 +208,7 @@ func (m *machine) closeWrite() error {
 // stop ends what this side receives: what has come and will come is dropped.
 func (m *machine) stop() {
 	if m.over != nil || m.in.stopped {
-		m.in.free()
+		m.freeUnread()
 		return
 	}
 	ended := m.in.ended()
@@ -248,10 +252,11 @@ func (m *machine) endWith(err error) {
 	m.over = err
 	m.fx.over, m.fx.readable, m.fx.writable = true, true, true
 	m.out.q.free()
-	if !m.closedWell() {
-		m.in.free()
+	m.unread = m.in.window - firstWindow
+	m.budget.release(m.out.keep - firstWindow)
+	if !m.closedWell() || m.in.q.len() == 0 {
+		m.freeUnread()
 	}
-	m.budget.release(m.in.window + m.out.keep - 2*firstWindow)
 	for _, l := range m.old {
 		m.release(l)
 	}
@@ -350,8 +355,10 @@ func (m *machine) takesLeg() bool {
 // mustTell reports that the far side does not know yet that the link is over.
 func (m *machine) mustTell() bool { return m.over != nil && !m.farOver }
 
-// free gives the memory back.
-func (m *machine) free() {
+// freeUnread drops what the application has not read of a link that is over, or
+// that it reads no more, and gives the memory back.
+func (m *machine) freeUnread() {
 	m.in.free()
-	m.out.q.free()
+	m.budget.release(m.unread)
+	m.unread = 0
 }

@@ -91,7 +91,8 @@ func (h *Links) Import(exported []byte, o ImportOptions) (*Link, error) {
 	m := restore(s, h.settings(s.id, s.service, s.has(stateDialer), grace), append([]byte(nil), o.Token...))
 	l := h.newLink(m, s.far, o.Route)
 	if err := h.add(l); err != nil {
-		m.free()
+		m.in.free()
+		m.out.q.free()
 		h.memory.release(need)
 		return nil, err
 	}
