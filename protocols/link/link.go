@@ -110,10 +110,10 @@ func (l *Link) unlock(soon bool) {
 		l.links.redial(l)
 	}
 	if !better.IsZero() {
-		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
+		l.links.goes(func() { l.improve(l.links.ctx, better) })
 	}
 	if heavy != nil && heavy.leg.Shared() {
-		l.links.running.Go(func() { l.promote(heavy.leg.Path()) })
+		l.links.goes(func() { l.promote(heavy.leg.Path()) })
 	}
 	switch {
 	case settled:

@@ -1,8 +1,12 @@
 package link
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +35,7 @@ type Links struct {
 	perPeer   map[peer.ID]int // ends, and handlers that run on after theirs
 	judging   map[peer.ID]int // claims, by who makes them
 	lingering int             // handlers that run on after their end is forgotten
+	handling  map[string]int  // handlers that run, by service
 	services  map[string]func(*Link)
 	redials   map[Route]*redialing
 }
@@ -40,7 +45,7 @@ func New(cfg Config) *Links {
 	cfg.normalize()
 	h := &Links{
 		cfg: cfg, ends: make(map[ID]*Link), perPeer: make(map[peer.ID]int), judging: make(map[peer.ID]int),
-		services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
+		handling: make(map[string]int), services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
 		parted: make(chan struct{}, 1),
 	}
 	h.memory.size = int64(cfg.Memory)
@@ -49,12 +54,17 @@ func New(cfg Config) *Links {
 	return h
 }
 
-// partTime is how long Close waits for the far sides to have the last word.
-const partTime = time.Second
+const (
+	partTime   = time.Second      // that Close waits for the far sides to have the last word
+	returnTime = 10 * time.Second // and for handlers to return
+)
 
 // Close resets every link and waits for what runs. What was closed before has a
 // moment to be delivered, and every far side that can be reached to hear of the
 // end. The trunk is to be closed after.
+//
+// It waits at most 10 s for handlers, whose links have ended by then: its error,
+// Timeout, says the services of those that run on.
 func (h *Links) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -70,12 +80,36 @@ func (h *Links) Close() error {
 	}
 	h.part(all, late)
 	h.cancel()
-	h.running.Wait()
+	err := h.join()
 	h.acks.stop()
 	for _, l := range all {
 		l.retire()
 	}
-	return nil
+	return err
+}
+
+// join waits for what runs, though not for ever: handlers and judges of claims
+// are not this package's.
+func (h *Links) join() error {
+	returned := make(chan struct{})
+	go func() {
+		h.running.Wait()
+		close(returned)
+	}()
+	late := time.NewTimer(returnTime)
+	defer late.Stop()
+	select {
+	case <-returned:
+		return nil
+	case <-late.C:
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var who []string
+	for _, service := range slices.Sorted(maps.Keys(h.handling)) {
+		who = append(who, fmt.Sprintf("%d of service %q", h.handling[service], service))
+	}
+	return wire.Errorf(wire.Timeout, "handlers have not returned %s after their links ended: %s", returnTime, cmp.Or(strings.Join(who, ", "), "none but judges of claims"))
 }
 
 // part waits until nothing is on its way of links that are closed.
@@ -179,6 +213,10 @@ func (h *Links) add(l *Link) error {
 	}
 	h.ends[l.id], l.counted = l, l.far
 	h.count(l.far, 1)
+	if l.handled {
+		h.running.Add(1)
+		h.handling[l.service]++
+	}
 	return nil
 }
 
@@ -208,12 +246,25 @@ func (h *Links) leaves(l *Link) {
 // served notes that the link's handler has returned. A handler counts as a link
 // until then, so that nobody makes more of them by ending links early.
 func (h *Links) served(l *Link) {
+	defer h.running.Done()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.handled = false
+	if h.handling[l.service]--; h.handling[l.service] == 0 {
+		delete(h.handling, l.service)
+	}
 	if h.ends[l.id] != l {
 		h.lingering--
 		h.leaves(l)
+	}
+}
+
+// goes runs f on a goroutine of its own, unless Close has begun.
+func (h *Links) goes(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.running.Go(f)
 	}
 }
 
@@ -333,10 +384,10 @@ func (h *Links) opened(leg *trunk.Leg, o opening) trunk.Owner {
 		return refuse(leg, refusal{code: wire.CodeOf(err)})
 	}
 	a := h.takeUp(l, leg, o.resume())
-	h.running.Go(func() {
+	go func() { // add has counted it
 		defer h.served(l)
 		serve(l)
-	})
+	}()
 	return a
 }
 

@@ -69,9 +69,10 @@ func TestMemoryOfALinkIsCountedUntilItIsForgotten(t *testing.T) {
 			t.Errorf("%+v", u)
 		}
 		h.forget(all[1])
-		if _, err := add(); err != nil {
-			t.Error(err)
-		}
+		l, err := add()
+		must(err)
+		h.served(all[2])
+		h.served(l)
 	})
 }
 
