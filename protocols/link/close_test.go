@@ -43,3 +43,21 @@ func TestCloseDoesNotWaitForEverForHandlers(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseDoesNotWaitLongForFarSides: one is silent over what was closed before
+// and over what is reset, which has a second together.
+func TestCloseDoesNotWaitLongForFarSides(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, a, b *node, p reach.Path) {
+		closed, _ := open(t, a, p, serve(b))
+		lasting, _ := open(t, a, p, serve(b))
+		time.Sleep(time.Second)
+		must(t, b.host.Close()) // ...
+		closed.Close()
+		_ = lasting
+		begun := time.Now()
+		must(t, a.links.Close())
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}

@@ -98,4 +98,10 @@ type Claim struct {
 	From, To peer.ID // the node known for that end, and the one that asks
 	Epoch    uint64  // how often that end would have moved
 	Token    []byte  // what the asker brings, at most 2 KiB
+
+	// Untaken says that this node has imported its own end, and that the far
+	// side has not taken it for that: another node may have imported the same.
+	// Then a token is not enough. It must show that an owner of this end from
+	// before the export has granted the claim.
+	Untaken bool
 }

@@ -13,8 +13,8 @@ import (
 func imported(state []byte, later uint64, at time.Time) *end {
 	s, err := parseState(state, testWindow)
 	must(err)
-	s.epoch += later
-	c := &end{m: restore(s, settings{id: s.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}, nil), now: at}
+	c := &end{m: restore(s, settings{id: s.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}), now: at}
+	c.m.claim(s.epoch+1+later, nil)
 	c.m.detach(errImported, c.now)
 	c.note()
 	return c

@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -118,4 +119,25 @@ func open(t testing.TB, a *node, p reach.Path, came <-chan *link.Link) (near, fa
 		t.Fatal("the link did not arrive")
 	}
 	return near, far
+}
+
+// must ends the test at an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reads wants words from a link.
+func reads(t testing.TB, l *link.Link, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	must(t, l.SetReadDeadline(time.Now().Add(20*time.Second)))
+	_, err := io.ReadFull(l, got)
+	must(t, err)
+	must(t, l.SetReadDeadline(time.Time{}))
+	if string(got) != want {
+		t.Fatalf("read %q, want %q", got, want)
+	}
 }

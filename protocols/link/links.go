@@ -73,12 +73,13 @@ func (h *Links) Close() error {
 		all = append(all, l)
 	}
 	h.mu.Unlock()
-	late := time.After(partTime)
-	h.part(all, late)
+	late, cancel := context.WithTimeout(context.Background(), partTime)
+	defer cancel()
+	h.part(late, all)
 	for _, l := range all {
 		l.Reset(wire.Gone, "the node shuts down")
 	}
-	h.part(all, late)
+	h.part(late, all)
 	h.cancel()
 	err := h.join()
 	h.acks.stop()
@@ -113,11 +114,11 @@ func (h *Links) join() error {
 }
 
 // part waits until nothing is on its way of links that are closed.
-func (h *Links) part(all []*Link, late <-chan time.Time) {
+func (h *Links) part(late context.Context, all []*Link) {
 	for slices.ContainsFunc(all, (*Link).parting) {
 		select {
 		case <-h.parted:
-		case <-late:
+		case <-late.Done():
 			return
 		}
 	}

@@ -174,7 +174,8 @@ func (p *puppet) move() {
 		panic("an end that has moved keeps memory")
 	}
 	p.budget.used = int(s.beyondFirst())
-	p.m, p.legs = restore(s, p.settings(s.has(stateDialer)), []byte("token")), nil
+	p.m, p.legs = restore(s, p.settings(s.has(stateDialer))), nil
+	p.m.claim(s.epoch+1, []byte("token"))
 	p.m.detach(errImported, p.now)
 }
 
