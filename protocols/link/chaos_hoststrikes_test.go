@@ -20,6 +20,8 @@ func (r *hostsRun) does(a *hostApp, f fault) bool {
 		return !p.IsZero() && p.Close() == nil
 	case faultSilence:
 		return r.silence(a)
+	case faultAddress:
+		return r.renumbers(a)
 	case faultSpike:
 		extra := time.Duration(r.rng.Int64N(int64(time.Second)))
 		r.change(time.Second, func() { r.late += extra }, func() { r.late -= extra })
@@ -77,6 +79,18 @@ func (r *hostsRun) silence(a *hostApp) bool {
 	back := [2]netip.AddrPort{there[1], there[0]}
 	r.change(20*time.Second, func() { r.cut[there], r.cut[back] = true, true }, func() { delete(r.cut, there); delete(r.cut, back) })
 	return true
+}
+
+// renumbers has an end's node take its path for lost, of which the far side hears
+// when it sends something, or late.
+func (r *hostsRun) renumbers(a *hostApp) bool {
+	n, l := a.where()
+	p := l.Path()
+	if p.IsZero() || !r.silence(a) {
+		return false
+	}
+	n.links.AddressChanged()
+	return p.Close() == nil
 }
 
 // socket is the UDP address in a multiaddr.

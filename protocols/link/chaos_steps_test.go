@@ -69,6 +69,7 @@ const (
 	faultStranger
 	faultPlanned
 	faultRedial
+	faultAddress
 	faultFreeze
 	faultMove
 	faultBothMove
@@ -85,7 +86,7 @@ const (
 
 var faultNames = [faults]string{
 	"kill", "silent drop", "delay spike", "short partition", "long partition", "duplicate resume", "stranger's resume",
-	"planned change", "redial", "freeze and thaw", "move", "both ends move", "crash, exported", "importer crashes",
+	"planned change", "redial", "address change", "freeze and thaw", "move", "both ends move", "crash, exported", "importer crashes",
 	"rival import", "no memory", "close", "reset", "crash", "outage > grace",
 }
 

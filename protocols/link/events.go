@@ -50,6 +50,14 @@ func (l *Link) Route() Route {
 	return l.route
 }
 
+// SetKey changes the key of the link's route: how this node is to find the far
+// end of a link that the other has opened.
+func (l *Link) SetKey(key any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.route.Key = key
+}
+
 // SetGrace changes how long this end waits for a leg; the far side's own time
 // stays as it is.
 func (l *Link) SetGrace(d time.Duration) {

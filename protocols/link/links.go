@@ -68,11 +68,8 @@ const (
 func (h *Links) Close() error {
 	h.mu.Lock()
 	h.closed = true
-	all := make([]*Link, 0, len(h.ends))
-	for _, l := range h.ends {
-		all = append(all, l)
-	}
 	h.mu.Unlock()
+	all := h.all()
 	late, cancel := context.WithTimeout(context.Background(), partTime)
 	defer cancel()
 	h.part(late, all)
@@ -286,6 +283,13 @@ func (l *Link) retire() {
 	}
 }
 
+// all lists the ends of links that there are.
+func (h *Links) all() []*Link {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.ends))
+}
+
 // find returns an end of a link.
 func (h *Links) find(id ID) *Link {
 	h.mu.Lock()
@@ -305,8 +309,8 @@ type attachOptions struct {
 // attach gives the link a leg on a path.
 func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error {
 	a := newAttachment(l)
-	if l.opensElsewhere(p) {
-		return wire.Errorf(wire.Unreachable, "the path leads to %s, which the link was not opened to", p.Peer())
+	if err := l.mayAttach(p); err != nil {
+		return err
 	}
 	leg, err := l.links.cfg.Trunks.Attach(ctx, p, a, o.own)
 	if err != nil {
@@ -327,12 +331,18 @@ func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error 
 	return nil
 }
 
-// opensElsewhere reports that the far side is still to take the link, and that
-// a path leads to another node.
-func (l *Link) opensElsewhere(p reach.Path) bool {
+// mayAttach says why the link can have no leg on a path: it may not use it, or
+// the far side is still to take the link, and the path leads to another node.
+func (l *Link) mayAttach(p reach.Path) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.m.heard && l.m.dialer && p.Peer() != l.far
+	switch {
+	case !l.m.heard && l.m.dialer && p.Peer() != l.far:
+		return wire.Errorf(wire.Unreachable, "the path leads to %s, which the link was not opened to", p.Peer())
+	case !l.fitsLocked(p):
+		return wire.Errorf(wire.Unsupported, "the link may not use this path")
+	}
+	return nil
 }
 
 // Accept takes what peers open on the trunk. It is to be the trunk's Accept.

@@ -30,7 +30,7 @@ type machine struct {
 	id      ID
 	service string
 	dialer  bool // this end opened the link
-	seeks   bool // this end makes legs: the dialer, and an end that has moved
+	seeks   bool // this end makes legs whenever one is needed
 	grace   time.Duration
 	token   []byte // authorises this node for its end, if it was imported
 
@@ -51,6 +51,11 @@ type machine struct {
 	lostAt   time.Time
 	lostWhy  error
 	gapSince time.Time
+
+	// A listener that makes legs, for now.
+	roams     bool
+	listened  bool      // it has left that to the dialer for long enough
+	changedAt time.Time // this node's address, last
 
 	// What is owed to the far side.
 	ackNow   bool // at once
@@ -160,6 +165,7 @@ func (m *machine) write(b []byte) (int, error) {
 	n := m.out.write(b)
 	if n > 0 {
 		m.ready(m.cur)
+		m.wants()
 	}
 	return n, nil
 }
@@ -200,6 +206,7 @@ func (m *machine) closeWrite() error {
 	if !m.out.fin {
 		m.out.fin = true
 		m.ready(m.cur)
+		m.wants()
 		m.settle()
 	}
 	return nil
@@ -339,17 +346,6 @@ func (m *machine) marks() marks {
 		return m.brought
 	}
 	return marks{received: m.in.received(), safe: m.in.safe(), credit: max(m.in.credit, min(m.in.q.off+m.in.window, maxOffset))}
-}
-
-// needsLeg reports that this end is to make a leg.
-func (m *machine) needsLeg() bool {
-	return m.cur == nil && m.ask == nil && m.seeks && m.takesLeg()
-}
-
-// takesLeg reports that a leg is of use here. It is asked again when a leg is
-// there: the end may have been frozen, or have moved, while that was sought.
-func (m *machine) takesLeg() bool {
-	return !m.frozen && !m.moved && (m.over == nil || m.mustTell())
 }
 
 // mustTell reports that the far side does not know yet that the link is over.

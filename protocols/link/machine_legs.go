@@ -100,20 +100,6 @@ func (m *machine) lost(l *leg, why error, now time.Time) {
 	}
 }
 
-// detach notes since when there is no leg that the far side has answered: legs
-// that it never answers do not stop the clock.
-func (m *machine) detach(why error, now time.Time) {
-	m.endSent = false
-	if m.over != nil && !m.mustTell() {
-		return
-	}
-	if m.lostAt.IsZero() {
-		m.lostAt = now
-	}
-	m.lostWhy = why
-	m.fx.redial = m.needsLeg()
-}
-
 // distrust gives up a leg that was answered by one who has no right to the far
 // end. Another try may meet the one who has.
 func (m *machine) distrust(l *leg, why error, now time.Time) {
@@ -151,6 +137,9 @@ func (m *machine) deadline() time.Time {
 		}
 	case m.frozen:
 	case m.unanswered() && !m.lostAt.IsZero():
+		if m.listens() {
+			return m.lostAt.Add(min(listenTime, m.grace))
+		}
 		return m.lostAt.Add(m.grace)
 	case m.cur != nil && !m.gapSince.IsZero():
 		return m.gapSince.Add(gapTime)
@@ -173,6 +162,10 @@ func (m *machine) tick(now time.Time) {
 		m.farOver = true
 		m.release(m.cur)
 		m.cur = nil
+		return
+	case m.listens() && now.Before(m.lostAt.Add(m.grace)):
+		m.listened = true
+		m.wants()
 		return
 	case m.unanswered() && !m.lostAt.IsZero():
 		m.farOver = true
@@ -284,7 +277,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 		}
 	}
 	l.out = m.out.next
-	m.lostAt, m.lostWhy = time.Time{}, nil
+	m.carried()
 	m.missing(now)
 	m.ready(l)
 	m.settle()
@@ -330,7 +323,7 @@ func (m *machine) resumed(l *leg, r resume, now time.Time) error {
 		m.again(l)
 	}
 	l.in = cursor(r.from)
-	m.lostAt, m.lostWhy = time.Time{}, nil
+	m.carried()
 	if l == m.ask {
 		m.ask = nil
 		before := m.cur
