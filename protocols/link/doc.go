@@ -93,7 +93,9 @@
 // The dialer opens the first leg with OPEN, and repeats OPEN on other legs until
 // the far side has answered one, or resumed the link itself; then it uses RESUME,
 // like everybody else. Who is to make legs: the dialer, and an end that has
-// moved. The listener may, when its own address has changed.
+// moved. The listener does until it has one, when it lost its leg within 30 s of
+// a change of its own address, which the dialer may not notice; and when it has
+// had none for 5 s, and has sent or is to send what was not received.
 //
 // Generations order legs. A new leg has 1 + the highest generation known. An
 // answerer refuses as `taken` what is not above the one that is current, and what is
@@ -204,9 +206,20 @@
 // [Config].Authorise: who asks, for which epoch, with which token. What comes on
 // the leg meanwhile is dropped and asked for again. When the verdict is there
 // the epoch is compared once more, so that of several claims to one epoch the
-// first that is granted wins, and the others are refused. Epochs are of each end,
-// so that both may move at once; but no state may be imported twice at one epoch
-// while the far end moves: one that is not taken itself would be the judge. An
+// first that is granted wins, and the others are refused.
+//
+// So the far end is the record of who owns this one. Who gives out the right to
+// an epoch has spent it: a second node gets the state with a token for a later
+// one ([ImportOptions].Epoch), which beats the first. The exporter takes its end
+// back by claiming it itself ([Frozen.Reclaim]) at the epoch that it gave out, and
+// loses to whom it gave it to if that one was faster.
+//
+// Epochs are of each end, so that both may move at once. Then an end may be
+// judged by one that is not taken itself ([Claim].Untaken), of which there might
+// be several: each could grant a different claim, and there would be two pairs of
+// owners. So either no state is imported twice at one epoch while the far end
+// moves, or an untaken judge grants only what an owner from before its export has
+// granted, which the token has to show. An
 // opener sends DATA to no other node than the one it knows before that has
 // answered and been judged, and OPEN to none at all.
 //
