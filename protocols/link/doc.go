@@ -219,8 +219,9 @@
 // be several: each could grant a different claim, and there would be two pairs of
 // owners. So either no state is imported twice at one epoch while the far end
 // moves, or an untaken judge grants only what an owner from before its export has
-// granted, which the token has to show. An
-// opener sends DATA to no other node than the one it knows before that has
+// granted, which the token has to show.
+//
+// An opener sends DATA to no other node than the one it knows before that has
 // answered and been judged, and OPEN to none at all.
 //
 // # Memory and limits
