@@ -12,7 +12,7 @@ import (
 func (m *machine) attach(l *leg, planned bool, now time.Time) {
 	m.release(m.ask)
 	m.ask = nil
-	l.opener, l.asking, l.born = true, true, now
+	l.opener, l.asking = true, true
 	l.gen = m.gen + 1
 	l.planned = planned && m.cur != nil && m.heard
 	l.tell = kindResume

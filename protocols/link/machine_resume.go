@@ -85,7 +85,7 @@ func (m *machine) resume(l *leg, r resume, now time.Time) error {
 	m.old = nil
 	m.fence()
 	m.gen, m.farEpoch, m.heard, m.refusals = r.gen, r.epoch, true, 0
-	l.gen, l.planned, l.tell, l.born = r.gen, planned, kindResumed, now
+	l.gen, l.planned, l.tell = r.gen, planned, kindResumed
 	l.vouched = r.farEpoch == m.epoch
 	l.in = cursor(r.from)
 	m.cur, m.endSent = l, false
