@@ -115,7 +115,7 @@ type Limits struct {
 	Backlog            int   // pipe connections that wait for Accept, each listener; 128
 	Links              int   // links, which carry pipe connections; 32768
 	LinksPerPeer       int   // links with one peer; 16384
-	LinkMemory         int64 // bytes that all links buffer beyond 32 KiB each; 512 MiB
+	LinkMemory         int64 // bytes that all links may buffer, 32 KiB of each at least; 1 GiB
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
 	Requests           int   // requests, records and dials by the unlisted that one peer may ask for in a second, four times as many at once; 500
 }
