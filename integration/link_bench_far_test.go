@@ -152,10 +152,14 @@ func (h *holder) keep(s stream) {
 		s.Close()
 		return
 	}
+	h.take(s)
+	_, _ = s.Write(b[:]) // its lack is noticed
+}
+
+func (h *holder) take(s stream) {
 	h.mu.Lock()
 	h.streams = append(h.streams, s)
 	h.mu.Unlock()
-	_, _ = s.Write(b[:]) // its lack is noticed
 }
 
 func (h *holder) wake(s stream) {

@@ -12,7 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,22 +128,31 @@ func measureCachedResolve(t *testing.T, report *figures.Report) {
 // daemon is a process of `panpipe up`.
 type daemon struct {
 	proc   *exec.Cmd
+	socket string
 	client *client.Client
 	ticket string
 	ready  time.Duration // from exec to the line that says so
 }
 
-// startDaemon returns when the node is ready. The process ends with the test.
+// startDaemon starts a node on loopback and returns when it is ready. The
+// process ends with the test.
 func startDaemon(t *testing.T, exe string, args ...string) *daemon {
+	t.Helper()
+	return startListening(t, exe, []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0/ws"}, args...)
+}
+
+// startListening is startDaemon with other addresses to listen on.
+func startListening(t *testing.T, exe string, listen []string, args ...string) *daemon {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
-	args = append([]string{
-		"up", "--json", "--quiet", "--no-mdns", "--no-portmap", "--socket", socket,
-		"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--listen", "/ip4/127.0.0.1/tcp/0/ws",
-	}, args...)
-	d := &daemon{proc: exec.Command(exe, args...), client: client.New(client.Config{Socket: socket})}
-	d.proc.Env = append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_RUNTIME_DIR="+dir)
+	args = append([]string{"up", "--json", "--quiet", "--no-mdns", "--no-portmap", "--socket", socket}, args...)
+	for _, addr := range listen {
+		args = append(args, "--listen", addr)
+	}
+	d := &daemon{proc: exec.Command(exe, args...), socket: socket, client: client.New(client.Config{Socket: socket})}
+	d.proc.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "PANPIPE_BIN=") }) // no setting of a node
+	d.proc.Env = append(d.proc.Env, "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_RUNTIME_DIR="+dir)
 	d.proc.Stderr = os.Stderr
 	out, err := d.proc.StdoutPipe()
 	if err != nil {
@@ -214,19 +223,9 @@ func (d *daemon) awaitPeers(t *testing.T, n int) {
 // memory is the resident set of the process, in MiB, as the kernel tells it.
 func (d *daemon) memory(t *testing.T) float64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.proc.Process.Pid))
+	kib, err := residentOf([]int{d.proc.Process.Pid})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib / 1024
-		}
-	}
-	t.Fatal("the kernel tells no VmRSS")
-	return 0
+	return kib / 1024
 }
