@@ -111,7 +111,7 @@ type Limits struct {
 	ConnectionsPerIP   int   // libp2p connections with one IP address (a proxy is one address); 64
 	ConnectionsPerPeer int   // libp2p connections with one peer, each way; 16
 	Memory             int64 // bytes that libp2p may reserve for buffers; 1 GiB
-	PipeConnections    int   // pipe connections of all peers, both ways, an eighth of them for own dials; 4096
+	PipeConnections    int   // pipe connections of all peers, both ways, an eighth of them for own dials; 32768
 	Backlog            int   // pipe connections that wait for Accept, each listener; 128
 	Links              int   // links, which carry pipe connections; 32768
 	LinksPerPeer       int   // links with one peer; 16384
@@ -200,7 +200,7 @@ func (l *Limits) normalize(maxConnections int) error {
 		fill("limit connections per IP", &l.ConnectionsPerIP, 64),
 		fill("limit connections per peer", &l.ConnectionsPerPeer, 16),
 		fill("limit memory", &l.Memory, 1<<30),
-		fill("limit pipe connections", &l.PipeConnections, 4096),
+		fill("limit pipe connections", &l.PipeConnections, 32768),
 		fill("limit backlog", &l.Backlog, 128),
 		fill("limit links", &l.Links, link.DefaultLinks),
 		fill("limit links per peer", &l.LinksPerPeer, link.DefaultLinksPerPeer),

@@ -33,6 +33,7 @@ var allowed = []rule{
 	{"protocols/pipe/pb", nil},
 	{"protocols/link", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/trunk"}},
 	{"protocols/pipe", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/trunk", "protocols/link", "protocols/pipe/pb"}},
+	{"protocols/gateway", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/trunk", "protocols/link", "protocols/pipe"}},
 	{"protocols", nil},
 	{"discovery", []string{"protocols/identity", "protocols/wire", "protocols/reach"}},
 	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "discovery"}},

@@ -83,7 +83,7 @@ func defaults(stateDir string) Values {
 		Relay:          Relay{MaxData: 16 << 30, MaxDuration: 24 * time.Hour, MaxCircuits: 16, Reservations: 128},
 		Limits: Limits{
 			StreamsPerPeer: 2048, ConnectionsPerIP: 64, ConnectionsPerPeer: 16,
-			Memory: 1 << 30, PipeConnections: 4096, Backlog: 128, Requests: 500,
+			Memory: 1 << 30, PipeConnections: 32768, Backlog: 128, Requests: 500,
 			Links: 32768, LinksPerPeer: 16384, LinkMemory: 512 << 20, LinkWindow: 16 << 20,
 		},
 		Links: Links{Grace: time.Minute},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // stream is what a connection runs on: an ordered, reliable byte stream with
@@ -83,6 +84,29 @@ func (c carrier) until(t time.Time) {
 
 // drop resets the stream; what cannot be reset is gone already.
 func (c carrier) drop() { _ = c.Reset() }
+
+// resetWith drops the stream, and tells the far side why. A raw stream has no
+// room for that.
+func (c carrier) resetWith(code wire.Code, reason string) {
+	if c.link != nil {
+		c.link.Reset(code, reason)
+	} else if d, ok := c.stream.(duplex); ok {
+		d.resetWith(wire.Errorf(code, "the connection was reset: %s", reason))
+	}
+	c.drop() // and whatever holds it
+}
+
+// gone is closed when the stream has ended, be it by the far side; nil where
+// only a Read would tell.
+func (c carrier) gone() <-chan struct{} {
+	if c.link != nil {
+		return c.link.Done()
+	}
+	if d, ok := c.stream.(duplex); ok {
+		return d.in.dropped
+	}
+	return nil
+}
 
 // openStream opens a connection's stream to w.Peer: a link, unless a raw stream
 // is asked for or the peer is known to speak nothing else. The attempts tell how
