@@ -25,51 +25,48 @@ const (
 // measureGatewayBulk measures one stream and sixteen, up and down, and what
 // time of processors they cost.
 func measureGatewayBulk(t *testing.T, report *figures.Report) {
-	tunnels, all := contest(t)
-	directions := map[string]func(opener) (int64, error){
-		"up": func(s opener) (int64, error) {
-			began := time.Now()
-			return bulk(s, pageWrite, func(int64) bool { return time.Since(began) < bulkTime })
-		},
-		"down": func(s opener) (int64, error) { return poured(s, bulkTime) },
-	}
-	for _, streams := range []int{1, 16} {
-		for direction, one := range directions {
-			name := fmt.Sprintf("bulk_%s_%d", direction, streams)
-			cpu := make(map[*tunnel][]float64)
-			rates := inTurn(t, name, gatewayRounds, all, func(w *tunnel) (float64, error) {
-				rate, cost, err := w.bulk(streams, one)
-				cpu[w] = append(cpu[w], cost)
-				return rate, err
-			})
-			for _, w := range all {
-				addOf(report, w, name, "MiB/s", rates, tunnels["raw"], map[string]string{"gateway": ">=0.17"})
-				if w.pids != nil {
-					report.Add(w.name+"_"+name+"_cpu", percentile(cpu[w], 50), "s/GiB", bound(w, map[string]string{"gateway": gatewayCPU}))
-				}
+	all := contest(t)
+	for _, c := range []struct {
+		direction string
+		streams   int
+	}{{"up", 1}, {"down", 1}, {"up", 16}, {"down", 16}} {
+		one := func(s opener) (int64, error) { return poured(s, bulkTime) }
+		if c.direction == "up" {
+			one = func(s opener) (int64, error) {
+				began := time.Now()
+				return bulk(s, pageWrite, func(int64) bool { return time.Since(began) < bulkTime })
 			}
-			ratios := byRound(rates[tunnels["gateway"]], rates[tunnels["ssh"]])
-			report.Add("gateway_"+name+"_of_ssh", percentile(ratios, 50), "ratio", ">=1")
+		}
+		measureBulkCase(t, report, all, fmt.Sprintf("bulk_%s_%d", c.direction, c.streams), c.streams, one)
+	}
+}
+
+// measureBulkCase measures so many streams at the same time.
+func measureBulkCase(t *testing.T, report *figures.Report, c contestants, name string, streams int, one func(opener) (int64, error)) {
+	cpu := make(map[*tunnel][]float64)
+	rates := inTurn(t, name, gatewayRounds, c.all, func(w *tunnel) (float64, error) {
+		rate, cost, err := w.bulk(streams, one)
+		cpu[w] = append(cpu[w], cost)
+		return rate, err
+	})
+	for _, w := range c.all {
+		addOf(report, w, name, "MiB/s", rates, c.named["raw"], ">=0.17")
+		if w.pids != nil {
+			report.Add(w.name+"_"+name+"_cpu", percentile(cpu[w], 50), "s/GiB", w.bound(gatewayCPU))
 		}
 	}
+	ratios := byRound(rates[c.named["gateway"]], rates[c.named["ssh"]])
+	report.Add("gateway_"+name+"_of_ssh", percentile(ratios, 50), "ratio", ">=1")
 }
 
 // addOf reports the median of a tunnel's values, and of what they are of
-// another's by round.
-func addOf(report *figures.Report, w *tunnel, name, unit string, values map[*tunnel][]float64, by *tunnel, bounds map[string]string) {
+// another's by round. The bound is the gateway's.
+func addOf(report *figures.Report, w *tunnel, name, unit string, values map[*tunnel][]float64, by *tunnel, bound string) {
 	report.Add(w.name+"_"+name, percentile(values[w], 50), unit, "-")
 	if w != by {
 		ratio := percentile(byRound(values[w], values[by]), 50)
-		report.Add(w.name+"_"+name+"_of_"+by.name, ratio, "ratio", bound(w, bounds))
+		report.Add(w.name+"_"+name+"_of_"+by.name, ratio, "ratio", w.bound(bound))
 	}
-}
-
-// bound is what a tunnel has to keep, if anything.
-func bound(w *tunnel, bounds map[string]string) string {
-	if b, ok := bounds[w.name]; ok {
-		return b
-	}
-	return "-"
 }
 
 // bulk runs streams at the same time. It returns MiB/s of all together, and the
@@ -104,32 +101,32 @@ func (w *tunnel) bulk(streams int, one func(opener) (int64, error)) (rate, cost 
 
 // measureGatewayExchange measures 64 bytes there and back on a connection.
 func measureGatewayExchange(t *testing.T, report *figures.Report) {
-	tunnels, all := contest(t)
+	c := contest(t)
 	const name = "exchange_p50"
-	values := inTurn(t, name, gatewayRounds, all, func(w *tunnel) (float64, error) {
+	values := inTurn(t, name, gatewayRounds, c.all, func(w *tunnel) (float64, error) {
 		took, err := pingPong(w, exchanges, nil)
 		return percentile(took, 50), err
 	})
-	for _, w := range all {
-		addOf(report, w, name, "us", values, tunnels["proxies"], map[string]string{"gateway": "<=1.5"})
+	for _, w := range c.all {
+		addOf(report, w, name, "us", values, c.named["proxies"], "<=1.5")
 	}
 }
 
 // measureGatewayOpens measures whole lives of connections, by one worker and by
 // sixteen.
 func measureGatewayOpens(t *testing.T, report *figures.Report) {
-	tunnels, all := contest(t)
+	c := contest(t)
 	for _, workers := range []int{1, 16} {
 		name := fmt.Sprintf("opens_%d", workers)
-		values := inTurn(t, name, gatewayRounds, all, func(w *tunnel) (float64, error) {
+		values := inTurn(t, name, gatewayRounds, c.all, func(w *tunnel) (float64, error) {
 			rate, err := openRate(workers, bulkTime, w.exchangeOnce)
 			if err != nil {
 				err = fmt.Errorf("%s: %s", w.name, firstLine(err))
 			}
 			return rate, err
 		})
-		for _, w := range all {
-			addOf(report, w, name, "1/s", values, tunnels["proxies"], map[string]string{"gateway": ">=0.8"})
+		for _, w := range c.all {
+			addOf(report, w, name, "1/s", values, c.named["proxies"], ">=0.8")
 		}
 	}
 }
@@ -158,13 +155,13 @@ func (w *tunnel) exchangeOnce() error {
 // measureGatewayBeside measures exchanges of 64 bytes, one a millisecond, while
 // one bulk stream runs as fast as it goes.
 func measureGatewayBeside(t *testing.T, report *figures.Report) {
-	tunnels, all := contest(t)
+	c := contest(t)
 	const name = "exchange_p99_beside_bulk"
-	values := inTurn(t, name, gatewayRounds, all, func(w *tunnel) (float64, error) {
+	values := inTurn(t, name, gatewayRounds, c.all, func(w *tunnel) (float64, error) {
 		took, err := besideBulk(w, 1, besidePace, besideEach)
 		return percentile(took, 99), err
 	})
-	for _, w := range all {
-		addOf(report, w, name, "us", values, tunnels["proxies"], map[string]string{"gateway": "<=2"})
+	for _, w := range c.all {
+		addOf(report, w, name, "us", values, c.named["proxies"], "<=2")
 	}
 }

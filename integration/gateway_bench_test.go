@@ -17,6 +17,7 @@ func gatewayBenchmark() benchmark {
 		{"exchange", measureGatewayExchange},
 		{"opens", measureGatewayOpens},
 		{"beside", measureGatewayBeside},
+		{"first_byte", measureGatewayFirstByte},
 		{"memory", measureGatewayMemory},
 		{"blast", measureGatewayBlast},
 		{"cycles", measureGatewayCycles},

@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
 // tunnel is a way by TCP from the client to the service.
@@ -28,26 +30,40 @@ func startService(t *testing.T) (addr string) {
 	return at
 }
 
+// bound is one that the gateway has to keep, and nobody else.
+func (w *tunnel) bound(b string) string {
+	if w.name == "gateway" {
+		return b
+	}
+	return "-"
+}
+
+// contestants are the tunnels that are measured in turn.
+type contestants struct {
+	all   []*tunnel
+	named map[string]*tunnel
+}
+
 // contest starts the service and whatever leads there, and sees each work.
-func contest(t *testing.T) (tunnels map[string]*tunnel, all []*tunnel) {
+func contest(t *testing.T) contestants {
 	t.Helper()
 	service := startService(t)
-	all = []*tunnel{{name: "raw", addr: service}, startProxies(t, service), startSSH(t, service), &startGateway(t, service, "tcp").tunnel}
+	c := contestants{named: make(map[string]*tunnel)}
+	c.all = []*tunnel{{name: "raw", addr: service}, startProxies(t, service), startSSH(t, service), &startGateway(t, service, reach.TCP).tunnel}
 	if foreign := os.Getenv("FORWARDER"); foreign != "" {
 		w := &tunnel{name: "foreign", addr: foreign}
 		awaitForeign(t, w)
-		all = append(all, w)
+		c.all = append(c.all, w)
 	}
-	tunnels = make(map[string]*tunnel)
-	for _, w := range all {
-		tunnels[w.name] = w
+	for _, w := range c.all {
+		c.named[w.name] = w
 		for range 10 {
 			if err := live(w); err != nil {
 				t.Fatalf("%s: %v", w.name, err)
 			}
 		}
 	}
-	return tunnels, all
+	return c
 }
 
 // startProxies starts a chain of two copying proxies.
