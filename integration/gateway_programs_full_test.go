@@ -17,7 +17,7 @@ import (
 
 // The programs that go through the gateway as they are, each with its daemon.
 
-func gatewayPrograms() []foreigner {
+func foreigners() []foreigner {
 	return []foreigner{
 		{"nginx and curl", serveNginx, useCurl},
 		{"ssh", serveSSHD, useSSH},
