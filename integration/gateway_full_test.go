@@ -80,7 +80,7 @@ func (p *stretch) without(protocol, how string) (allow func()) {
 // transports if any are named, and bytes go on. Nothing tells when they do.
 func (p *stretch) moves(rule string, transports ...string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()

@@ -227,9 +227,12 @@ func serveGit(s *stage) string {
 	s.put([]byte("one\n"), "work", "file")
 	for _, line := range []string{
 		"git init -q -b main " + s.file("work"),
+		"git -C " + s.file("work") + " config core.compression 0", // the files cannot be compressed
 		"git -C " + s.file("work") + " add .",
 		"git -C " + s.file("work") + " -c user.name=One -c user.email=one@example.org commit -q -m one",
 		"git clone -q --bare " + s.file("work") + " " + s.file("repo.git"),
+		"git -C " + s.file("repo.git") + " config core.compression 0",
+		"git -C " + s.file("repo.git") + " config core.compression 0",
 	} {
 		sh(s.t, line)
 	}
@@ -251,7 +254,7 @@ func useGit(s *stage, addr string, over <-chan struct{}) error {
 		if err != nil {
 			return err
 		}
-		git := []string{"git", "-C", clone, "-c", "user.name=Two", "-c", "user.email=two@example.org"}
+		git := []string{"git", "-C", clone, "-c", "core.compression=0", "-c", "user.name=Two", "-c", "user.email=two@example.org"}
 		taken := [][]string{{"init", "-q", "-b", "main"}, {"pull", "-q", url, "main"}}
 		given := [][]string{{"add", "more"}, {"commit", "-q", "--allow-empty", "-m", "more"}, {"push", "-q", url, "main"}, {"fsck", "--full", "--strict"}}
 		if err := s.clients(git, taken); err != nil {
