@@ -105,7 +105,7 @@ func (p *stretch) moves(rule string, transports ...string) {
 	}
 }
 
-// plentyMoved is more bytes than a terminal makes.
+// plentyMoved is more bytes than are under way unseen when something happens.
 const plentyMoved = 1 << 20
 
 // moved counts a rule's bytes both ways.

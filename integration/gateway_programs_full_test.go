@@ -67,8 +67,11 @@ func useCurl(s *stage, addr string, over <-chan struct{}) error {
 		}
 		for i := range smallFiles {
 			got, err := os.ReadFile(s.file("got_" + strconv.Itoa(i)))
-			if err != nil || !bytes.Equal(got, blob(byte(i), 1000*i)) {
-				return fmt.Errorf("small file %d is another one: %v", i, err)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(got, blob(byte(i), 1000*i)) {
+				return fmt.Errorf("small file %d is another one", i)
 			}
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -203,7 +204,7 @@ func (d *dialogue) ask(line, answer string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no answer %q to %q: it ended: %v", answer, line, d.heard.Err())
+	return errors.Join(fmt.Errorf("it ended without the answer %q to %q", answer, line), d.heard.Err())
 }
 
 // squares asks for one square number after another until it is over. The
@@ -215,6 +216,6 @@ func (d *dialogue) squares(over <-chan struct{}, line func(n int) string) error 
 // blob is bytes that nothing can guess or compress, the same for the same seed.
 func blob(seed byte, n int) []byte {
 	b := make([]byte, n)
-	rand.NewChaCha8([32]byte{'b', 'l', 'o', 'b', seed}).Read(b) //nolint:errcheck // it never fails
+	rand.NewChaCha8([32]byte{'b', 'l', 'o', 'b', seed}).Read(b)
 	return b
 }

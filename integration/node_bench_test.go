@@ -134,22 +134,15 @@ type daemon struct {
 	ready  time.Duration // from exec to the line that says so
 }
 
-// startDaemon starts a node on loopback and returns when it is ready. The
-// process ends with the test.
+// startDaemon returns when the node is ready. The process ends with the test.
 func startDaemon(t *testing.T, exe string, args ...string) *daemon {
-	t.Helper()
-	return startListening(t, exe, []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0/ws"}, args...)
-}
-
-// startListening is startDaemon with other addresses to listen on.
-func startListening(t *testing.T, exe string, listen []string, args ...string) *daemon {
 	t.Helper()
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
-	args = append([]string{"up", "--json", "--quiet", "--no-mdns", "--no-portmap", "--socket", socket}, args...)
-	for _, addr := range listen {
-		args = append(args, "--listen", addr)
-	}
+	args = append([]string{
+		"up", "--json", "--quiet", "--no-mdns", "--no-portmap", "--socket", socket,
+		"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--listen", "/ip4/127.0.0.1/tcp/0/ws",
+	}, args...)
 	d := &daemon{proc: exec.Command(exe, args...), socket: socket, client: client.New(client.Config{Socket: socket})}
 	d.proc.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "PANPIPE_BIN=") }) // no setting of a node
 	d.proc.Env = append(d.proc.Env, "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_RUNTIME_DIR="+dir)

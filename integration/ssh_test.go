@@ -102,7 +102,7 @@ func awaitLine(r io.Reader, want string) error {
 	lines, said := bufio.NewScanner(r), ""
 	for lines.Scan() {
 		if strings.Contains(lines.Text(), want) {
-			go io.Copy(io.Discard, r) //nolint:errcheck // whatever ends it
+			go io.Copy(io.Discard, r)
 			return nil
 		}
 		said += lines.Text() + "\n"
