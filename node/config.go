@@ -118,8 +118,8 @@ type Limits struct {
 	LinkMemory         int64 // bytes that all links buffer beyond 32 KiB each; 512 MiB
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
 	GatewayChannels    int   // channels of the gateway, of all rules; 32768
-	GatewayPerClient   int   // of them those of one client: a peer, or an IP address; 0: as many as are free
-	Requests           int   // requests, records and pipe connections that one peer may ask for in a second, four times as many at once; 500
+	GatewayPerClient   int   // of them those of one client: a peer, or an IP address; 32768, which where it is not below GatewayChannels means as many as are free
+	Requests           int   // requests, records and dials by the unlisted that one peer may ask for in a second, four times as many at once; 500
 }
 
 // DefaultListen is where a node listens that is told nothing: a free TCP and a
@@ -209,7 +209,7 @@ func (l *Limits) normalize(maxConnections int) error {
 		fill("limit link memory", &l.LinkMemory, link.DefaultMemory),
 		fill("limit link window", &l.LinkWindow, link.DefaultWindow),
 		fill("limit gateway channels", &l.GatewayChannels, 32768),
-		fill("limit gateway channels per client", &l.GatewayPerClient, 0),
+		fill("limit gateway channels per client", &l.GatewayPerClient, 32768),
 		fill("limit requests", &l.Requests, 500),
 	)
 }

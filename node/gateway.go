@@ -12,10 +12,13 @@ import (
 // startGateway takes up the rules that were saved. Listeners are there when it
 // returns; what is exposed follows as soon as the node is ready.
 func (n *Node) startGateway(ctx context.Context) (err error) {
-	tracer := newGatewayTracer(n.reg)
+	tracer, limits := newGatewayTracer(n.reg), gateway.Limits{Channels: n.cfg.Limits.GatewayChannels}
+	if each := n.cfg.Limits.GatewayPerClient; each < limits.Channels {
+		limits.ChannelsPerClient = each
+	}
 	n.gateway, err = gateway.New(gateway.Config{
 		Pipes: n.pipes, Store: n.store, Ready: n.Ready, Log: n.log("gateway"),
-		Limits: gateway.Limits{Channels: n.cfg.Limits.GatewayChannels, ChannelsPerClient: n.cfg.Limits.GatewayPerClient},
+		Limits: limits,
 		Trace: func(e gateway.Event) {
 			tracer.trace(e)
 			n.gatewayWatches.tell(e)
@@ -98,7 +101,7 @@ func (n *Node) ruleFacts(ctx context.Context, s gateway.Status) doctor.Rule {
 		return r
 	}
 	if s.State != gateway.Up {
-		r.Down, r.Waits = "it was restored just now", true
+		r.Down, r.Waits = "it was restored, and waits until the node has joined its overlay", true
 		return r
 	}
 	if err := n.gateway.Check(ctx, s.Rule.ID); err != nil {

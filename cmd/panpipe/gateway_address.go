@@ -40,10 +40,10 @@ func listenAddress(text string) (string, error) {
 
 // private reports that only this machine reaches an address.
 func private(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return strings.HasPrefix(addr, "unix:")
+	if strings.HasPrefix(addr, "unix:") {
+		return true
 	}
+	host, _, _ := net.SplitHostPort(addr) // the node has read it
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -183,11 +183,17 @@ func ruleText(s api.GatewayStatus) string {
 	text := fmt.Sprintf("%s %s: %s, %d open", s.Rule.Kind, ruleWords(withAddr(s)), s.State, s.Channels)
 	switch {
 	case s.Problem != nil:
-		text += ": " + s.Problem.Detail
+		text += ": " + firstLine(s.Problem.Detail)
 	case s.Unbound != nil:
-		text += ", leads to nobody: " + s.Unbound.Detail
+		text += ", leads to nobody: " + firstLine(s.Unbound.Detail)
 	}
 	return text
+}
+
+// firstLine leaves out what a longer text goes on with.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return strings.TrimSuffix(line, ":")
 }
 
 // withAddr is a rule that listens where it really does.

@@ -162,6 +162,9 @@ func parseRules(text []byte) ([]api.GatewayRule, error) {
 	rules := []api.GatewayRule{}
 	for i, x := range set.Rules {
 		if status, ok := x["rule"].(map[string]any); ok {
+			if x["state"] == "draining" {
+				continue
+			}
 			x = status // of a listing
 		}
 		plain, err := json.Marshal(x)

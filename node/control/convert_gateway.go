@@ -51,6 +51,10 @@ func apiGatewayStatus(s gateway.Status) api.GatewayStatus {
 		Holders: s.Holders, Unbound: api.ProblemOf(s.Unbound), Channels: s.Channels, Opened: s.Opened,
 		Refused: []api.GatewayRefusals{}, Received: s.In, Sent: s.Out,
 	}
+	if s.State == gateway.Waiting && s.Err == nil {
+		a.Problem = api.ProblemOf(wire.Errorf(wire.NotReady, "it was restored, and waits until the node has joined its overlay").
+			WithNext("see panpipe status for why it has not"))
+	}
 	if !s.Pipe.IsZero() {
 		a.Pipe = s.Pipe.String()
 	}
@@ -99,9 +103,6 @@ var gatewayEvents = map[gateway.EventKind]string{
 }
 
 func apiGatewayEvent(e gateway.Event) api.Event {
-	if wire.CodeOf(e.Err) == wire.OK {
-		e.Err = nil
-	}
 	return api.Event{
 		Kind: gatewayEvents[e.Kind], Problem: api.ProblemOf(e.Err),
 		Gateway: &api.GatewayEvent{

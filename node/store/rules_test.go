@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/panpipe-net/panpipe/protocols/gateway"
-	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -17,7 +16,7 @@ func someRules() []gateway.Rule {
 			ID: "z", Kind: gateway.Expose, Target: "127.0.0.1:80", Pipe: "web", Allow: []string{gateway.Anyone}, ProxyProtocol: gateway.ProxyV2,
 			Exclusive: true, Capability: []byte{1, 2}, MaxChannels: 3, MaxPerClient: 4,
 		},
-		{ID: "a", Kind: gateway.Forward, Listen: "127.0.0.1:0", Pipe: "x", Transport: reach.TCP, Spread: true},
+		{ID: "a", Kind: gateway.Forward, Listen: "127.0.0.1:0", Pipe: "x", Transport: "tcp", Spread: true},
 	}
 }
 

@@ -149,11 +149,12 @@ func (e *entry) again() {
 	}
 }
 
-// lost notes that what stood for the rule has ended by itself.
-func (e *entry) lost(run runner, err error) {
+// lost notes that what stood for the rule has ended by itself, if it still is
+// what stands.
+func (e *entry) lost(run runner, still func() bool, err error) {
 	e.turn.Lock()
 	defer e.turn.Unlock()
-	if e.run != run || e.gone {
+	if e.run != run || e.gone || still != nil && !still() {
 		return
 	}
 	e.run.close()

@@ -11,9 +11,11 @@ import (
 
 // exposing stands for an expose rule: a pipe that is served.
 type exposing struct {
-	e        *entry
-	id       pipe.ID
-	rule     Rule // as the listener was made for; guarded by e.turn
+	e  *entry
+	id pipe.ID
+
+	// Guarded by e.turn.
+	rule     Rule // that the listener was made for
 	listener *pipe.Listener
 }
 
@@ -83,7 +85,7 @@ func checkPolicy(adv *pipe.Advertisement, anyone bool) error {
 func (x *exposing) watch(l *pipe.Listener) {
 	_, err := l.Accept() // gives nothing but the end where there is a handler
 	if err != nil && !isClosed(err) {
-		x.e.lost(x, err)
+		x.e.lost(x, func() bool { return x.listener == l }, err)
 	}
 }
 
@@ -108,7 +110,7 @@ func (x *exposing) change(ctx context.Context, r Rule) error {
 		_ = x.listener.Close()
 		if err := x.bind(ctx, r, adv); err != nil {
 			if again := x.bind(ctx, old, adv); again != nil {
-				go x.e.lost(x, again)
+				x.e.g.spawn(func() { x.e.lost(x, nil, again) })
 			}
 			return err
 		}
@@ -151,21 +153,16 @@ func (x *exposing) serve(in *pipe.Incoming) {
 		e.hangUp(local)
 		return
 	}
-	c, err := e.open(conn, local)
-	if err != nil {
-		e.give(client)
-		e.g.loops.forget(local.LocalAddr())
-		return
+	carry := func() {
+		e.join(conn, local, func() {
+			e.give(client)
+			e.g.loops.forget(local.LocalAddr())
+		})
 	}
-	run := func() {
-		err := c.carry()
-		e.g.loops.forget(local.LocalAddr())
+	if !e.g.spawn(carry) {
+		conn.Reset()
+		reset(local)
 		e.give(client)
-		e.over(c, err)
-	}
-	if !e.g.spawn(run) {
-		c.abort(wire.Closed, "the gateway is closed")
-		run()
 	}
 }
 

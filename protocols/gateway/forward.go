@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 
@@ -11,10 +12,12 @@ import (
 
 // listening stands for a forward or socks rule: a local listener.
 type listening struct {
-	e      *entry
+	e *entry
+
+	// Guarded by e.turn.
 	l      net.Listener
 	forget func() // of loops
-	rule   Rule   // guarded by e.turn
+	rule   Rule
 
 	to atomic.Pointer[destinationPipe] // of a forward rule; nil for socks
 }
@@ -70,7 +73,7 @@ func (f *listening) bind(ctx context.Context, r Rule) error {
 	f.l, f.rule, f.forget = l, r, f.e.g.loops.listens(l.Addr())
 	accept := func() {
 		if err := f.e.accept(l, serve); err != nil && !isClosed(err) {
-			f.e.lost(f, wire.Errorf(wire.Internal, "accept on %s: %w", a, err))
+			f.e.lost(f, func() bool { return f.l == l }, wire.Errorf(wire.Internal, "accept on %s: %w", a, err))
 		}
 	}
 	if !f.e.g.spawn(accept) {
@@ -100,32 +103,55 @@ func (f *listening) close() {
 // change listens elsewhere, or leads elsewhere; channels go on.
 func (f *listening) change(ctx context.Context, r Rule) error {
 	old := f.rule
-	next := f
-	if r.Listen != old.Listen {
-		next = &listening{e: f.e}
-		next.to.Store(f.to.Load())
-		if err := next.bind(ctx, r); err != nil {
-			return err
-		}
-	}
+	to := f.to.Load()
 	if r.Kind == Forward && !sameWay(r, old) {
-		to, err := f.e.destination(ctx, r)
-		if err != nil {
-			if next != f {
-				next.unbind()
-			}
+		var err error
+		if to, err = f.e.destination(ctx, r); err != nil {
 			return err
 		}
-		before := next.to.Swap(to)
-		f.to.Store(to)
-		defer before.keeper.Close()
 	}
-	next.rule = r
-	if next != f {
-		f.unbind()
-		f.e.run = next
+	if err := f.move(ctx, r); err != nil {
+		if to != f.to.Load() {
+			_ = to.keeper.Close()
+		}
+		return err
+	}
+	f.rule = r
+	if before := f.to.Swap(to); before != to {
+		_ = before.keeper.Close()
 	}
 	return nil
+}
+
+// move listens where the rule says now. The address may overlap with the one
+// that is listened on: then that is let go first, and taken again on failure.
+func (f *listening) move(ctx context.Context, r Rule) error {
+	if r.Listen == f.rule.Listen || r.Listen == shown(f.l.Addr()) {
+		return nil
+	}
+	old, l, forget := f.rule, f.l, f.forget
+	err := f.bind(ctx, r)
+	if wire.CodeOf(err) == wire.Taken {
+		forget()
+		_ = l.Close()
+		if err = f.bind(ctx, r); err != nil {
+			return errors.Join(err, f.bind(ctx, old))
+		}
+		return nil
+	}
+	if err == nil {
+		forget()
+		_ = l.Close()
+	}
+	return err
+}
+
+// shown is a listener's address as a rule has it.
+func shown(a net.Addr) string {
+	if a.Network() == "unix" {
+		return address{"unix", a.String()}.String()
+	}
+	return a.String()
 }
 
 // sameWay reports that two rules lead to one pipe in one manner.
@@ -134,10 +160,7 @@ func sameWay(a, b Rule) bool {
 }
 
 func (f *listening) status(s *Status) {
-	s.Addr = f.l.Addr().String()
-	if f.l.Addr().Network() == "unix" {
-		s.Addr = "unix:" + s.Addr
-	}
+	s.Addr = shown(f.l.Addr())
 	if to := f.to.Load(); to != nil {
 		k := to.keeper.State()
 		s.Pipe, s.Binders, s.Unbound = to.id, k.Binders, k.Err
@@ -153,14 +176,14 @@ func (f *listening) forward(client net.Conn) {
 		reset(client)
 		return
 	}
-	defer e.give(key)
 	conn, err := f.dial(e.g.loops.before(client.RemoteAddr()))
 	if err != nil {
+		e.give(key)
 		e.refused(err)
 		reset(client)
 		return
 	}
-	e.join(conn, client)
+	e.join(conn, client, func() { e.give(key) })
 }
 
 // dial opens a channel's connection by whatever the rule leads to now.
@@ -179,13 +202,16 @@ func (f *listening) dial(hops int) (*pipe.Conn, error) {
 	}
 }
 
-// join carries a channel of a local client to its end.
-func (e *entry) join(conn *pipe.Conn, client net.Conn) {
-	c, err := e.open(conn, client)
+// join carries a channel to its end, and then lets go of what it has taken.
+func (e *entry) join(conn *pipe.Conn, local net.Conn, letGo func()) {
+	c, err := e.open(conn, local)
 	if err != nil {
+		letGo()
 		return
 	}
-	e.over(c, c.carry())
+	err = c.carry()
+	letGo()
+	e.over(c, err)
 }
 
 // clientKey is whose share a local client's channel takes: that of its IP

@@ -39,7 +39,7 @@ func New(cfg Config) (*Gateway, error) {
 		cfg: cfg, ctx: ctx, cancel: cancel, loops: newLoops(),
 		entries: make(map[string]*entry), joined: make(chan struct{}),
 		places: &places{
-			what: "gateway channels", setting: settingChannels,
+			shared: true, what: "gateway channels", setting: settingChannels,
 			eachWhat: "gateway channels of one client", eachSetting: settingPerClient,
 		},
 	}

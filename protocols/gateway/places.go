@@ -6,11 +6,12 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// places divides a number of channels among clients, so that nobody can take
-// them all: unless each is set, a client may have as many as are still free.
-// Alone, one gets half of them, of two each gets a third, and whoever comes
-// next finds some free.
+// places counts channels against a cap, and those of each client against
+// another. Where they are shared nobody can take them all: unless each is set, a
+// client may have as many as are still free. Alone, one gets half of them, of
+// two each gets a third, and whoever comes next finds some free.
 type places struct {
+	shared                bool
 	what, setting         string // of the whole, for the error
 	eachWhat, eachSetting string // of one client
 
@@ -38,7 +39,7 @@ func (p *places) take(client string) error {
 		return wire.LimitError(p.what, int64(p.most), p.setting)
 	case p.each > 0 && has >= p.each:
 		return wire.LimitError(p.eachWhat, int64(p.each), p.eachSetting)
-	case p.each == 0 && p.most > 0 && has >= free:
+	case p.shared && p.each == 0 && p.most > 0 && has >= free:
 		return wire.LimitError(p.eachWhat+", as many as are free", int64(free), p.setting)
 	}
 	if p.by == nil {

@@ -18,7 +18,7 @@ func takeAll(p *places, client string) (n int, err error) {
 }
 
 func TestNobodyTakesAllPlaces(t *testing.T) {
-	p := &places{what: "channels", setting: "the.setting", eachWhat: "channels of one"}
+	p := &places{shared: true, what: "channels", setting: "the.setting", eachWhat: "channels of one"}
 	p.set(12, 0)
 	first, err := takeAll(p, "first")
 	if first != 6 || wire.CodeOf(err) != wire.Limit || !strings.Contains(wire.NextOf(err), "the.setting") {
@@ -49,9 +49,9 @@ func TestPlacesOfEachClientCanBeSet(t *testing.T) {
 	if n, err := takeAll(p, "two"); n != 1 || !strings.Contains(err.Error(), "channels (4)") {
 		t.Errorf("got %d: %v", n, err)
 	}
-	p.set(0, 0)
+	p.set(5, 0)
 	if err := p.take("two"); err != nil {
-		t.Errorf("without a limit: %v", err)
+		t.Errorf("the last place: %v", err)
 	}
 	for range 3 {
 		p.give("one")

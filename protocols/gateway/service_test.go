@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
 
 // service is a TCP server of the test, which handles each connection.
@@ -132,4 +135,71 @@ func wantReset(t testing.TB, c net.Conn) {
 			t.Fatalf("the client's connection ends with %v, not a reset", err)
 		}
 	}
+}
+
+// wantRefusal wants a new client to be reset, which it may hear already when it
+// connects.
+func wantRefusal(t testing.TB, addr string) {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", addr, time.Minute)
+	if errors.Is(err, syscall.ECONNRESET) {
+		return
+	}
+	must(t, err)
+	defer func() { _ = c.Close() }()
+	must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+	wantReset(t, c)
+}
+
+// says is a service that answers every byte with its word.
+func says(word string) func(*net.TCPConn) {
+	return func(c *net.TCPConn) {
+		for b := make([]byte, 1); ; {
+			if _, err := c.Read(b); err != nil {
+				return
+			}
+			if _, err := io.WriteString(c, word); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// wantWord wants the service behind a connection to say its word.
+func wantWord(t testing.TB, c net.Conn, word string) {
+	t.Helper()
+	_, err := c.Write([]byte{0})
+	must(t, err)
+	got := make([]byte, len(word))
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != word {
+		t.Fatalf("the service says %q, %v", got, err)
+	}
+}
+
+// dialNow connects if somebody listens.
+func dialNow(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, time.Minute) }
+
+// freePort is one that nobody listens on.
+func freePort(t testing.TB) string {
+	_, port, err := net.SplitHostPort(nobody(t))
+	must(t, err)
+	return port
+}
+
+// createOpen makes a pipe that everybody may dial.
+func (n *node) createOpen(t testing.TB, name string) pipe.ID {
+	t.Helper()
+	p, err := n.pipes.Create(t.Context(), name, pipe.CreateOptions{})
+	must(t, err)
+	return p.ID
+}
+
+// grantBind lets another node serve a pipe of this one's.
+func (n *node) grantBind(t testing.TB, id pipe.ID, to *node) []byte {
+	t.Helper()
+	text, _, err := n.pipes.Grant(t.Context(), id, pipe.GrantOptions{Right: identity.RightBind, To: identity.PeerPrincipal(to.id())})
+	must(t, err)
+	envelope, _, err := identity.ParseCapability(text)
+	must(t, err)
+	return envelope
 }

@@ -43,23 +43,26 @@ func (f *listening) socks(client net.Conn) {
 		reset(client)
 		return
 	}
-	defer e.give(key)
 	_ = client.SetDeadline(time.Now().Add(e.g.cfg.Limits.HandshakeTimeout))
 	stop := context.AfterFunc(e.g.ctx, func() { reset(client) })
-	defer stop()
 	conn, release, err := f.welcome(client)
+	_ = client.SetDeadline(time.Time{})
+	if err == nil && !stop() {
+		err = errClosed()
+		conn.Reset()
+		release()
+	}
 	if err != nil {
+		stop()
+		e.give(key)
 		e.refused(err)
 		_ = client.Close()
 		return
 	}
-	defer release()
-	_ = client.SetDeadline(time.Time{})
-	if !stop() { // the gateway ends
-		conn.Reset()
-		return
-	}
-	e.join(conn, client)
+	e.join(conn, client, func() {
+		release()
+		e.give(key)
+	})
 }
 
 // welcome hears what a client wants, connects to it, and tells the client.

@@ -40,8 +40,12 @@ type Status struct {
 // status tells how the rule stands.
 func (e *entry) status() Status {
 	e.turn.Lock()
-	run := e.run
-	e.turn.Unlock()
+	defer e.turn.Unlock()
+	return e.statusLocked()
+}
+
+// statusLocked is status for who holds turn.
+func (e *entry) statusLocked() Status {
 	e.mu.Lock()
 	s := Status{
 		Rule: e.rule, State: e.state, Err: e.err, Since: e.since, Channels: len(e.channels),
@@ -52,8 +56,8 @@ func (e *entry) status() Status {
 		s.In, s.Out = s.In+in, s.Out+out
 	}
 	e.mu.Unlock()
-	if run != nil {
-		run.status(&s)
+	if e.run != nil {
+		e.run.status(&s)
 	}
 	return s
 }

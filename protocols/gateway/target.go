@@ -56,6 +56,8 @@ func targetError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return wire.Errorf(wire.Refused, "the service refused the connection").WithNext("start the service behind the pipe")
+	case errors.Is(err, syscall.ECONNRESET):
+		return wire.Errorf(wire.Reset, "the service reset the connection")
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return wire.Errorf(wire.Unreachable, "the service's host name leads nowhere").WithNext("correct the target of the expose rule")
 	case ctx.Err() != nil, wire.CodeOf(err) == wire.Timeout:

@@ -23,7 +23,7 @@ func (s *Service) acceptCarrier(ctx context.Context, c carrier) {
 }
 
 func (s *Service) accept(ctx context.Context, c carrier) error {
-	c.until(time.Now().Add(s.cfg.Limits.OpenTimeout))
+	c.opening(time.Now().Add(s.cfg.Limits.OpenTimeout))
 	var m pb.Open
 	if err := wire.ReadMessage(c, &m, MaxOpen); err != nil {
 		c.drop()
@@ -87,7 +87,7 @@ func (s *Service) queue(l *Listener, c carrier, o opening, of share) error {
 // servedConn makes the connection of a dialer that has a place, which it gives
 // back on failure.
 func (s *Service) servedConn(c carrier, o opening, of share) (*Conn, error) {
-	if c.opened.peer != s.cfg.Self {
+	if c.opened.peer != s.cfg.Self && c.link == nil { // of a link the trunk takes care
 		c.stream = held(c.stream, s.cfg.Reach.Hold(c.opened.peer))
 	}
 	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
@@ -125,7 +125,7 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 		return nil, nil, wire.Errorf(wire.Unbound, "this node does not serve the pipe")
 	}
 	g := l.gate(now)
-	if l.advertisement.Type == TypeSecure || !g.lists(o.principal) {
+	if l.advertisement.Type == TypeSecure || !g.lists(o.principal) && !l.permits.has(o.capability) {
 		if err := s.limitRate(c, now); err != nil {
 			return nil, nil, err
 		}
@@ -137,7 +137,8 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 }
 
 // limitRate counts what an Open costs beyond a look at a list: signatures, and
-// what the store has. Whom the list has pays by the places that it takes alone.
+// what the store has. Whom the list has, or who has
+// shown its capability before, pays by the places that it takes alone.
 func (s *Service) limitRate(c carrier, now time.Time) error {
 	if c.opened.peer == s.cfg.Self {
 		return nil
@@ -183,22 +184,25 @@ func (s *Service) refuse(c carrier, err error, moved []byte) error {
 	return err
 }
 
+// emptyReply is an OpenReply without fields, with its length: accepted.
+var emptyReply = []byte{0}
+
 // agree answers an admitted dialer, on a secure pipe with this side's proof.
 func (s *Service) agree(l *Listener, c carrier, o opening) (Handshake, error) {
 	h := Handshake{
 		Pipe: o.pipe, Dialer: c.opened.peer, Listener: s.cfg.Self,
 		DialerPrincipal: o.principal, DialerNonce: o.nonce,
 	}
-	reply := &pb.OpenReply{}
-	if l.advertisement.Type == TypeSecure {
-		h.ListenerNonce = identity.NewNonce()
-		sig, err := h.SignListener(s.cfg.Key)
-		if err != nil {
-			return h, err
-		}
-		reply.Nonce, reply.Signature = h.ListenerNonce[:], sig
+	if l.advertisement.Type != TypeSecure {
+		_, err := c.Write(emptyReply)
+		return h, err
 	}
-	return h, wire.WriteMessage(c, reply, MaxOpenReply)
+	h.ListenerNonce = identity.NewNonce()
+	sig, err := h.SignListener(s.cfg.Key)
+	if err != nil {
+		return h, err
+	}
+	return h, wire.WriteMessage(c, &pb.OpenReply{Nonce: h.ListenerNonce[:], Signature: sig}, MaxOpenReply)
 }
 
 // complete answers an admitted dialer, on a secure pipe takes its proof, and

@@ -107,7 +107,7 @@ func (d *dialing) send(c carrier, f candidate) (*call, error) {
 
 // sendOpen writes Open with a fresh nonce. On failure the carrier is gone.
 func (s *Service) sendOpen(c carrier, f candidate, open *pb.Open) (*call, error) {
-	c.until(time.Now().Add(s.cfg.Limits.OpenTimeout))
+	c.opening(time.Now().Add(s.cfg.Limits.OpenTimeout))
 	nonce := identity.NewNonce()
 	open.Nonce = nonce[:]
 	if err := wire.WriteMessage(c, open, MaxOpen); err != nil {

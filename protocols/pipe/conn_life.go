@@ -102,8 +102,7 @@ func (c *Conn) settle(remote identity.Principal, err error) {
 	}
 	gone := isClosed(c.closed)
 	if c.open && !gone {
-		_ = st.SetReadDeadline(c.reads.time())
-		_ = st.SetWriteDeadline(c.writes.time())
+		st.until(c.reads.time(), c.writes.time())
 	}
 	close(c.settled)
 	c.mu.Unlock()
@@ -147,7 +146,7 @@ func (c *Conn) closeCarrier() {
 	if openErr != nil {
 		return
 	}
-	st.until(time.Unix(1, 0))
+	st.interrupt()
 	c.writeTurn <- struct{}{}
 	defer func() { <-c.writeTurn }()
 	_ = st.SetWriteDeadline(time.Time{})

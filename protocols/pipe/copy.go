@@ -47,7 +47,7 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 // WriteTo writes what the far side sends to w until its end, without a copy
 // where the carrier can do so. It fails as Read does, or with w's error.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
-	if err := c.waitSettled(c.reads); err != nil {
+	if err := c.waitSettled(&c.reads); err != nil {
 		return 0, err
 	}
 	st, err := c.carrier()

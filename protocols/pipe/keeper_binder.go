@@ -102,7 +102,7 @@ func (b *keptBinder) hold(ctx context.Context, watch carrier, raw bool) error {
 	stop := context.AfterFunc(ctx, watch.drop)
 	defer stop()
 	defer watch.drop()
-	watch.until(time.Time{})
+	watch.until(time.Time{}, time.Time{})
 	b.k.mu.Lock()
 	b.up, b.watch, b.raw, b.err = true, watch, raw, nil
 	b.k.err = nil

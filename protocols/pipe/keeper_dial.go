@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
@@ -54,6 +55,10 @@ func (k *Keeper) dial(ctx context.Context, o ChannelOptions) (*Conn, error) {
 	return c, nil
 }
 
+// mindAfter is how long a binder may have been without a path before a call is
+// given up for another, and how often that is looked at.
+const mindAfter = time.Second
+
 // keptDial is one Dial of a Keeper.
 type keptDial struct {
 	// Fixed after Dial.
@@ -73,7 +78,8 @@ type keptDial struct {
 	// Guarded by k.mu.
 	at      *keptBinder // whose channel it is; nil for none
 	aborted bool
-	cancel  func() // ends the waiting
+	cancel  func()      // ends the waiting
+	minding *time.Timer // nil unless there are other binders
 }
 
 // settle sees the connection through: whoever refuses is followed by the next.
@@ -86,6 +92,10 @@ func (d *keptDial) settle(ctx context.Context, c *Conn, call *call) error {
 			return nil
 		}
 		call.carrier.drop()
+		if wire.CodeOf(err) == wire.Reset { // it had accepted: what was written may have had its effect
+			c.settle(call.to.Binding.Binder, err)
+			return err
+		}
 		d.refused(call, err)
 		next, err := d.another(ctx)
 		if err != nil {
@@ -99,6 +109,7 @@ func (d *keptDial) settle(ctx context.Context, c *Conn, call *call) error {
 
 // answer reads what the binder says.
 func (d *keptDial) answer(call *call) error {
+	defer d.mind(call)()
 	moved, err := call.reply(d.k.s, d.secure, false)
 	if wire.CodeOf(err) == wire.Moved {
 		if _, ok := d.k.s.movedTo(d.k.id, moved, call.to.Found); !ok {
@@ -106,6 +117,45 @@ func (d *keptDial) answer(call *call) error {
 		}
 	}
 	return err
+}
+
+// mind has a call given up when its binder seems to have died and another is
+// there, until stopped. Not before: a link goes on where it was when its path
+// comes back, while another binder gets for a second time what this one may have
+// taken already.
+func (d *keptDial) mind(call *call) (stop func()) {
+	k := d.k
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.binders) < 2 {
+		return func() {}
+	}
+	d.minding = time.AfterFunc(mindAfter, func() {
+		k.mu.Lock()
+		if d.minding == nil { // stopped just now
+			k.mu.Unlock()
+			return
+		}
+		others := slices.ContainsFunc(k.binders, func(b *keptBinder) bool {
+			_, ok := b.usableLocked()
+			return ok && b != d.at && !slices.Contains(d.over, b)
+		})
+		since := call.carrier.waiting()
+		dead := d.at != nil && !d.at.up || !since.IsZero() && time.Since(since) >= mindAfter
+		if !dead || !others {
+			d.minding.Reset(mindAfter)
+		}
+		k.mu.Unlock()
+		if dead && others {
+			call.carrier.resetWith(wire.Unreachable, "another binder is dialled instead")
+		}
+	})
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		d.minding.Stop()
+		d.minding = nil
+	}
 }
 
 // another finds the next binder for a connection, unless it was reset.
@@ -187,8 +237,9 @@ func (d *keptDial) ended(why error) error {
 // open opens a carrier to a binder, and sends Open.
 func (d *keptDial) open(ctx context.Context, b *keptBinder, f candidate, path reach.Path) (*call, error) {
 	s := d.k.s
-	c, err := carrier{}, error(nil)
-	switch o := (streamOptions{way: d.k.way, grace: d.k.o.Grace}); {
+	var c carrier
+	var err error
+	switch o := (streamOptions{way: d.k.way, grace: d.k.o.Grace, lasting: true}); {
 	case path.IsZero():
 		c, _, err = s.openLocal()
 	case f.raw:

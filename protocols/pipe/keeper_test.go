@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -290,6 +291,35 @@ func TestKeeperComesBackWhenItsPathDoes(t *testing.T) {
 		w.unmute(binder)
 		pass(time.Minute)
 		channel(t, k)
+	})
+}
+
+func TestChannelThatIsOpeningIsNotOpenedTwiceWhenItsPathIsCut(t *testing.T) {
+	virtual(t, 4, func(t *testing.T, w *sim) {
+		w.meet()
+		owner, other, dialer := w.nodes[0], w.nodes[1], w.nodes[2]
+		id := owner.create(t, CreateOptions{Binders: Many})
+		var handled atomic.Int32
+		slow := func(i *Incoming) {
+			handled.Add(1)
+			time.Sleep(2 * time.Second) // a service that takes its time
+			echoing(t)(i)
+		}
+		owner.listen(t, id, ListenOptions{Handler: slow})
+		other.listen(t, id, ListenOptions{Handler: slow, Capability: owner.letBind(t, id, other, 0)})
+		k := dialer.keep(t, id, KeepOptions{})
+		ready(t, k, 2)
+		c, err := k.Dial(t.Context(), ChannelOptions{})
+		must(t, err)
+		_, err = io.WriteString(c, "once")
+		must(t, err)
+		pass(time.Second)
+		cut(dialer, owner)
+		cut(dialer, other)
+		hear(t, c, "once")
+		if handled.Load() != 1 {
+			t.Errorf("it was opened %d times", handled.Load())
+		}
 	})
 }
 

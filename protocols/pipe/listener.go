@@ -37,6 +37,7 @@ type Listener struct {
 	next          chan *publication // of the next record, from the Service's renewals
 	heard         acknowledged
 	waiting       *shares // of incoming, by who dialled
+	permits       permits
 	replaced      chan struct{}
 	over          chan struct{}
 	unkeep        func()      // lets go of the pipe's revocations; set by register
@@ -118,6 +119,9 @@ func (l *Listener) gate(now time.Time) gate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g := gate{advertisement: l.advertisement, pipe: l.pipe, allow: l.allow, anyone: l.anyone, now: now}
+	g.open = func(envelope []byte) (identity.Capability, error) {
+		return l.permits.open(g.advertisement.Owner, envelope)
+	}
 	g.revoked = func(c identity.Capability) bool { return l.s.revoked.revokes(l.pipe, c) }
 	return g
 }

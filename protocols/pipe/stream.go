@@ -75,11 +75,28 @@ func (c carrier) waiting() time.Time {
 // group is the address group of the peer, as in a Deposit.
 func (c carrier) group() string { return DepositFrom(c.opened.peer, c.opened.remote).Group }
 
-// until sets both deadlines. A stream that takes none is a dead one, and the
-// next read or write tells so.
-func (c carrier) until(t time.Time) {
+// opening gives the messages that open a connection their time. What is written
+// of them on a link finds room at once. A stream that takes no deadline is a dead
+// one, and the next read or write tells so.
+func (c carrier) opening(t time.Time) {
 	_ = c.SetReadDeadline(t)
-	_ = c.SetWriteDeadline(t)
+	if c.link == nil {
+		_ = c.SetWriteDeadline(t)
+	}
+}
+
+// until puts the user's deadlines in the place of the opening's.
+func (c carrier) until(read, write time.Time) {
+	_ = c.SetReadDeadline(read)
+	if c.link == nil || !write.IsZero() {
+		_ = c.SetWriteDeadline(write)
+	}
+}
+
+// interrupt has pending calls return.
+func (c carrier) interrupt() {
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+	_ = c.SetWriteDeadline(time.Unix(1, 0))
 }
 
 // drop resets the stream; what cannot be reset is gone already.
@@ -132,6 +149,9 @@ type streamOptions struct {
 	raw   bool
 	way   way           // of a link
 	grace time.Duration // of a link; zero is the node's
+	// lasting is a link that is taken up again even before the far side has
+	// answered. Else the opener has other ways.
+	lasting bool
 }
 
 func (s *Service) openRaw(ctx context.Context, p reach.Path, _ streamOptions) (carrier, error) {

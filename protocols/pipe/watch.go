@@ -38,7 +38,7 @@ func (s *Service) watched(l *Listener, c carrier, o opening, of share) error {
 		l.endWatchers(l.failure())
 	}
 	w.judge(l.gate(time.Now())) // the list may have changed meanwhile
-	c.until(time.Time{})
+	c.until(time.Time{}, time.Time{})
 	_, _ = c.Read(make([]byte, 1)) // it says nothing, or it breaks the rules
 	l.mu.Lock()
 	delete(l.watchers, w)
