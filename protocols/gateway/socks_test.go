@@ -173,7 +173,7 @@ func TestWaysToPipesAreLetGo(t *testing.T) {
 		t.Error("there was room for a second pipe")
 	}
 	must(t, one.Close())
-	n.heard.await(t, 1, kind(EventClosed))
+	n.heard.await(t, 1, func(e Event) bool { return e.Kind == EventClosed && e.Of == Socks })
 	two, err := d.Dial("tcp", "two.pipe:1")
 	must(t, err)
 	must(t, two.Close())

@@ -216,3 +216,10 @@ func (n *node) keeperOf(t testing.TB, addr string) *pipe.Keeper {
 	defer e.turn.Unlock()
 	return e.run.(*listening).to.Load().keeper
 }
+
+// forget forgets what was heard.
+func (h *heard) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = nil
+}
