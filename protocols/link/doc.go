@@ -274,8 +274,9 @@
 // # Use
 //
 // [Links.Open] and [Links.Handle] give a [Link], a net.Conn with half-close;
-// what a machine decides is pure, in machine.go and its neighbours. [Link.Freeze]
-// and [Links.Import] move an end.
+// what a machine decides is pure, in machine.go and its neighbours. [Link.ReadFrom]
+// and [Link.WriteTo] join it to a conn without copies. [Link.Freeze] and
+// [Links.Import] move an end.
 //
 // # Vectors
 //

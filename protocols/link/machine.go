@@ -149,6 +149,33 @@ func (m *machine) release(l *leg) {
 // write takes bytes of the application, as many as there is room for; 0 means
 // that it must wait.
 func (m *machine) write(b []byte) (int, error) {
+	room, err := m.room(len(b))
+	if room == 0 || err != nil {
+		return 0, err
+	}
+	n := m.out.write(b)
+	if n > 0 {
+		m.ready(m.cur)
+		m.wants()
+	}
+	return n, nil
+}
+
+// put is write for the first n bytes after the head of c, for which there is
+// room. If it takes them it owns c.
+func (m *machine) put(c *chunk, n int) (taken bool, err error) {
+	if room, err := m.room(n); err != nil || room < n {
+		return false, err
+	}
+	m.out.put(c, n)
+	m.ready(m.cur)
+	m.wants()
+	return true, nil
+}
+
+// room is how many bytes the application may write now, who would like to write
+// so many.
+func (m *machine) room(want int) (int, error) {
 	switch {
 	case m.over != nil:
 		return 0, m.over
@@ -159,16 +186,17 @@ func (m *machine) write(b []byte) (int, error) {
 	case m.frozen:
 		return 0, nil
 	}
-	if len(b) > m.out.room() {
+	if want > m.out.room() {
 		m.keepMore()
 	}
-	n := m.out.write(b)
-	if n > 0 {
-		m.ready(m.cur)
-		m.wants()
-	}
-	return n, nil
+	return m.out.room(), nil
 }
+
+// deafOut reports that what is written leads nowhere.
+func (m *machine) deafOut() bool { return m.over != nil || m.out.fin || m.out.stopped }
+
+// deafIn reports that the link was not ended in good order.
+func (m *machine) deafIn() bool { return m.over != nil && !m.closedWell() }
 
 // read gives the application bytes; 0, nil means that it must wait, io.EOF
 // comes as eof.
@@ -177,14 +205,31 @@ func (m *machine) read(b []byte) (n int, eof bool, err error) {
 		return 0, false, nil
 	}
 	n, eof = m.in.read(b)
-	if n == 0 && !eof && m.over != nil && !m.in.readable() {
-		return 0, false, m.over
+	return n, eof, m.wasRead(n > 0, eof)
+}
+
+// takeParts is read without a copy: it adds what there is to parts, as pieces
+// that are the caller's from then on, up to so many bytes and what parts has
+// room for.
+func (m *machine) takeParts(parts []part, most int) (_ []part, eof bool, err error) {
+	if m.frozen && m.over == nil {
+		return parts, false, nil
+	}
+	parts, eof = m.in.readParts(parts, most)
+	return parts, eof, m.wasRead(len(parts) > 0, eof)
+}
+
+// wasRead does what follows when the application has read something, or the
+// end, or has tried.
+func (m *machine) wasRead(some, eof bool) error {
+	if !some && !eof && m.over != nil && !m.in.readable() {
+		return m.over
 	}
 	if m.over != nil {
 		if m.in.q.len() == 0 {
 			m.freeUnread()
 		}
-		return n, eof, nil
+		return nil
 	}
 	if m.in.q.off-m.roundOff >= m.in.window/2 {
 		m.fx.round = true
@@ -192,10 +237,10 @@ func (m *machine) read(b []byte) (n int, eof bool, err error) {
 	if m.in.grant() || (eof && m.told.safe != m.in.safe()) {
 		m.ackNow = true
 		m.ready(m.cur)
-	} else if n > 0 {
+	} else if some {
 		m.oweLater()
 	}
-	return n, eof, nil
+	return nil
 }
 
 // closeWrite ends what this side sends.

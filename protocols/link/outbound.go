@@ -40,6 +40,17 @@ func (o *outbound) write(b []byte) int {
 	return n
 }
 
+// put is write for the first n bytes after the head of c, which it owns. Many
+// are sent from where they are.
+func (o *outbound) put(c *chunk, n int) {
+	from := c.head()
+	if n >= leastLent {
+		o.q.pushPart(c, from, from+n)
+	} else {
+		o.q.push(c, from, from+n)
+	}
+}
+
 // pending reports that something is to go on the leg.
 func (o *outbound) pending() bool {
 	return !o.stopped && (o.next < o.q.end || (o.fin && !o.finSent))
