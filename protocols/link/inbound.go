@@ -139,11 +139,23 @@ func (in *inbound) finish(at uint64) error {
 // read gives the application bytes. It is 0, true at the end of the stream.
 func (in *inbound) read(b []byte) (n int, eof bool) {
 	n = in.q.read(b)
-	if n == 0 && in.ended() && in.q.len() == 0 {
+	return n, n == 0 && in.atEnd()
+}
+
+// readParts is read without a copy: it adds pieces to parts, up to so many bytes
+// and what parts has room for.
+func (in *inbound) readParts(parts []part, most int) (_ []part, eof bool) {
+	parts = in.q.take(parts, most)
+	return parts, len(parts) == 0 && in.atEnd()
+}
+
+// atEnd notes that the application has read the end, if it has.
+func (in *inbound) atEnd() bool {
+	if in.ended() && in.q.len() == 0 {
 		in.eof = true
-		return 0, true
+		return true
 	}
-	return n, false
+	return false
 }
 
 // readable reports that read has something to say.

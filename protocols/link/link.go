@@ -43,6 +43,7 @@ type Link struct {
 	only             func(reach.Path) bool // paths that it may use; nil for all
 	prompt           bool                  // it does not outlive its first leg unless the far side has answered
 	offered          reach.Path            // a better one, that came at a bad time
+	wakers           []*waker              // of calls that may wait for another conn
 }
 
 // deadline is when a call fails; its timer wakes those who wait.
@@ -85,7 +86,11 @@ func (l *Link) unlock(soon bool) {
 	better, heavy := l.betterLocked(), l.heavyLocked()
 	settled := !l.settled && l.m.over != nil && !l.m.mustTell()
 	l.settled = l.settled || settled
+	wake := l.wakeLocked()
 	l.mu.Unlock()
+	for _, w := range wake {
+		w.wake()
+	}
 	for _, e := range events {
 		l.links.cfg.Trace(e)
 	}
@@ -110,10 +115,10 @@ func (l *Link) unlock(soon bool) {
 		l.links.redial(l)
 	}
 	if !better.IsZero() {
-		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
+		l.links.goes(func() { l.improve(l.links.ctx, better) })
 	}
 	if heavy != nil && heavy.leg.Shared() {
-		l.links.running.Go(func() { l.promote(heavy.leg.Path()) })
+		l.links.goes(func() { l.promote(heavy.leg.Path()) })
 	}
 	switch {
 	case settled:
@@ -273,7 +278,7 @@ func (l *Link) Reset(code wire.Code, reason string) {
 	l.mu.Lock()
 	l.closeLocked()
 	l.m.abort(code, reason)
-	l.m.in.free()
+	l.m.freeUnread()
 	l.unlock(false)
 }
 

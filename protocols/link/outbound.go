@@ -40,6 +40,17 @@ func (o *outbound) write(b []byte) int {
 	return n
 }
 
+// put is write for the first n bytes after the head of c, which it owns. Many
+// are sent from where they are.
+func (o *outbound) put(c *chunk, n int) {
+	from := c.head()
+	if n >= leastLent {
+		o.q.pushPart(c, from, from+n)
+	} else {
+		o.q.push(c, from, from+n)
+	}
+}
+
 // pending reports that something is to go on the leg.
 func (o *outbound) pending() bool {
 	return !o.stopped && (o.next < o.q.end || (o.fin && !o.finSent))
@@ -47,6 +58,12 @@ func (o *outbound) pending() bool {
 
 // done reports that the far side has all of the stream, or wants no more of it.
 func (o *outbound) done() bool { return o.stopped || (o.fin && o.received > o.q.end) }
+
+// undelivered reports that there is something which the far side has not
+// received.
+func (o *outbound) undelivered() bool {
+	return !o.stopped && (o.received < o.q.end || (o.fin && o.received == o.q.end))
+}
 
 // last is the highest mark that the far side can honestly give.
 func (o *outbound) last() uint64 {

@@ -18,6 +18,8 @@ type part struct {
 
 func (p *part) len() int { return p.to - p.from }
 
+func (p *part) bytes() []byte { return p.c.b[p.from:p.to] }
+
 func (q *queue) len() int { return int(q.end - q.off) }
 
 // startAt makes an empty queue stand at an offset.
@@ -55,6 +57,11 @@ func (q *queue) push(c *chunk, from, to int) {
 		c.free()
 		return
 	}
+	q.pushPart(c, from, to)
+}
+
+// pushPart is push of bytes that stay where they are.
+func (q *queue) pushPart(c *chunk, from, to int) {
 	if len(q.parts) == cap(q.parts) && q.head > len(q.parts)/2 {
 		q.shift()
 	}
@@ -72,6 +79,24 @@ func (q *queue) read(b []byte) (n int) {
 		q.skipTo(q.off + uint64(copied))
 	}
 	return n
+}
+
+// take moves the first parts to the end of parts, as many as it has room for and
+// so many bytes, but one at least. Their chunks are the caller's.
+func (q *queue) take(parts []part, most int) []part {
+	for first := true; q.head < len(q.parts) && len(parts) < cap(parts); first = false {
+		p := &q.parts[q.head]
+		if most -= p.len(); most < 0 && !first {
+			break
+		}
+		parts = append(parts, *p)
+		q.off = p.off + uint64(p.len())
+		q.mem -= len(p.c.b)
+		*p = part{}
+		q.head++
+	}
+	q.compact()
+	return parts
 }
 
 // skipTo drops what stands before offset off, which is not after end.

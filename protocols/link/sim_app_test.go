@@ -51,7 +51,7 @@ func (a *simApp) writes() {
 		for i := range b {
 			b[i] = streamByte(a.at, a.written+uint64(i))
 		}
-		n, err := m.write(b)
+		n, err := a.write(b)
 		a.written += uint64(n)
 		if err == errFarClosed {
 			break
@@ -68,6 +68,25 @@ func (a *simApp) writes() {
 	}
 }
 
+// write writes some of b, with a copy or, every other time, without.
+func (a *simApp) write(b []byte) (int, error) {
+	m := a.n.m
+	if a.written%2 == 0 {
+		return m.write(b)
+	}
+	room, err := m.room(len(b))
+	if room == 0 || err != nil {
+		return 0, err
+	}
+	c := newChunk(min(room, len(b)))
+	n := copy(c.b[c.head():], b[:min(room, len(b))])
+	if taken, err := m.put(c, n); !taken || err != nil {
+		a.s.fault("end %d at node %d: no room for %d bytes of %d: %v", a.at, a.n.num, n, room, err)
+		c.free()
+	}
+	return n, nil
+}
+
 // pause has it write again in a while.
 func (a *simApp) pause() {
 	a.paused = true
@@ -78,23 +97,38 @@ func (a *simApp) pause() {
 }
 
 func (a *simApp) reads() {
-	b := make([]byte, a.readSize)
 	for !a.left {
-		n, eof, err := a.n.m.read(b)
-		for i := range b[:n] {
+		b, eof, err := a.readSome()
+		for i := range b {
 			if want := streamByte(1-a.at, a.read+uint64(i)); b[i] != want {
 				a.s.fault("end %d at node %d: byte %d is %d, not %d", a.at, a.n.num, a.read+uint64(i), b[i], want)
 				return
 			}
 		}
-		a.read += uint64(n)
+		a.read += uint64(len(b))
 		if eof {
 			a.sees()
 		}
-		if eof || err != nil || n == 0 {
+		if eof || err != nil || len(b) == 0 {
 			return
 		}
 	}
+}
+
+// readSome reads with a copy or, every other time, without.
+func (a *simApp) readSome() (b []byte, eof bool, err error) {
+	if a.read%2 == 0 {
+		b = make([]byte, a.readSize)
+		n, eof, err := a.n.m.read(b)
+		return b[:n], eof, err
+	}
+	var some [2]part
+	parts, eof, err := a.n.m.takeParts(some[:0], a.readSize)
+	for _, p := range parts {
+		b = append(b, p.bytes()...)
+		p.c.free()
+	}
+	return b, eof, err
 }
 
 // sees checks that the end of the stream is where the far side has put it.

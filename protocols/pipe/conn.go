@@ -58,15 +58,18 @@ type Conn struct {
 	remote identity.Principal
 	open   bool  // accepted: the carrier's deadlines are the user's
 	err    error // why the opening failed
+	before transferred
 }
 
 func newConn(id ID, self peer.ID, c carrier, local, remote identity.Principal) *Conn {
-	return &Conn{
+	conn := &Conn{
 		pipe: id, self: self, local: local, remote: remote, c: c,
 		abort: func() {}, onClose: func() {},
 		readTurn: make(chan struct{}, 1), writeTurn: make(chan struct{}, 1),
 		settled: make(chan struct{}), closed: make(chan struct{}),
 	}
+	conn.beginOutLocked()
+	return conn
 }
 
 // Read reads data, or fails with io.EOF at the far side's CloseWrite or Close,

@@ -78,6 +78,7 @@ func (c *Conn) swap(next carrier, remote identity.Principal) {
 	defer func() { <-c.writeTurn }()
 	c.mu.Lock()
 	c.c, c.remote = next, remote
+	c.beginOutLocked()
 	c.mu.Unlock()
 	if len(c.early) > 0 {
 		_, _ = next.Write(c.early) // a failure shows when the reply is read
@@ -95,6 +96,10 @@ func (c *Conn) settle(remote identity.Principal, err error) {
 	c.remote, c.err, c.open = remote, err, err == nil
 	st := c.c
 	c.early = nil
+	c.beginInLocked()
+	if c.served {
+		c.beginOutLocked()
+	}
 	gone := isClosed(c.closed)
 	if c.open && !gone {
 		st.until(c.reads.time(), c.writes.time())

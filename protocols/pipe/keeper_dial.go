@@ -69,6 +69,7 @@ type keptDial struct {
 	lost   int                    // times that a binder was lost before it answered
 	round  uint64                 // of resolving, that must end before it gives up; 0 while none
 	why    error                  // the last failure at a binder
+	doubt  bool                   // a failure was such that others may serve the pipe
 
 	// Guarded by k.mu.
 	at      *keptBinder // whose channel it is; nil for none

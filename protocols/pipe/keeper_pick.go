@@ -94,9 +94,13 @@ func (d *keptDial) pendingLocked() (any bool) {
 }
 
 // resolvingLocked reports that a round of resolving is to be waited for. It wants
-// one, unless the last has just ended.
+// one, unless the last has just ended, or binders have spoken that serve the
+// pipe: what they say holds.
 func (d *keptDial) resolvingLocked() bool {
 	k := d.k
+	if d.why != nil && !d.doubt {
+		return false
+	}
 	if d.round == 0 {
 		if d.why == nil && k.rounds > 0 && time.Since(k.ended) < leastRound {
 			return false
@@ -131,6 +135,9 @@ func (d *keptDial) refused(call *call, why error) {
 	d.why = why
 	code := wire.CodeOf(why)
 	switch {
+	case b == nil: // whoever dialled has let the connection go meanwhile
+		k.mu.Unlock()
+		return
 	case why == error(errRaw):
 		b.raw = true
 	case !call.answered && code != wire.Timeout && d.lost < mostLost:
@@ -142,9 +149,10 @@ func (d *keptDial) refused(call *call, why error) {
 		b.shunned = time.Now().Add(shunTime)
 		d.over = append(d.over, b)
 	}
+	left := code == wire.Unbound || code == wire.Moved || code == wire.Replaced || code == wire.Closed || code == wire.Gone
+	d.doubt = d.doubt || left || code == wire.Busy || !call.answered
 	k.mu.Unlock()
-	switch code {
-	case wire.Unbound, wire.Moved, wire.Replaced, wire.Closed, wire.Gone:
+	if left {
 		b.want()
 		k.ask()
 	}

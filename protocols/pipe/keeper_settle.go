@@ -22,6 +22,10 @@ func (d *keptDial) settle(ctx context.Context, c *Conn, call *call) error {
 			return nil
 		}
 		call.carrier.drop()
+		if wire.CodeOf(err) == wire.Reset { // it had accepted: what was written may have had its effect
+			c.settle(call.to.Binding.Binder, err)
+			return err
+		}
 		d.refused(call, err)
 		next, err := d.another(ctx)
 		if err != nil {
