@@ -115,7 +115,7 @@ type Limits struct {
 	Backlog            int   // pipe connections that wait for Accept, each listener; 128
 	Links              int   // links, which carry pipe connections; 32768
 	LinksPerPeer       int   // links with one peer; 16384
-	LinkMemory         int64 // bytes that all links buffer beyond 32 KiB each; 512 MiB
+	LinkMemory         int64 // bytes that all links may buffer, 32 KiB of each at least; 1 GiB
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
 	GatewayChannels    int   // channels of the gateway, of all rules; 32768
 	GatewayPerClient   int   // of them those of one client: a peer, or an IP address; 32768, which where it is not below GatewayChannels means as many as are free

@@ -79,7 +79,7 @@ func specs() []spec {
 		{key: "limits.links_per_peer", field: func(v *Values) any { return &v.Limits.LinksPerPeer },
 			doc: "Links with one node."},
 		{key: "limits.link_memory", field: func(v *Values) any { return &v.Limits.LinkMemory },
-			doc: "Bytes that all links together may buffer beyond 32 KiB each."},
+			doc: "Bytes that all links together may buffer: each has 32 KiB of them from the start, and half is for those that grow."},
 		{key: "limits.link_window", field: func(v *Values) any { return &v.Limits.LinkWindow },
 			doc: "Bytes that one link may buffer in each direction: what it can have under way, and sends again after a loss."},
 		{key: "limits.gateway_channels", field: func(v *Values) any { return &v.Limits.GatewayChannels },

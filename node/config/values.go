@@ -86,7 +86,7 @@ func defaults(stateDir string) Values {
 		Limits: Limits{
 			StreamsPerPeer: 2048, ConnectionsPerIP: 64, ConnectionsPerPeer: 16,
 			Memory: 1 << 30, PipeConnections: 32768, Backlog: 128, Requests: 500,
-			Links: 32768, LinksPerPeer: 16384, LinkMemory: 512 << 20, LinkWindow: 16 << 20,
+			Links: 32768, LinksPerPeer: 16384, LinkMemory: 1 << 30, LinkWindow: 16 << 20,
 			GatewayChannels: 32768, GatewayPerClient: 32768,
 		},
 		Links: Links{Grace: time.Minute},

@@ -89,7 +89,7 @@ func TestFramesOtherThanAnnouncementsPassUntouched(t *testing.T) {
 // day, the muxer has no purpose any more.
 func TestAStreamFillsALongPath(t *testing.T) {
 	const size = 64 << 20
-	ideal := time.Duration(size * 8 * time.Second / pathRate)
+	ideal := size * 8 * time.Second / pathRate
 	for _, tt := range []struct {
 		name        string
 		mux         network.Multiplexer

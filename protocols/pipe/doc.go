@@ -418,7 +418,9 @@
 // allow: one that exists, else one to the endpoints that it knows, else, when
 // these have not answered within 250 ms or have failed, one to those that the
 // overlay knows of this binder now. The binder need not serve the pipe any more.
-// Other binders are never turned to: only this one has the other end. While the
+// Other binders are never turned to: only this one has the other end. A binder
+// that seeks its dialer (package link says when) does so on a path that exists,
+// else at the addresses that it or the overlay knows of that node. While the
 // path is relayed and the pipe allows a direct one, the link moves to a direct
 // path as soon as there is one. A listener takes no leg on a transport that the
 // pipe does not allow (`unsupported`).

@@ -22,6 +22,7 @@ type way struct {
 	policy    PathPolicy
 	transport reach.Transport // required; Any for no choice
 	allowed   string          // transports of the pipe, joined by commas; empty: all
+	accepted  bool            // leads back to a dialer: no record tells where that is
 }
 
 // wayOf is the way of connections to a pipe, dialled with these options.

@@ -198,6 +198,9 @@ func (l *Listener) takes(of *link.Link) bool {
 	}
 	a := l.advertisement
 	of.Only(func(p reach.Path) bool { return a.Allows(p.Transport()) })
+	back := wayOf(l.pipe, a, DialOptions{})
+	back.accepted = true
+	of.SetKey(back)
 	return true
 }
 
