@@ -4,9 +4,12 @@ import (
 	"io"
 )
 
-// earlyChunk is what ReadFrom reads at a time before the far side has accepted.
-// It is small, since a source that never says a word holds it.
-const earlyChunk = 2 << 10
+// What ReadFrom reads at a time before the far side has accepted: little, since a
+// source that never says a word holds it, and more from one that has much to say.
+const (
+	earlyChunk  = 512
+	earlyChunks = 8 << 10
+)
 
 // copyChunk is what is copied at a time where the carrier cannot do it itself.
 const copyChunk = 32 << 10
@@ -30,6 +33,8 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, nil
 		case readErr != nil:
 			return n, readErr
+		case read == earlyChunk && len(small) == earlyChunk:
+			small = make([]byte, earlyChunks)
 		}
 	}
 	st, err := c.carrier()

@@ -253,6 +253,9 @@ func TestKeeperHearsOfAListenerThatEndsOrForbids(t *testing.T) {
 		pass(leastRound)
 		channel(t, k)
 		l.Close()
+		ready(t, k, 0)
+		pass(rtt)
+		wantCode(t, k.State().Err, wire.Unbound)
 		pass(10 * time.Second)
 		begun := time.Now()
 		_, err = k.Dial(t.Context(), ChannelOptions{})
@@ -302,7 +305,7 @@ func TestChannelThatIsOpeningIsNotOpenedTwiceWhenItsPathIsCut(t *testing.T) {
 		var handled atomic.Int32
 		slow := func(i *Incoming) {
 			handled.Add(1)
-			time.Sleep(2 * time.Second) // a service that takes its time
+			<-time.After(2 * time.Second) // a service that takes its time
 			echoing(t)(i)
 		}
 		owner.listen(t, id, ListenOptions{Handler: slow})

@@ -8,18 +8,18 @@ import (
 )
 
 func TestShownCapabilityIsVerifiedOnceAndJudgedEachTime(t *testing.T) {
-	_, n := loopback(t, 4)
-	owner, dialer, other := n[0], n[1], n[2]
+	w, n := loopback(t, 3)
+	dialer, other := n[0], n[1]
+	owner := w.add(func(c *Config) { c.Limits.RequestRate, c.Limits.RequestBurst = 0.1, 40 })
 	id := owner.create(t, CreateOptions{DialPolicy: DialCapability})
 	l := owner.listen(t, id, ListenOptions{Handler: echoing(t)})
 	text, c, err := owner.Grant(within(t), id, GrantOptions{Right: identity.RightDial, To: dialer.principal()})
 	must(t, err)
 	envelope, _, err := identity.ParseCapability(text)
 	must(t, err)
-	owner.limiter = newRateLimiter(1, 4) // enough for the watch, and to verify it once
 	k := dialer.keep(t, id, KeepOptions{Capability: envelope})
 	ready(t, k, 1)
-	for range 20 {
+	for range 100 {
 		channel(t, k)
 	}
 	if !l.permits.has(envelope) || len(l.permits.all) != 1 {
