@@ -18,23 +18,10 @@ const copyChunk = 32 << 10
 // do so. It fails as Write does, or with r's error. Other writes may come
 // between.
 func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
-	small := make([]byte, earlyChunk)
-	for !isClosed(c.settled) {
-		read, readErr := r.Read(small)
-		if read > 0 {
-			written, err := c.Write(small[:read])
-			n += int64(written)
-			if err != nil {
-				return n, err
-			}
-		}
-		switch {
-		case readErr == io.EOF:
-			return n, nil
-		case readErr != nil:
-			return n, readErr
-		case read == earlyChunk && len(small) == earlyChunk:
-			small = make([]byte, earlyChunks)
+	if !isClosed(c.settled) {
+		ended := false
+		if n, ended, err = c.readEarly(r); ended || err != nil {
+			return n, err
 		}
 	}
 	st, err := c.carrier()
@@ -47,6 +34,30 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 	more, err := io.CopyBuffer(onlyWriter{c}, r, make([]byte, copyChunk))
 	return n + more, err
+}
+
+// readEarly is ReadFrom until the far side has accepted. Its buffer is gone after.
+func (c *Conn) readEarly(r io.Reader) (n int64, ended bool, err error) {
+	small := make([]byte, earlyChunk)
+	for !isClosed(c.settled) {
+		read, readErr := r.Read(small)
+		if read > 0 {
+			written, err := c.Write(small[:read])
+			n += int64(written)
+			if err != nil {
+				return n, false, err
+			}
+		}
+		switch {
+		case readErr == io.EOF:
+			return n, true, nil
+		case readErr != nil:
+			return n, false, readErr
+		case read == earlyChunk && len(small) == earlyChunk:
+			small = make([]byte, earlyChunks)
+		}
+	}
+	return n, false, nil
 }
 
 // WriteTo writes what the far side sends to w until its end, without a copy
