@@ -12,7 +12,7 @@ LDFLAGS := -s -w
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node bench-link chaos clean
+.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node bench-link bench-gateway chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -77,6 +77,12 @@ bench-node: ## start to ready, memory, --help, cached resolve
 bench-link: ## links beside raw libp2p streams, on loopback and at 50 ms; PART=… for some
 	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
 	PART=$(PART) JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestLinkFigures$$' -test.timeout 1h
+
+bench-gateway: build ## the gateway beside raw TCP, copying proxies and ssh -L; PART=… for some, FORWARDER=host:port for a foreign one
+	.ci/need ssh openssh-client
+	.ci/need sshd openssh-server
+	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
+	PART=$(PART) FORWARDER=$(FORWARDER) SERVICE=$(SERVICE) JSON=$(abspath $(JSON)) PANPIPE_BIN=$(abspath $(BIN))/panpipe $(BIN)/figures.test -test.run '^TestGatewayFigures$$' -test.timeout 1h
 
 clean:
 	rm -rf $(BIN)

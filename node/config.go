@@ -117,6 +117,8 @@ type Limits struct {
 	LinksPerPeer       int   // links with one peer; 16384
 	LinkMemory         int64 // bytes that all links may buffer, 32 KiB of each at least; 1 GiB
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
+	GatewayChannels    int   // channels of the gateway, of all rules; 32768
+	GatewayPerClient   int   // of them those of one client: a peer, or an IP address; 32768, which where it is not below GatewayChannels means as many as are free
 	Requests           int   // requests, records and dials by the unlisted that one peer may ask for in a second, four times as many at once; 500
 }
 
@@ -206,6 +208,8 @@ func (l *Limits) normalize(maxConnections int) error {
 		fill("limit links per peer", &l.LinksPerPeer, link.DefaultLinksPerPeer),
 		fill("limit link memory", &l.LinkMemory, link.DefaultMemory),
 		fill("limit link window", &l.LinkWindow, link.DefaultWindow),
+		fill("limit gateway channels", &l.GatewayChannels, 32768),
+		fill("limit gateway channels per client", &l.GatewayPerClient, 32768),
 		fill("limit requests", &l.Requests, 500),
 	)
 }

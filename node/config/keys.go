@@ -82,6 +82,10 @@ func specs() []spec {
 			doc: "Bytes that all links together may buffer: each has 32 KiB of them from the start, and half is for those that grow."},
 		{key: "limits.link_window", field: func(v *Values) any { return &v.Limits.LinkWindow },
 			doc: "Bytes that one link may buffer in each direction: what it can have under way, and sends again after a loss."},
+		{key: "limits.gateway_channels", field: func(v *Values) any { return &v.Limits.GatewayChannels },
+			doc: "Channels of the gateway at a time, of all its rules."},
+		{key: "limits.gateway_channels_per_client", field: func(v *Values) any { return &v.Limits.GatewayPerClient },
+			doc: "Of them those of one client: the node that dials what is exposed, the IP address that connects to a forward or socks rule; where this is not below limits.gateway_channels, as many as are still free."},
 		{key: "limits.requests", field: func(v *Values) any { return &v.Limits.Requests },
 			doc: "Requests, records, and dials by whom a pipe's list does not have, that one node may ask for in a second; four times as many at once, and four times as many all nodes of one address group."},
 

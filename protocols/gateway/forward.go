@@ -72,7 +72,7 @@ func (f *listening) bind(ctx context.Context, r Rule) error {
 	}
 	f.l, f.rule, f.forget = l, r, f.e.g.loops.listens(l.Addr())
 	accept := func() {
-		if err := f.e.accept(l, serve); err != nil && !isClosed(err) {
+		if err := f.e.accept(l, serve); !isClosed(err) {
 			f.e.lost(f, func() bool { return f.l == l }, wire.Errorf(wire.Internal, "accept on %s: %w", a, err))
 		}
 	}

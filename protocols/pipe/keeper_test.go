@@ -302,7 +302,7 @@ func TestChannelThatIsOpeningIsNotOpenedTwiceWhenItsPathIsCut(t *testing.T) {
 		var handled atomic.Int32
 		slow := func(i *Incoming) {
 			handled.Add(1)
-			time.Sleep(2 * time.Second) // a service that takes its time
+			<-time.After(2 * time.Second) // a service that takes its time
 			echoing(t)(i)
 		}
 		owner.listen(t, id, ListenOptions{Handler: slow})
