@@ -18,7 +18,7 @@ import (
 const (
 	gatewayRounds = 7
 	gatewayCPU    = "<=2.7" // s/GiB of all processes between client and service
-	besideEach    = 2000    // exchanges of a round
+	besideEach    = 500     // exchanges of a round
 	besidePace    = time.Millisecond
 )
 

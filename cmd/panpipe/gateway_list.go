@@ -134,14 +134,16 @@ func addressOf(s api.GatewayStatus) string {
 
 // printTrouble tells why a rule is not up, or leads nowhere.
 func printTrouble(w io.Writer, s api.GatewayStatus) {
-	for _, p := range []*api.Problem{s.Problem, s.Unbound} {
-		if p == nil {
-			continue
-		}
-		fmt.Fprintf(w, "%s since %s: %s (%s)\n", s.Rule.ID, s.Since.Local().Format(time.DateTime), p.Detail, p.Code)
-		if p.Next != "" {
-			fmt.Fprintf(w, "  next: %s\n", p.Next)
-		}
+	p, why := s.Problem, s.State+" since "+s.Since.Local().Format(time.DateTime)
+	if p == nil {
+		p, why = s.Unbound, "leads to nobody now"
+	}
+	if p == nil {
+		return
+	}
+	fmt.Fprintf(w, "%s %s: %s (%s)\n", s.Rule.ID, why, p.Detail, p.Code)
+	if p.Next != "" {
+		fmt.Fprintf(w, "  next: %s\n", p.Next)
 	}
 }
 

@@ -154,7 +154,8 @@ func (k *Keeper) take(f Found) {
 	k.changeLocked()
 }
 
-// drop lets binders go.
+// drop lets binders go. When none is left, nobody serves the pipe until a round
+// has found somebody.
 func (k *Keeper) drop(which func(*keptBinder) bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -167,6 +168,10 @@ func (k *Keeper) drop(which func(*keptBinder) bool) {
 		return false
 	})
 	if len(k.binders) != before {
+		if len(k.binders) == 0 {
+			k.asked, k.err = true, wire.Errorf(wire.Unbound, "nobody serves pipe %s any more", k.id).
+				WithNext("see that the nodes that served it run")
+		}
 		k.changeLocked()
 	}
 }
