@@ -24,7 +24,6 @@ type channel struct {
 
 	mu  sync.Mutex
 	err error // what broke it; nil while nothing has
-	cut bool
 }
 
 // open joins the two; what is written into one comes out of the other. It

@@ -153,17 +153,10 @@ func (x *exposing) serve(in *pipe.Incoming) {
 		e.hangUp(local)
 		return
 	}
-	carry := func() {
-		e.join(conn, local, func() {
-			e.give(client)
-			e.g.loops.forget(local.LocalAddr())
-		})
-	}
-	if !e.g.spawn(carry) {
-		conn.Reset()
-		reset(local)
+	e.carry(conn, local, func() {
 		e.give(client)
-	}
+		e.g.loops.forget(local.LocalAddr())
+	})
 }
 
 // take takes a place among the gateway's and the rule's channels.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,31 @@ func TestAResetIsCarriedThrough(t *testing.T) {
 			t.Errorf("the service reads %v", err)
 		}
 	})
+}
+
+func TestWhatWasSentToAServiceThatResetsIsNotSentAgain(t *testing.T) {
+	_, nodes := newWorld(t, 2)
+	var heard atomic.Int64
+	s := nodes[0].expose(t, serve(t, func(c *net.TCPConn) {
+		if _, err := io.ReadFull(c, make([]byte, 4)); err == nil {
+			heard.Add(1)
+		}
+		_ = c.SetLinger(0)
+	}).addr(), "web")
+	addr := nodes[1].forward(t, s)
+	const clients = 50
+	for range clients {
+		c := dial(t, addr)
+		_, err := io.WriteString(c, "once")
+		must(t, err)
+		wantReset(t, c)
+	}
+	for _, n := range nodes {
+		n.heard.await(t, clients, kind(EventClosed))
+	}
+	if got := heard.Load(); got != clients {
+		t.Errorf("%d clients were heard %d times", clients, got)
+	}
 }
 
 func TestHalfAClosedConnectionGoesOn(t *testing.T) {

@@ -72,7 +72,7 @@ func (f *listening) bind(ctx context.Context, r Rule) error {
 	}
 	f.l, f.rule, f.forget = l, r, f.e.g.loops.listens(l.Addr())
 	accept := func() {
-		if err := f.e.accept(l, serve); err != nil && !isClosed(err) {
+		if err := f.e.accept(l, serve); !isClosed(err) {
 			f.e.lost(f, func() bool { return f.l == l }, wire.Errorf(wire.Internal, "accept on %s: %w", a, err))
 		}
 	}
@@ -183,7 +183,7 @@ func (f *listening) forward(client net.Conn) {
 		reset(client)
 		return
 	}
-	e.join(conn, client, func() { e.give(key) })
+	e.carry(conn, client, func() { e.give(key) })
 }
 
 // dial opens a channel's connection by whatever the rule leads to now.
@@ -202,16 +202,25 @@ func (f *listening) dial(hops int) (*pipe.Conn, error) {
 	}
 }
 
-// join carries a channel to its end, and then lets go of what it has taken.
-func (e *entry) join(conn *pipe.Conn, local net.Conn, letGo func()) {
-	c, err := e.open(conn, local)
-	if err != nil {
+// carry has a channel carried to its end, when letGo lets go of what it has
+// taken. It does so on a stack of its own: the one on which a channel was opened
+// is deeper, and an idle channel would keep it.
+func (e *entry) carry(conn *pipe.Conn, local net.Conn, letGo func()) {
+	carry := func() {
+		c, err := e.open(conn, local)
+		if err != nil {
+			letGo()
+			return
+		}
+		err = c.carry()
 		letGo()
-		return
+		e.over(c, err)
 	}
-	err = c.carry()
-	letGo()
-	e.over(c, err)
+	if !e.g.spawn(carry) {
+		conn.ResetWith(wire.Closed, "the gateway is closed")
+		reset(local)
+		letGo()
+	}
 }
 
 // clientKey is whose share a local client's channel takes: that of its IP

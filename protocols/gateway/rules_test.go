@@ -107,7 +107,7 @@ func TestASetOfRulesIsApplied(t *testing.T) {
 
 	c, err = n.Apply(t.Context(), []Rule{web, in, any1, any2})
 	must(t, err)
-	if len(c.Kept) != 4 || len(c.Added) != 0 || !slices.EqualFunc(before, n.Rules(), func(a, b Status) bool { return a.Addr == b.Addr && a.Since == b.Since }) {
+	if len(c.Kept) != 4 || len(c.Added) != 0 || !slices.EqualFunc(before, n.Rules(), func(a, b Status) bool { return a.Addr == b.Addr && a.Since.Equal(b.Since) }) {
 		t.Errorf("nothing has changed: %+v", c)
 	}
 

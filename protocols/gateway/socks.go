@@ -59,7 +59,7 @@ func (f *listening) socks(client net.Conn) {
 		_ = client.Close()
 		return
 	}
-	e.join(conn, client, func() {
+	e.carry(conn, client, func() {
 		release()
 		e.give(key)
 	})
