@@ -211,6 +211,19 @@ func (m *machine) takeParts(parts []part, most int) (_ []part, eof bool, err err
 	return parts, eof, m.wasRead(len(parts) > 0, eof)
 }
 
+// passes reports that bytes which stand at offset off go to the application at
+// once, past the queue.
+func (m *machine) passes(off uint64) bool {
+	return m.over == nil && !m.frozen && !m.in.stopped && off == m.in.q.end && m.in.q.len() == 0 && m.in.ahead.len() == 0
+}
+
+// pass takes n bytes that go so.
+func (m *machine) pass(n int, now time.Time) {
+	m.in.q.startAt(m.in.q.end + uint64(n))
+	m.arrived(now)
+	_ = m.wasRead(true, false) // as long as it passes it is not over
+}
+
 // wasRead does what follows when the application has read something, or the
 // end, or has tried.
 func (m *machine) wasRead(some, eof bool) error {
