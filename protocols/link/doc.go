@@ -217,9 +217,10 @@
 //
 //	16 KiB     window and replay of a link at first, each
 //	16 MiB     of a link at most, each [limits.link_window]. The window doubles
-//	           while the application keeps pace: up to 1 MiB, and beyond if half
-//	           of it lasts no longer than two round trips. Replay doubles while
-//	           it is all that holds a writer back.
+//	           while the application keeps pace: up to 256 KiB, or 1 MiB if
+//	           the round trip is not known, and beyond if half of it lasts no
+//	           longer than two round trips. Replay doubles while it is all that
+//	           holds a writer back.
 //	512 MiB    of all links beyond 32 KiB each [limits.link_memory]; nobody gets
 //	           more than an eighth of what is left at a time
 //	32,768     links [limits.links]; 16,384 of one peer [limits.links_per_peer].
