@@ -11,4 +11,5 @@
 //	make bench-overlay N=100
 //	make bench-node
 //	make bench-link
+//	make bench-gateway
 package integration

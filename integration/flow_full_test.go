@@ -55,7 +55,7 @@ func newFlow(t testing.TB, c *client.Conn) *flow {
 func (f *flow) send() error {
 	source, block := rand.NewChaCha8([32]byte{'f', 'l', 'o', 'w'}), make([]byte, 256<<10)
 	for !f.isEnough() {
-		source.Read(block) //nolint:errcheck // it never fails
+		source.Read(block) // it never fails
 		f.sent.Write(block)
 		if _, err := f.c.Write(block); err != nil {
 			return err

@@ -84,15 +84,24 @@ func isOurs(stack []uintptr) bool {
 
 // linkGoroutines counts the goroutines of links and trunks. A node has others,
 // which come and go by themselves.
-func linkGoroutines() (n int) {
+func linkGoroutines() int {
 	stacks := make([]byte, 1<<20)
 	size := runtime.Stack(stacks, true)
 	for ; size == len(stacks); size = runtime.Stack(stacks, true) {
 		stacks = make([]byte, 2*len(stacks))
 	}
-	for g := range strings.SplitSeq(string(stacks[:size]), "\n\n") {
-		if strings.Contains(g, "/protocols/link.") || strings.Contains(g, "/protocols/trunk.") {
-			n++
+	return countOurs(string(stacks[:size]))
+}
+
+// countOurs counts the goroutines of connections among stacks as runtime.Stack
+// writes them.
+func countOurs(stacks string) (n int) {
+	for g := range strings.SplitSeq(stacks, "\n\n") {
+		for _, of := range []string{"link.", "trunk.", "gateway."} {
+			if strings.Contains(g, "/protocols/"+of) {
+				n++
+				break
+			}
 		}
 	}
 	return n

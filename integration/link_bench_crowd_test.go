@@ -46,7 +46,7 @@ func measureCrowd(t *testing.T, report *figures.Report) {
 
 // besideBulk exchanges on small streams, each at a pace, while a bulk stream
 // runs.
-func besideBulk(s subject, small int, pace time.Duration, each int) (took []float64, err error) {
+func besideBulk(s opener, small int, pace time.Duration, each int) (took []float64, err error) {
 	done := make(chan struct{})
 	bulked := make(chan error, 1)
 	go func() {
@@ -112,7 +112,7 @@ func measureIdle(t *testing.T, report *figures.Report, w way) {
 }
 
 // holdMany opens n streams that the far side holds.
-func holdMany(s subject, n int) (held []stream, err error) {
+func holdMany(s opener, n int) (held []stream, err error) {
 	held = make([]stream, n)
 	errs := make([]error, idleKeepers)
 	var all sync.WaitGroup
@@ -127,7 +127,7 @@ func holdMany(s subject, n int) (held []stream, err error) {
 	return held, errors.Join(errs...)
 }
 
-func holdOne(s subject) (stream, error) {
+func holdOne(s opener) (stream, error) {
 	st, err := s.Open(context.Background(), hold)
 	if err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func holdOne(s subject) (stream, error) {
 }
 
 // answering counts the streams on which the far side is heard.
-func answering(t *testing.T, s subject, held []stream) (n int) {
+func answering(t *testing.T, s opener, held []stream) (n int) {
 	t.Helper()
 	st, err := s.Open(context.Background(), wake)
 	if err != nil {

@@ -3,13 +3,10 @@
 package integration
 
 import (
-	"bufio"
 	endian "encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -17,9 +14,6 @@ import (
 
 	ma "github.com/multiformats/go-multiaddr"
 )
-
-// tester is what the harness needs of a test.
-type tester = testing.TB
 
 // The services of a far side.
 const (
@@ -36,42 +30,15 @@ const (
 // returns where it is.
 func startFar(t tester, kind string, w way) ma.Multiaddr {
 	t.Helper()
-	far := exec.Command(os.Args[0], "-test.run", "^TestLinkFigures$", "-test.timeout", "20m")
-	far.Env = append(os.Environ(), "LINK_FAR="+kind+" "+w.name)
-	far.Stderr = os.Stderr
-	leave, err := far.StdinPipe()
+	at, _ := startChild(t, "TestLinkFigures", "LINK_FAR="+kind+" "+w.name)
+	addr, err := ma.NewMultiaddr(at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := far.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := far.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		leave.Close()
-		_, _ = io.Copy(io.Discard, out) // up to its end
-		if err := far.Wait(); err != nil {
-			t.Errorf("the far side of %s over %s: %v", kind, w.name, err)
-		}
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if text, ok := strings.CutPrefix(lines.Text(), "far "); ok {
-			addr, err := ma.NewMultiaddr(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return addr
-		}
-	}
-	t.Fatalf("the far side of %s over %s said no address: %v", kind, w.name, lines.Err())
-	return nil
+	return addr
 }
 
-// serveFar is the far side's process. It ends when its standard input does.
+// serveFar is the far side's process.
 func serveFar(t *testing.T, asked string) {
 	kind, name, _ := strings.Cut(asked, " ")
 	w, err := wayNamed(name)
@@ -83,8 +50,8 @@ func serveFar(t *testing.T, asked string) {
 		t.Fatal(err)
 	}
 	serveAll(s)
-	fmt.Println("far", s.Addr())
-	_, _ = io.Copy(io.Discard, os.Stdin) // whatever ends it
+	fmt.Println(childAt, s.Addr())
+	awaitParent()
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
@@ -92,12 +59,17 @@ func serveFar(t *testing.T, asked string) {
 
 // serveAll gives s the services of a far side.
 func serveAll(s subject) {
+	for service, serve := range services() {
+		s.Accept(service, serve)
+	}
+}
+
+// services are those of one far side.
+func services() map[string]func(stream) {
 	var held holder
-	for service, serve := range map[string]func(stream){
+	return map[string]func(stream){
 		sink: serveSink, echo: serveEcho, once: serveOnce, source: serveSource, memory: serveMemory,
 		hold: held.keep, wake: held.wake,
-	} {
-		s.Accept(service, serve)
 	}
 }
 
@@ -180,10 +152,14 @@ func (h *holder) keep(s stream) {
 		s.Close()
 		return
 	}
+	h.take(s)
+	_, _ = s.Write(b[:]) // its lack is noticed
+}
+
+func (h *holder) take(s stream) {
 	h.mu.Lock()
 	h.streams = append(h.streams, s)
 	h.mu.Unlock()
-	_, _ = s.Write(b[:]) // its lack is noticed
 }
 
 func (h *holder) wake(s stream) {

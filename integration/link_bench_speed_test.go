@@ -63,7 +63,7 @@ func betterWrite(t *testing.T, report *figures.Report, raw subject, w way) int {
 
 // bulkRate sends for some time in writes of a size, and returns MiB/s from the
 // opening of the stream until the far side has counted all.
-func bulkRate(s subject, size int, d time.Duration) (float64, error) {
+func bulkRate(s opener, size int, d time.Duration) (float64, error) {
 	began := time.Now()
 	n, err := bulk(s, size, func(int64) bool { return time.Since(began) < d })
 	return float64(n) / (1 << 20) / time.Since(began).Seconds(), err
@@ -71,7 +71,7 @@ func bulkRate(s subject, size int, d time.Duration) (float64, error) {
 
 // bulk sends while more says so, given what was sent, and waits until the far
 // side has counted all.
-func bulk(s subject, size int, more func(sent int64) bool) (sent int64, err error) {
+func bulk(s opener, size int, more func(sent int64) bool) (sent int64, err error) {
 	st, err := s.Open(context.Background(), sink)
 	if err != nil {
 		return 0, err
@@ -98,7 +98,7 @@ func bulk(s subject, size int, more func(sent int64) bool) (sent int64, err erro
 }
 
 // farHoldings asks the far side.
-func farHoldings(t *testing.T, s subject) (h holdings) {
+func farHoldings(t *testing.T, s opener) (h holdings) {
 	t.Helper()
 	st, err := s.Open(context.Background(), memory)
 	if err != nil {
@@ -127,7 +127,7 @@ func measureExchange(t *testing.T, report *figures.Report) {
 
 // pingPong sends 64 bytes and waits for them, n times on one stream, each time
 // when next comes; nil is at once. It returns how long each took, in µs.
-func pingPong(s subject, n int, next <-chan time.Time) (took []float64, err error) {
+func pingPong(s opener, n int, next <-chan time.Time) (took []float64, err error) {
 	st, err := s.Open(context.Background(), echo)
 	if err != nil {
 		return nil, err
@@ -156,20 +156,22 @@ func measureOpens(t *testing.T, report *figures.Report) {
 	for _, w := range ways() {
 		f := raceFigure{name: "opens_" + w.name, unit: "1/s", rounds: 9, ofRaw: ">=1"}
 		race(t, report, f, pair(t, "raw", w), pair(t, "link", w), func(s subject) (float64, error) {
-			return openRate(s, bulkTime)
+			return openRate(openers, bulkTime, func() error { return live(s) })
 		})
 	}
 }
 
-func openRate(s subject, d time.Duration) (float64, error) {
-	counts := make([]int, openers)
-	errs := make([]error, openers)
+// openRate has workers live one life after another for some time, and returns
+// lives per second.
+func openRate(workers int, d time.Duration, live func() error) (float64, error) {
+	counts := make([]int, workers)
+	errs := make([]error, workers)
 	var all sync.WaitGroup
 	began := time.Now()
-	for i := range openers {
+	for i := range workers {
 		all.Go(func() {
 			for time.Since(began) < d && errs[i] == nil {
-				errs[i] = live(s)
+				errs[i] = live()
 				counts[i]++
 			}
 		})
@@ -183,7 +185,7 @@ func openRate(s subject, d time.Duration) (float64, error) {
 }
 
 // live is one life of a stream.
-func live(s subject) error {
+func live(s opener) error {
 	st, err := s.Open(context.Background(), once)
 	if err != nil {
 		return err

@@ -69,6 +69,11 @@ type stream interface {
 	CloseWrite() error
 }
 
+// opener opens streams to the services of a far side.
+type opener interface {
+	Open(ctx context.Context, service string) (stream, error)
+}
+
 // subject is one side of what is measured: a host that opens and takes streams
 // of one kind.
 type subject interface {
@@ -76,8 +81,7 @@ type subject interface {
 	Addr() ma.Multiaddr
 	// Connect makes the path to the far side that Open uses from then on.
 	Connect(ctx context.Context, far ma.Multiaddr) error
-	// Open opens a stream to a service of the far side.
-	Open(ctx context.Context, service string) (stream, error)
+	opener
 	// Accept serves a service, each stream on a goroutine of its own. The
 	// stream is serve's to close, which may return before.
 	Accept(service string, serve func(stream))

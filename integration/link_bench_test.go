@@ -3,28 +3,16 @@
 package integration
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"runtime"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/panpipe-net/panpipe/integration/figures"
 )
 
-// linkPart is something to measure about links, in a process of its own.
-type linkPart struct {
-	name    string // by which PART asks for it
-	measure func(t *testing.T, report *figures.Report)
-}
-
-func linkParts() []linkPart {
-	parts := []linkPart{
+func linkBenchmark() benchmark {
+	parts := []benchPart{
 		{"throughput", measureThroughput},
 		{allocsPart, measureAllocs},
 		{"exchange", measureExchange},
@@ -37,9 +25,9 @@ func linkParts() []linkPart {
 		{"cycles", measureCycles},
 	}
 	for _, w := range idleWays() {
-		parts = append(parts, linkPart{"idle_" + w.name, func(t *testing.T, r *figures.Report) { measureIdle(t, r, w) }})
+		parts = append(parts, benchPart{"idle_" + w.name, func(t *testing.T, r *figures.Report) { measureIdle(t, r, w) }})
 	}
-	return parts
+	return benchmark{test: "TestLinkFigures", env: "LINK_PART", parts: parts}
 }
 
 // TestLinkFigures measures links beside raw libp2p streams: on loopback
@@ -59,102 +47,21 @@ func TestLinkFigures(t *testing.T) {
 		serveFar(t, far)
 		return
 	}
-	plan, err := plannedLinkParts(os.Getenv("PART"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := figures.New(os.Stdout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if name := os.Getenv("LINK_PART"); name != "" {
-		plan[slices.IndexFunc(plan, func(p linkPart) bool { return p.name == name })].measure(t, report)
-	} else {
-		for _, p := range plan {
-			if err := p.spawn(t, report); err != nil {
-				t.Errorf("%s: %v", p.name, err)
-			}
-		}
-		if short := report.Short(); short > 0 {
-			t.Errorf("%d figures are short", short)
-		}
-	}
-	if err := report.Close(); err != nil {
-		t.Fatal(err)
-	}
+	linkBenchmark().run(t)
 }
 
-func plannedLinkParts(asked string) ([]linkPart, error) {
-	all := linkParts()
-	if asked == "" {
-		return all, nil
-	}
-	var plan []linkPart
-	for _, name := range strings.Split(asked, ",") {
-		i := slices.IndexFunc(all, func(p linkPart) bool { return p.name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("PART=%s: there is no part %q", asked, name)
-		}
-		plan = append(plan, all[i])
-	}
-	return plan, nil
-}
-
-// spawn measures a part in a process of its own, one after another, and
-// reports its figures as they come. Whatever else it prints goes to stderr.
-func (p linkPart) spawn(t *testing.T, report *figures.Report) error {
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLinkFigures$", "-test.timeout", "20m")
-	child.Env = append(os.Environ(), "LINK_PART="+p.name, "PART=", "JSON=")
-	child.Stderr = os.Stderr
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := child.Start(); err != nil {
-		return err
-	}
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if f, ok := figures.Parse(lines.Text()); ok {
-			report.Relay(f)
-		} else {
-			fmt.Fprintf(os.Stderr, "%s: %s\n", p.name, lines.Text())
-		}
-	}
-	_, _ = io.Copy(io.Discard, out) // after a line too long to scan
-	return child.Wait()
-}
-
-// race measures both kinds in turn, so that what else the machine does strikes
-// both, and reports the median of each and of link/raw by round.
+// race measures both kinds in turn and reports the median of each and of
+// link/raw by round.
 func race(t *testing.T, report *figures.Report, f raceFigure, raw, link subject, measure func(subject) (float64, error)) {
 	t.Helper()
-	var raws, links, ratios []float64
-	for i := range f.rounds {
-		values := map[subject]float64{}
-		turn := []subject{raw, link}
-		if i%2 == 1 {
-			slices.Reverse(turn)
-		}
-		for _, s := range turn {
-			if s == nil {
-				continue
-			}
-			v, err := measure(s)
-			if err != nil {
-				t.Fatalf("%s: %v", f.name, err)
-			}
-			values[s] = v
-		}
-		raws = append(raws, values[raw])
-		if link != nil {
-			links = append(links, values[link])
-			ratios = append(ratios, values[link]/values[raw])
-		}
+	subjects := []subject{raw}
+	if link != nil {
+		subjects = append(subjects, link)
 	}
-	report.Add("raw_"+f.name, percentile(raws, 50), f.unit, "-")
-	report.Add("link_"+f.name, percentile(links, 50), f.unit, f.linkBound())
-	report.Add("link_"+f.name+"_of_raw", percentile(ratios, 50), "ratio", f.ofRaw)
+	values := inTurn(t, f.name, f.rounds, subjects, measure)
+	report.Add("raw_"+f.name, percentile(values[raw], 50), f.unit, "-")
+	report.Add("link_"+f.name, percentile(values[link], 50), f.unit, f.linkBound())
+	report.Add("link_"+f.name+"_of_raw", percentile(byRound(values[link], values[raw]), 50), "ratio", f.ofRaw)
 }
 
 // raceFigure names what is raced and what a link has to reach.

@@ -12,7 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -128,6 +128,7 @@ func measureCachedResolve(t *testing.T, report *figures.Report) {
 // daemon is a process of `panpipe up`.
 type daemon struct {
 	proc   *exec.Cmd
+	socket string
 	client *client.Client
 	ticket string
 	ready  time.Duration // from exec to the line that says so
@@ -142,8 +143,9 @@ func startDaemon(t *testing.T, exe string, args ...string) *daemon {
 		"up", "--json", "--quiet", "--no-mdns", "--no-portmap", "--socket", socket,
 		"--listen", "/ip4/127.0.0.1/tcp/0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--listen", "/ip4/127.0.0.1/tcp/0/ws",
 	}, args...)
-	d := &daemon{proc: exec.Command(exe, args...), client: client.New(client.Config{Socket: socket})}
-	d.proc.Env = append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_RUNTIME_DIR="+dir)
+	d := &daemon{proc: exec.Command(exe, args...), socket: socket, client: client.New(client.Config{Socket: socket})}
+	d.proc.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "PANPIPE_BIN=") }) // no setting of a node
+	d.proc.Env = append(d.proc.Env, "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_RUNTIME_DIR="+dir)
 	d.proc.Stderr = os.Stderr
 	out, err := d.proc.StdoutPipe()
 	if err != nil {
@@ -214,19 +216,9 @@ func (d *daemon) awaitPeers(t *testing.T, n int) {
 // memory is the resident set of the process, in MiB, as the kernel tells it.
 func (d *daemon) memory(t *testing.T) float64 {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.proc.Process.Pid))
+	kib, err := residentOf([]int{d.proc.Process.Pid})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return kib / 1024
-		}
-	}
-	t.Fatal("the kernel tells no VmRSS")
-	return 0
+	return kib / 1024
 }

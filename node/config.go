@@ -111,13 +111,15 @@ type Limits struct {
 	ConnectionsPerIP   int   // libp2p connections with one IP address (a proxy is one address); 64
 	ConnectionsPerPeer int   // libp2p connections with one peer, each way; 16
 	Memory             int64 // bytes that libp2p may reserve for buffers; 1 GiB
-	PipeConnections    int   // pipe connections of all peers, both ways, an eighth of them for own dials; 4096
+	PipeConnections    int   // pipe connections of all peers, both ways, an eighth of them for own dials; 32768
 	Backlog            int   // pipe connections that wait for Accept, each listener; 128
 	Links              int   // links, which carry pipe connections; 32768
 	LinksPerPeer       int   // links with one peer; 16384
-	LinkMemory         int64 // bytes that all links buffer beyond 32 KiB each; 512 MiB
+	LinkMemory         int64 // bytes that all links may buffer, 32 KiB of each at least; 1 GiB
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
-	Requests           int   // requests, records and pipe connections that one peer may ask for in a second, four times as many at once; 500
+	GatewayChannels    int   // channels of the gateway, of all rules; 32768
+	GatewayPerClient   int   // of them those of one client: a peer, or an IP address; 32768, which where it is not below GatewayChannels means as many as are free
+	Requests           int   // requests, records and dials by the unlisted that one peer may ask for in a second, four times as many at once; 500
 }
 
 // DefaultListen is where a node listens that is told nothing: a free TCP and a
@@ -200,12 +202,14 @@ func (l *Limits) normalize(maxConnections int) error {
 		fill("limit connections per IP", &l.ConnectionsPerIP, 64),
 		fill("limit connections per peer", &l.ConnectionsPerPeer, 16),
 		fill("limit memory", &l.Memory, 1<<30),
-		fill("limit pipe connections", &l.PipeConnections, 4096),
+		fill("limit pipe connections", &l.PipeConnections, 32768),
 		fill("limit backlog", &l.Backlog, 128),
 		fill("limit links", &l.Links, link.DefaultLinks),
 		fill("limit links per peer", &l.LinksPerPeer, link.DefaultLinksPerPeer),
 		fill("limit link memory", &l.LinkMemory, link.DefaultMemory),
 		fill("limit link window", &l.LinkWindow, link.DefaultWindow),
+		fill("limit gateway channels", &l.GatewayChannels, 32768),
+		fill("limit gateway channels per client", &l.GatewayPerClient, 32768),
 		fill("limit requests", &l.Requests, 500),
 	)
 }

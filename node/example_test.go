@@ -7,8 +7,10 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 
 	"github.com/panpipe-net/panpipe/node"
+	"github.com/panpipe-net/panpipe/protocols/gateway"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 )
 
@@ -112,6 +114,44 @@ func ExampleNode_DialPipe() {
 	}
 	fmt.Println(string(back))
 	// Output: same bytes back
+}
+
+// The gateway carries programs that know nothing of pipes: one node publishes a
+// local service, another has it on a port of its own.
+func ExampleNode_Gateway() {
+	ctx := context.Background()
+	host := onLoopback(ctx)
+	defer host.Close()
+	guest := onLoopback(ctx, host.Ticket().String())
+	defer guest.Close()
+
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "hello from a plain web server")
+	}))
+	defer service.Close()
+	published, err := host.Gateway().Add(ctx, gateway.Rule{
+		Kind: gateway.Expose, Target: service.Listener.Addr().String(), Pipe: "web", Allow: []string{gateway.Anyone},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	forward, err := guest.Gateway().Add(ctx, gateway.Rule{
+		Kind: gateway.Forward, Listen: "127.0.0.1:0", Pipe: published.Pipe.String(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + forward.Addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(body))
+	// Output: hello from a plain web server
 }
 
 // A lone node is an overlay of its own.

@@ -30,6 +30,7 @@ func (n *Node) Examine(ctx context.Context) []doctor.Finding {
 	defer cancel()
 	survey := n.pipes.Survey(ctx)
 	f := n.facts()
+	f.Gateway = n.gatewayFacts(ctx)
 	f.Survey = doctor.Survey{Asked: survey.Asked, Answered: survey.Answered}
 	if survey.Err != nil {
 		f.Survey.Cause = survey.Err.Error()

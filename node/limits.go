@@ -31,7 +31,10 @@ const (
 
 // Limits lists the caps of the node, in a fixed order.
 func (n *Node) Limits() []Limit {
-	used, pipes, links := n.usage(), n.pipes.Usage(), n.links.Usage()
+	used, pipes, links, channels := n.usage(), n.pipes.Usage(), n.links.Usage(), 0
+	for _, r := range n.gateway.Rules() {
+		channels += r.Channels
+	}
 	l, r := n.cfg.Limits, n.cfg.Relay
 	all := []Limit{
 		{"connections before trimming", int64(n.cfg.MaxConnections), "connections", used.conns, "max_connections"},
@@ -47,6 +50,8 @@ func (n *Node) Limits() []Limit {
 		{"links with one peer", int64(l.LinksPerPeer), "links", -1, "limits.links_per_peer"},
 		{"memory of links", l.LinkMemory, "bytes", links.Memory, "limits.link_memory"},
 		{"window of a link", l.LinkWindow, "bytes", -1, "limits.link_window"},
+		{"gateway channels", int64(l.GatewayChannels), "channels", int64(channels), "limits.gateway_channels"},
+		{"gateway channels of one client", int64(l.GatewayPerClient), "channels", -1, "limits.gateway_channels_per_client"},
 		{"requests of one peer", int64(l.Requests), "per second", -1, "limits.requests"},
 		{"memory reserved for buffers", l.Memory, "bytes", used.memory, settingMemory},
 		{"records held for others", pipe.DefaultHolderBytes, "bytes", int64(pipes.RecordBytes), ""},

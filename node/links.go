@@ -42,10 +42,14 @@ func (n *Node) startLinks(ctx context.Context) (err error) {
 }
 
 // retryLinks has links that wait for a path try at once when the network has
-// changed.
+// changed, those that others have opened too when this node's address has.
 func (n *Node) retryLinks(ctx context.Context) error {
-	for range n.reach.Disturbed(ctx) {
-		n.links.Retry()
+	for d := range n.reach.Disturbed(ctx) {
+		if d.Changed {
+			n.links.AddressChanged()
+		} else {
+			n.links.Retry()
+		}
 	}
 	return wire.Errorf(wire.Closed, "paths are closed")
 }

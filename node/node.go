@@ -14,6 +14,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/store"
+	"github.com/panpipe-net/panpipe/protocols/gateway"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
@@ -37,6 +38,7 @@ type Node struct {
 	trunks   *trunk.Trunks
 	links    *link.Links
 	pipes    *pipe.Service
+	gateway  *gateway.Gateway
 	join     []peer.AddrInfo // that a person named
 	started  time.Time
 	refusals *refusals
@@ -46,6 +48,8 @@ type Node struct {
 	mapper *portMapper // nil when no ports are mapped
 	place  place       // of this machine in the network
 	legs   legWatches  // who watches legs
+
+	gatewayWatches gatewayWatches // who is told of the gateway's events
 
 	relisten sync.Mutex // held while the node changes where it listens
 
@@ -81,6 +85,9 @@ func (n *Node) Discovery() *discovery.Discovery { return n.disc }
 
 // Pipes is the pipe service.
 func (n *Node) Pipes() *pipe.Service { return n.pipes }
+
+// Gateway carries plain TCP clients over pipes.
+func (n *Node) Gateway() *gateway.Gateway { return n.gateway }
 
 // Links carries the node's connections.
 func (n *Node) Links() *link.Links { return n.links }

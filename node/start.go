@@ -84,6 +84,9 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.startPipes(ctx, key, changed); err != nil {
 		return err
 	}
+	if err := n.startGateway(ctx); err != nil {
+		return err
+	}
 	n.startNetwatch(ctx)
 	if err := ctx.Err(); err != nil {
 		return wire.Errorf(wire.CodeOf(err), "start of the node: %w", err)

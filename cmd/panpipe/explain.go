@@ -12,6 +12,9 @@ import (
 	"github.com/panpipe-net/panpipe/node/control/api"
 )
 
+// explainPatience is how long a person waits for an explanation without a word.
+const explainPatience = 2 * time.Second
+
 func newExplain(a *app) *cobra.Command {
 	var q api.DialQuery
 	cmd := &cobra.Command{
@@ -29,7 +32,11 @@ func newExplain(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			late := time.AfterFunc(explainPatience, func() {
+				a.progress("no answer yet: who was killed is silent, which is told from slow within about ten seconds")
+			})
 			e, err := c.Explain(cmd.Context(), args[0], q)
+			late.Stop()
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,8 @@ func newRoot(a *app) *cobra.Command {
 			"  panpipe up                     run a node; --join ADDR or TICKET to join others\n" +
 			"  panpipe pipe create hello      make a pipe\n" +
 			"  panpipe pipe listen hello      serve it on stdin and stdout\n" +
-			"  panpipe pipe dial ID           reach it, from any node of the overlay",
+			"  panpipe pipe dial ID           reach it, from any node of the overlay\n" +
+			"  panpipe gateway expose 8080    publish a local TCP service; gateway forward reaches it",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -43,7 +44,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newRelisten(a), newLimits(a), newDoctor(a), newExplain(a),
-		newPipe(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
+		newPipe(a), newGateway(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
 	)
 	return root
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -49,7 +52,9 @@ func TestMain(m *testing.M) {
 //	halt NAME               interrupts it
 //	ended NAME CODE PATTERN waits for its end, exit code and words on stderr
 //	holdport NAME           takes a TCP port of loopback and sets $NAME to it
-//	webserver NAME          serves plain HTTP on loopback and sets $NAME to its port
+//	webserver NAME          serves plain HTTP on loopback and sets $NAME to its port;
+//	                        the answer to /hello is a line
+//	get URL [PROXY]         fetches with Go's client, which must succeed; ! get must not
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -71,7 +76,7 @@ func TestScripts(t *testing.T) {
 			"up": cmdUp, "down": cmdDown, "crash": cmdCrash, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
 			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
 			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded, "says": cmdSays,
-			"wrote": cmdWrote, "webserver": cmdWebServer, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
+			"wrote": cmdWrote, "webserver": cmdWebServer, "get": cmdGet, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -225,9 +230,36 @@ func cmdWebServer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: webserver NAME")
 	}
-	s := httptest.NewServer(http.NotFoundHandler())
+	web := http.NewServeMux()
+	web.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the service speaks\n") })
+	s := httptest.NewServer(web)
 	ts.Defer(s.Close)
 	ts.Setenv(args[0], strconv.Itoa(s.Listener.Addr().(*net.TCPAddr).Port))
+}
+
+func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 && len(args) != 2 {
+		ts.Fatalf("usage: get URL [PROXY]")
+	}
+	t := &http.Transport{DisableKeepAlives: true}
+	if len(args) == 2 {
+		via, err := url.Parse(args[1])
+		ts.Check(err)
+		t.Proxy = http.ProxyURL(via)
+	}
+	answer, err := (&http.Client{Transport: t, Timeout: 20 * time.Second}).Get(args[0])
+	if (err != nil) != neg {
+		ts.Fatalf("get %s: %v", args[0], err)
+	}
+	if err != nil {
+		return
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if string(body) != "the service speaks\n" {
+		ts.Fatalf("get %s: %s %q", args[0], answer.Status, body)
+	}
 }
 
 func cmdBigFile(ts *testscript.TestScript, neg bool, args []string) {

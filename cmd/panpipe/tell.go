@@ -79,6 +79,9 @@ func statusRows(s api.Status) [][]string {
 			rows = append(rows, []string{"reconnecting", "connection " + c.ID + " since " + c.ReconnectingSince.Local().Format(time.DateTime)})
 		}
 	}
+	for _, r := range s.Gateway {
+		rows = append(rows, []string{"gateway", ruleText(r)})
+	}
 	for _, relay := range s.Relays {
 		rows = append(rows, []string{"reached through relay", relay})
 	}

@@ -80,7 +80,8 @@ func follow(ctx context.Context, c *client.Client, st api.Status, v view) error 
 
 // changesStatus reports that an event without status means another one.
 func changesStatus(kind string) bool {
-	return slices.Contains([]string{api.EventListenBound, api.EventListenClosed, api.EventListenReplaced, api.EventGap}, kind)
+	return slices.Contains([]string{api.EventListenBound, api.EventListenClosed, api.EventListenReplaced, api.EventGap,
+		api.EventGatewayRuleUp, api.EventGatewayRuleDown, api.EventGatewayChanged, api.EventGatewayRemoved}, kind)
 }
 
 // jsonView writes one object a change.
@@ -189,6 +190,9 @@ func eventWords(e api.Event) string {
 	if e.Connection != nil {
 		c := e.Connection
 		words += fmt.Sprintf(" %s %s %s over %s, %s", c.ID, map[string]string{"in": "from", "out": "to"}[c.Direction], c.Principal, c.Transport, c.Path)
+	}
+	if e.Gateway != nil {
+		words += " " + strings.TrimSpace(e.Gateway.Rule+" "+e.Gateway.Channel)
 	}
 	if e.Problem != nil {
 		words += ": " + e.Problem.Detail

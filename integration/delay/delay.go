@@ -77,7 +77,7 @@ func (r *Relay) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c := range r.conns {
-		c.(*net.TCPConn).SetLinger(0) // the only error is that it is closed
+		_ = c.(*net.TCPConn).SetLinger(0) // the only error is that it is closed
 		c.Close()
 	}
 }

@@ -2,7 +2,8 @@
 
 const words = [
   'ok', 'unbound', 'unknown', 'forbidden', 'not-close', 'taken', 'expired', 'too-large', 'busy', 'gone',
-  'moved', 'replaced', 'closed', 'timeout', 'unreachable', 'limit', 'bad-request', 'unsupported', 'not-ready', 'internal'
+  'moved', 'replaced', 'closed', 'timeout', 'unreachable', 'limit', 'bad-request', 'unsupported', 'not-ready', 'internal',
+  'refused', 'reset'
 ]
 
 /** A failure told by one word of the vocabulary, with a sentence for people. */

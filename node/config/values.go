@@ -49,6 +49,8 @@ type Limits struct {
 	LinksPerPeer       int
 	LinkMemory         Size
 	LinkWindow         Size
+	GatewayChannels    int
+	GatewayPerClient   int
 	Requests           int
 }
 
@@ -83,8 +85,9 @@ func defaults(stateDir string) Values {
 		Relay:          Relay{MaxData: 16 << 30, MaxDuration: 24 * time.Hour, MaxCircuits: 16, Reservations: 128},
 		Limits: Limits{
 			StreamsPerPeer: 2048, ConnectionsPerIP: 64, ConnectionsPerPeer: 16,
-			Memory: 1 << 30, PipeConnections: 4096, Backlog: 128, Requests: 500,
-			Links: 32768, LinksPerPeer: 16384, LinkMemory: 512 << 20, LinkWindow: 16 << 20,
+			Memory: 1 << 30, PipeConnections: 32768, Backlog: 128, Requests: 500,
+			Links: 32768, LinksPerPeer: 16384, LinkMemory: 1 << 30, LinkWindow: 16 << 20,
+			GatewayChannels: 32768, GatewayPerClient: 32768,
 		},
 		Links: Links{Grace: time.Minute},
 		Log:   Log{Level: slog.LevelInfo, Format: "text"},
@@ -120,6 +123,7 @@ func (c *Config) Node(log *slog.Logger) node.Config {
 			PipeConnections: v.Limits.PipeConnections, Backlog: v.Limits.Backlog, Requests: v.Limits.Requests,
 			Links: v.Limits.Links, LinksPerPeer: v.Limits.LinksPerPeer,
 			LinkMemory: int64(v.Limits.LinkMemory), LinkWindow: int64(v.Limits.LinkWindow),
+			GatewayChannels: v.Limits.GatewayChannels, GatewayPerClient: v.Limits.GatewayPerClient,
 		},
 		LinkGrace: v.Links.Grace,
 		Log:       log,

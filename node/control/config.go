@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/gateway"
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -26,13 +27,17 @@ type Config struct {
 	Node      Node
 	Pipes     Pipes
 	Discovery Discovery
-	Paths     Paths                                       // nil: no peers are told
-	Doctor    Doctor                                      // nil: nothing is examined, and peers are not explained
-	Host      host.Host                                   // knows more about peers; nil: they are told without
-	Limits    func() []api.Limit                          // nil: none are told
-	Relay     bool                                        // the node relays for others
-	Metrics   prometheus.Gatherer                         // nil: /metrics is empty
-	Legs      func(ctx context.Context) <-chan link.Event // of links, until ctx ends; nil: no events tell of them
+	Paths     Paths               // nil: no peers are told
+	Doctor    Doctor              // nil: nothing is examined, and peers are not explained
+	Host      host.Host           // knows more about peers; nil: they are told without
+	Limits    func() []api.Limit  // nil: none are told
+	Relay     bool                // the node relays for others
+	Metrics   prometheus.Gatherer // nil: /metrics is empty
+	Gateway   Gateway             // nil: the routes of the gateway are not offered
+	// WatchGateway has tell called with each event of the gateway, which does not
+	// block, until stop is called; nil: no events tell of it.
+	WatchGateway func(tell func(gateway.Event)) (stop func())
+	Legs         func(ctx context.Context) <-chan link.Event // of links, until ctx ends; nil: no events tell of them
 
 	Log *slog.Logger // nil discards
 }

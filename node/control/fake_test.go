@@ -316,7 +316,7 @@ func connPair(n *fakeNode, id pipe.ID) (near, distant net.Conn, err error) {
 func serve(t testing.TB, change ...func(*Config)) (*fakeNode, *Server, *client.Client) {
 	t.Helper()
 	n := newFakeNode(t)
-	cfg := Config{Socket: filepath.Join(t.TempDir(), "api.sock"), Node: n, Pipes: n, Discovery: n, Doctor: n, Version: "v1.2.3",
+	cfg := Config{Socket: filepath.Join(t.TempDir(), "api.sock"), Node: n, Pipes: n, Discovery: n, Doctor: n, Gateway: newFakeGateway(n.id), Version: "v1.2.3",
 		Limits: func() []api.Limit {
 			return []api.Limit{{Name: "connections", Value: 100, Unit: "connections", Setting: "max_connections"}}
 		},

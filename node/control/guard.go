@@ -58,7 +58,7 @@ func (s *Server) noRoute(mux *http.ServeMux, r *http.Request) error {
 		return err
 	}
 	var others []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		try := &http.Request{Method: method, URL: r.URL, Host: r.Host}
 		if _, pattern := mux.Handler(try); pattern != "" {
 			others = append(others, method)

@@ -16,7 +16,7 @@ type hub struct {
 	mu      sync.Mutex
 	kept    []api.Event // rising IDs without holes
 	next    uint64
-	changed uint64        // ID of the last event that tells of the node rather than of one connection or grant; 0: none
+	changed uint64        // ID of the last event that tells of the node or a rule of its gateway, rather than of one connection or grant; 0: none
 	wake    chan struct{} // closed by the next event
 }
 
@@ -32,7 +32,8 @@ func (h *hub) publish(e api.Event) {
 	e.ID, e.Time = h.next, time.Now()
 	h.next++
 	switch e.Kind {
-	case api.EventStatus, api.EventListenBound, api.EventListenReplaced, api.EventListenClosed:
+	case api.EventStatus, api.EventListenBound, api.EventListenReplaced, api.EventListenClosed,
+		api.EventGatewayRuleUp, api.EventGatewayRuleDown, api.EventGatewayChanged, api.EventGatewayRemoved:
 		h.changed = e.ID
 	}
 	h.kept = append(h.kept, e)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/discovery"
 	"github.com/panpipe-net/panpipe/node/doctor"
+	"github.com/panpipe-net/panpipe/protocols/gateway"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
@@ -65,6 +66,15 @@ type Doctor interface {
 	ExplainPeer(ctx context.Context, id peer.ID, transport reach.Transport, directOnly bool) (doctor.PeerFacts, doctor.PeerVerdict)
 	// Standing tells where the node stands in the network; it costs little.
 	Standing() doctor.Standing
+}
+
+// Gateway carries plain TCP clients over pipes. *gateway.Gateway is one.
+type Gateway interface {
+	Add(ctx context.Context, r gateway.Rule) (gateway.Status, error)
+	Apply(ctx context.Context, rules []gateway.Rule) (gateway.Changes, error)
+	Remove(ctx context.Context, ref string, drain bool) error
+	Rules() []gateway.Status
+	Channels(ref string) ([]gateway.Channel, error)
 }
 
 // Paths tells who is connected, and how. *reach.Reach is one.

@@ -45,6 +45,12 @@ func (s *Server) routes() []route {
 		{"POST", "/v1/pipes/{ref}/grants", "Gives a capability.", write(creates(call(s.grant)))},
 		{"POST", "/v1/revocations", "Voids a capability that the node has given.", write(call(s.revoke))},
 
+		{"GET", "/v1/gateway/rules", "How the rules of the gateway stand.", read(withGateway(s, s.gatewayRules))},
+		{"POST", "/v1/gateway/rules", "Adds a rule, or changes the one that it stands for in place: its channels go on.", write(withGateway(s, s.putGatewayRule))},
+		{"PUT", "/v1/gateway/rules", "Makes these the rules: what is there is kept or changed in place, the rest is removed and drains.", write(withGateway(s, s.applyGatewayRules))},
+		{"DELETE", "/v1/gateway/rules/{rule}", "Removes a rule.", write(withGateway(s, s.removeGatewayRule))},
+		{"GET", "/v1/gateway/rules/{rule}/channels", "The open channels of a rule.", read(withGateway(s, s.gatewayChannels))},
+
 		{"GET", "/metrics", "Metrics in Prometheus' text format.", read(plain("text/plain", promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{})))},
 		{"GET", "/debug/pprof/", "Profiles of the process.", write(plain("text/html", http.HandlerFunc(pprof.Index)))},
 		{"GET", "/debug/pprof/cmdline", "The command line of the process.", write(plain("text/plain", http.HandlerFunc(pprof.Cmdline)))},

@@ -76,7 +76,7 @@ func TestEveryRouteNeedsItsScope(t *testing.T) {
 		if rt.method != http.MethodGet && rt.needs != scopeWrite {
 			t.Errorf("%s %s changes something and needs no write scope", rt.method, rt.path)
 		}
-		path := strings.NewReplacer("{ref}", "x", "{id}", "x").Replace(rt.path)
+		path := strings.NewReplacer("{ref}", "x", "{id}", "x", "{rule}", "x").Replace(rt.path)
 		r := request(t, rt.method, base+path, "")
 		status, media, body := do(t, tcpClient(), r)
 		if status != http.StatusForbidden || problem(t, media, body).Code != "forbidden" {
@@ -114,6 +114,8 @@ func TestAnswersHaveTheFieldsOfTheirTypes(t *testing.T) {
 		"POST /v1/pipes":              `{"name":"another"}`,
 		"POST /v1/pipes/{ref}/grants": `{"right":"dial","to":"` + n.id.String() + `","for":"1h"}`,
 		"POST /v1/revocations":        `{"capability":"00"}`,
+		"POST /v1/gateway/rules":      `{"kind":"socks","listen":"127.0.0.1:1"}`,
+		"PUT /v1/gateway/rules":       `{"rules":[{"kind":"expose","target":"1","allow":["anyone"]},{"id":"bad","kind":"socks"}]}`,
 	}
 	called := 0
 	for _, rt := range s.routes() {
@@ -124,7 +126,7 @@ func TestAnswersHaveTheFieldsOfTheirTypes(t *testing.T) {
 		if rt.media != jsonMedia || rt.answer == nil || strings.Contains(rt.path, "connections/") {
 			continue
 		}
-		r := request(t, rt.method, "http://panpipe"+strings.ReplaceAll(rt.path, "{ref}", p.ID), bodies[rt.method+" "+rt.path])
+		r := request(t, rt.method, "http://panpipe"+strings.NewReplacer("{ref}", p.ID, "{rule}", "full").Replace(rt.path), bodies[rt.method+" "+rt.path])
 		status, media, body := do(t, httpClient(socketOf(s)), r)
 		if status != rt.status || media != jsonMedia {
 			t.Errorf("%s %s: %d %s %s", rt.method, rt.path, status, media, body)
@@ -142,7 +144,7 @@ func TestAnswersHaveTheFieldsOfTheirTypes(t *testing.T) {
 			checkSchema(t, rt.path, v, answer.Content[jsonMedia].Schema, doc.Components.Schemas)
 		}
 	}
-	if called < 14 {
+	if called < 18 {
 		t.Errorf("only %d routes were called", called)
 	}
 }
@@ -265,6 +267,10 @@ func TestBadRequestsAreProblems(t *testing.T) {
 		{"grant without right", "POST", "/v1/pipes/x/grants", `{"to":"me"}`, 400, "bad-request", ""},
 		{"empty grant", "POST", "/v1/pipes/x/grants", ``, 400, "bad-request", "right"},
 		{"empty revocation", "POST", "/v1/revocations", `{}`, 400, "bad-request", "capability"},
+		{"rule with a bad transport", "POST", "/v1/gateway/rules", `{"kind":"socks","transport":"pigeon"}`, 400, "bad-request", "pigeon"},
+		{"rules with a bad capability", "PUT", "/v1/gateway/rules", `{"rules":[{"kind":"socks"},{"kind":"expose","capability":"cap:zz"}]}`, 400, "bad-request", "rule 2"},
+		{"unknown rule", "DELETE", "/v1/gateway/rules/x?drain", "", 404, "unknown", "x"},
+		{"channels of an unknown rule", "GET", "/v1/gateway/rules/x/channels", "", 404, "unknown", "x"},
 		{"unknown connection", "GET", "/v1/connections/x", "", 404, "unknown", "no connection"},
 		{"bad event ID", "GET", "/v1/events?since=now", "", 400, "bad-request", "now"},
 	} {

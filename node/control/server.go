@@ -26,6 +26,7 @@ type Server struct {
 	tokens   tokens
 	examiner examiner // without use where cfg.Doctor is nil
 	http     *http.Server
+	unwatch  func() // ends the gateway's events
 	sockets  []net.Listener
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -46,6 +47,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, started: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.unwatch = func() {}
 	s.hub = newHub(uint64(time.Now().UnixMicro()))
 	s.conns = newRegistry(s.hub)
 	if cfg.Doctor != nil {
@@ -72,6 +74,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		})
 	}
 	s.tasks.Go(s.watchStatus)
+	if cfg.WatchGateway != nil {
+		s.unwatch = cfg.WatchGateway(newGatewayTeller(s.hub).tell)
+	}
 	if cfg.Legs != nil {
 		s.tasks.Go(func() { s.watchLegs(s.ctx) })
 	}
@@ -136,6 +141,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	if first {
 		s.cancel()
+		s.unwatch()
 		s.conns.close()
 		s.http.Close()
 	}

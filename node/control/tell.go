@@ -35,7 +35,10 @@ func (s *Server) fullStatus(ctx context.Context) api.Status {
 		Started: s.started, Ready: notReady == nil, NotReady: api.ProblemOf(notReady),
 		Role: string(d.Role), Reachability: string(d.Reachability), Addresses: []string{},
 		Peers: d.Peers, Servers: d.Servers, JoinErrors: []api.JoinError{}, MDNS: d.MDNS, Relay: s.cfg.Relay, Relays: []string{}, NAT: apiNAT(doctor.NAT{}),
-		Event: event, Pipes: len(s.cfg.Pipes.Listeners()),
+		Event: event, Pipes: len(s.cfg.Pipes.Listeners()), Gateway: []api.GatewayStatus{},
+	}
+	if s.cfg.Gateway != nil {
+		st.Gateway = apiGatewayRules(s.cfg.Gateway.Rules())
 	}
 	s.withStanding(&st)
 	for _, a := range s.cfg.Node.Addrs() {

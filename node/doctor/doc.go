@@ -27,6 +27,9 @@
 //	routing-table        ok|note|warning  its size against the servers known, and when it was last refreshed
 //	overlay-answers      ok|warning|problem  whether the nodes nearest to this one answer
 //	binding              ok|warning|problem  how many nodes hold the record of a pipe that is served here
+//	gateway-rule         ok|warning|problem  a rule of the gateway takes no clients: its listen address is in use, its pipe is lost
+//	gateway-target       problem          the service behind an expose rule does not answer
+//	gateway-pipe         warning          nobody serves the pipe of a forward rule
 //	listen               ok|note|warning|problem  the addresses on which this node can be dialled
 //	state-dir            ok|note|warning|problem  the state directory: there, writable, with room
 //	other-overlay        note|warning     connected nodes that speak another overlay's protocols
@@ -65,6 +68,9 @@ const (
 	RoutingTable   Code = "routing-table"
 	OverlayAnswers Code = "overlay-answers"
 	Binding        Code = "binding"
+	GatewayRule    Code = "gateway-rule"
+	GatewayTarget  Code = "gateway-target"
+	GatewayPipe    Code = "gateway-pipe"
 	Listen         Code = "listen"
 	StateDir       Code = "state-dir"
 	OtherOverlay   Code = "other-overlay"
@@ -75,7 +81,7 @@ const (
 func Codes() []Code {
 	return []Code{
 		NodeNotRunning, ConfigWrong, Reachability, PortMapping, DoubleNAT, RelayUse, RelayLimit, Clock, UDPBuffers, Proxy,
-		LimitHit, LimitsFree, OpenFiles, Peers, Join, Role, RoutingTable, OverlayAnswers, Binding, Listen, StateDir,
-		OtherOverlay, OtherVersion,
+		LimitHit, LimitsFree, OpenFiles, Peers, Join, Role, RoutingTable, OverlayAnswers, Binding, GatewayRule, GatewayTarget,
+		GatewayPipe, Listen, StateDir, OtherOverlay, OtherVersion,
 	}
 }

@@ -8,7 +8,7 @@ func Examine(f Facts) []Finding {
 	} else {
 		for _, rule := range []func(Node) []Finding{
 			listening, reachability, portMapping, relays, circuits, clock,
-			peers, joins, role, table, survey, bindings, foreign, refusals,
+			peers, joins, role, table, survey, bindings, gateway, foreign, refusals,
 		} {
 			all = append(all, rule(*f.Node)...)
 		}

@@ -136,6 +136,13 @@ var changes = []change{
 	{"just started", func(f *Facts) { f.Node.Table.Refreshed, f.Node.Started = time.Time{}, now }, RoutingTable, OK, ""},
 	{"silence", func(f *Facts) { f.Node.Survey = Survey{Asked: 3, Cause: "timeout"} }, OverlayAnswers, Problem, "0 of 3"},
 	{"half silence", func(f *Facts) { f.Node.Survey = Survey{Asked: 9, Answered: 4, Cause: "timeout"} }, OverlayAnswers, Warning, "4 of 9"},
+	{"rules in order", func(f *Facts) { f.Node.Gateway = []Rule{{Clients: 2}, {Clients: 1}} }, GatewayRule, OK, "2 rules"},
+	{"address in use", func(f *Facts) {
+		f.Node.Gateway = []Rule{{ID: "r", Does: "forward :80 to x", Down: "in use", Waits: true, Next: "stop it"}}
+	}, GatewayRule, Warning, "stop it"},
+	{"rule that failed", func(f *Facts) { f.Node.Gateway = []Rule{{ID: "r", Down: "another binder has the pipe"}} }, GatewayRule, Problem, "gateway rm r"},
+	{"service that is off", func(f *Facts) { f.Node.Gateway = []Rule{{ID: "r", Expose: true, Mute: "refused"}} }, GatewayTarget, Problem, "start the service"},
+	{"forward into the void", func(f *Facts) { f.Node.Gateway = []Rule{{ID: "r", Mute: "unbound"}} }, GatewayPipe, Warning, "leads nowhere"},
 	{"no holder", func(f *Facts) { f.Node.Bindings[0].Holders = 0 }, Binding, Problem, "hardly anybody"},
 	{"two holders", func(f *Facts) { f.Node.Bindings[0] = Bound{"p", 2, time.Hour} }, Binding, Problem, "2 nodes of 5"},
 	{"two holders so far", func(f *Facts) { f.Node.Bindings[0] = Bound{"p", 2, time.Second} }, Binding, Warning, "few holders"},

@@ -88,6 +88,7 @@ type Node struct {
 	Table    Table
 	Survey   Survey
 	Bindings []Bound
+	Gateway  []Rule
 	Foreign  []Foreign
 }
 
@@ -138,6 +139,18 @@ type Bound struct {
 	Pipe    string
 	Holders int           // nodes that hold its record, this one counted
 	Age     time.Duration // since the record was signed
+}
+
+// Rule is one of the gateway's, and whether what it leads to answers.
+type Rule struct {
+	ID      string
+	Does    string // what it does, such as "expose 127.0.0.1:80 on web"
+	Expose  bool   // it serves a local service
+	Down    string // why it takes no clients; empty: it does
+	Waits   bool   // it is down, and tried again
+	Mute    string // why what it leads to does not answer; empty: it does
+	Next    string // what to do, with Down or Mute
+	Clients int    // channels that are open
 }
 
 // Foreign is a protocol of ours that connected nodes speak under another

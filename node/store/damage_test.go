@@ -198,6 +198,9 @@ func TestVersion1IsMigratedWithItsData(t *testing.T) {
 	if got, err := s.PipeByName(ctx, "old"); err != nil || got.ID != p.ID {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if err := s.PutRule(ctx, someRules()[0]); err != nil { // a table that version 1 had not
+		t.Error(err)
+	}
 	s.Close()
 
 	next := append(migrations[:len(migrations):len(migrations)], "ALTER TABLE pipes ADD COLUMN note TEXT")

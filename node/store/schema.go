@@ -52,6 +52,12 @@ CREATE TABLE peers (
 	id    BLOB NOT NULL,
 	addrs BLOB NOT NULL             -- uvarint length ‖ multiaddr, repeated
 ) STRICT;
+`, `
+CREATE TABLE gateway_rules (
+	number INTEGER PRIMARY KEY,     -- order of making
+	id     TEXT NOT NULL UNIQUE,
+	rule   TEXT NOT NULL            -- gateway.Rule as JSON
+) STRICT;
 `}
 
 // migrate brings the schema from the file's version to len(steps), all of it

@@ -1,6 +1,6 @@
 // Package store keeps what a node must find again after a restart, in one
 // SQLite file: its pipes, the numbers and successors of its bindings, what it
-// has granted and revoked, and the servers it met.
+// has granted and revoked, the rules of its gateway, and the servers it met.
 //
 // What a Save has acknowledged is on the disk (WAL, synchronous=FULL). One
 // process has the file at a time. A file that is damaged, foreign or made by a
@@ -22,6 +22,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/panpipe-net/panpipe/discovery"
+	"github.com/panpipe-net/panpipe/protocols/gateway"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -38,6 +39,7 @@ type Store struct {
 var (
 	_ pipe.Store          = (*Store)(nil)
 	_ discovery.PeerStore = (*Store)(nil)
+	_ gateway.Store       = (*Store)(nil)
 )
 
 // Open opens the store at path, made if it is not there, and brings its schema

@@ -21,7 +21,7 @@ type attachment struct {
 
 func newAttachment(l *Link) *attachment {
 	a := &attachment{l: l}
-	a.mleg = leg{carrier: a, out: noOffset, in: noOffset, until: noOffset}
+	a.mleg = *newLeg(a)
 	return a
 }
 

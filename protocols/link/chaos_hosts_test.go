@@ -161,7 +161,7 @@ func (r *hostsRun) verdict() string {
 		}
 	}
 	for _, n := range r.hosts {
-		if used := n.links.memory.used.Load(); used != 0 {
+		if used := n.links.memory.used(); used != 0 {
 			return fmt.Sprintf("host %d has not given back %d bytes", n.num, used)
 		}
 	}

@@ -20,6 +20,8 @@ func (r *hostsRun) does(a *hostApp, f fault) bool {
 		return !p.IsZero() && p.Close() == nil
 	case faultSilence:
 		return r.silence(a)
+	case faultAddress:
+		return r.renumbers(a)
 	case faultSpike:
 		extra := time.Duration(r.rng.Int64N(int64(time.Second)))
 		r.change(time.Second, func() { r.late += extra }, func() { r.late -= extra })
@@ -77,6 +79,18 @@ func (r *hostsRun) silence(a *hostApp) bool {
 	back := [2]netip.AddrPort{there[1], there[0]}
 	r.change(20*time.Second, func() { r.cut[there], r.cut[back] = true, true }, func() { delete(r.cut, there); delete(r.cut, back) })
 	return true
+}
+
+// renumbers has an end's node take its path for lost, of which the far side hears
+// when it sends something, or late.
+func (r *hostsRun) renumbers(a *hostApp) bool {
+	n, l := a.where()
+	p := l.Path()
+	if p.IsZero() || !r.silence(a) {
+		return false
+	}
+	n.links.AddressChanged()
+	return p.Close() == nil
 }
 
 // socket is the UDP address in a multiaddr.
@@ -181,14 +195,14 @@ func (r *hostsRun) moves(a *hostApp, crash bool) bool {
 	go func() {
 		a.running.Wait()
 		time.Sleep(wait)
-		r.arrives(a, to, state, route, fails)
+		r.arrives(a, to, state, ImportOptions{Route: route}, fails)
 	}()
 	return true
 }
 
 // arrives imports an end at a host, which may die over it.
-func (r *hostsRun) arrives(a *hostApp, to *chaosHost, state []byte, route Route, fails bool) {
-	o := ImportOptions{Route: route, Token: hostToken(to.host.ID())}
+func (r *hostsRun) arrives(a *hostApp, to *chaosHost, state []byte, o ImportOptions, fails bool) {
+	o.Token = hostToken(to.host.ID())
 	l, err := to.links.Import(state, o)
 	if err != nil {
 		r.breaks(fmt.Sprintf("import: %v", err))
@@ -200,11 +214,11 @@ func (r *hostsRun) arrives(a *hostApp, to *chaosHost, state []byte, route Route,
 	if fails {
 		time.Sleep(2 * r.oneWay) // its RESUME may have arrived, the answer has not
 		l.mu.Lock()
-		claiming := l.m.claiming
+		claiming, epoch := l.m.claiming, l.m.epoch
 		at := stepOf(l.m)
 		l.mu.Unlock()
 		if claiming && at == stepImporting {
-			r.again(a, to, state, route)
+			r.again(a, to, state, o.Route, epoch)
 			return
 		}
 	}
@@ -213,20 +227,14 @@ func (r *hostsRun) arrives(a *hostApp, to *chaosHost, state []byte, route Route,
 }
 
 // again has the end imported once more, at a later epoch.
-func (r *hostsRun) again(a *hostApp, dead *chaosHost, state []byte, route Route) {
+func (r *hostsRun) again(a *hostApp, dead *chaosHost, state []byte, route Route, epoch uint64) {
 	r.say("importer %d crashes", dead.num)
 	r.kill(dead)
 	r.count(faultCrashImporter, stepImporting)
-	s, err := parseState(state, simMost)
-	if err != nil {
-		r.breaks(err.Error())
-		return
-	}
-	s.epoch++
 	time.Sleep(time.Second)
 	to := r.add()
 	r.gives(to, a)
-	r.arrives(a, to, s.append(nil), route, false)
+	r.arrives(a, to, state, ImportOptions{Route: route, Epoch: epoch + 1}, false)
 }
 
 func (r *hostsRun) breaks(what string) {

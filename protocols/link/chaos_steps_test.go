@@ -69,6 +69,7 @@ const (
 	faultStranger
 	faultPlanned
 	faultRedial
+	faultAddress
 	faultFreeze
 	faultMove
 	faultBothMove
@@ -85,15 +86,12 @@ const (
 
 var faultNames = [faults]string{
 	"kill", "silent drop", "delay spike", "short partition", "long partition", "duplicate resume", "stranger's resume",
-	"planned change", "redial", "freeze and thaw", "move", "both ends move", "crash, exported", "importer crashes",
+	"planned change", "redial", "address change", "freeze and thaw", "move", "both ends move", "crash, exported", "importer crashes",
 	"rival import", "no memory", "close", "reset", "crash", "outage > grace",
 }
 
 // String names a fault as the matrix does.
 func (f fault) String() string { return faultNames[f] }
-
-// fatal reports that the link may end by the fault.
-func (f fault) fatal() bool { return f >= faultReset }
 
 // cell is a fault that strikes at a step.
 type cell struct {

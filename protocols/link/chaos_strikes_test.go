@@ -20,6 +20,8 @@ func (r *chaosRun) does(n *simNode, f fault) bool {
 		return r.repeats(n, f == faultStranger)
 	case faultPlanned, faultRedial:
 		return r.changes(n, f == faultPlanned)
+	case faultAddress:
+		return r.renumbers(n)
 	case faultNoMemory:
 		r.denied = true
 		r.after(r.upTo(2*time.Second), func() { r.denied = false })
@@ -113,6 +115,26 @@ func (r *chaosRun) changes(n *simNode, planned bool) bool {
 	return true
 }
 
+// renumbers gives a node another address: it hears at once that all its carriers
+// are dead, and the far side late.
+func (r *chaosRun) renumbers(n *simNode) bool {
+	n.say("has another address")
+	for _, c := range r.lines {
+		if i := c.side(n); c.nodes[i] == n && !c.dead {
+			hear := [2]time.Duration{}
+			hear[1-i] = r.upTo(20 * time.Second)
+			c.kill(hear)
+		}
+	}
+	r.after(0, func() {
+		if !n.dead {
+			n.m.addressChanged(r.now)
+			n.act()
+		}
+	})
+	return true
+}
+
 // closes closes the link early, at a moment when the application can.
 func (r *chaosRun) closes(n *simNode) bool {
 	if n.app.left || (n.m.frozen && n.away != nil) {
@@ -134,7 +156,7 @@ func (r *chaosRun) resets(n *simNode) bool {
 	}
 	n.app.left = true // and reads no more
 	n.m.abort(simReset, "chaos")
-	n.m.in.free()
+	n.m.freeUnread()
 	n.act()
 	return true
 }

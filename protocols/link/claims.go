@@ -89,7 +89,7 @@ func (a *attachment) judgeLocked(c Claim, from uint64, yes func(now time.Time) (
 func (a *attachment) claim(r *resume) Claim {
 	token := append([]byte(nil), r.token...)
 	r.token = nil
-	return Claim{Link: a.l.id, Service: a.l.service, From: a.l.far, To: a.leg.Peer(), Epoch: r.epoch, Token: token}
+	return Claim{Link: a.l.id, Service: a.l.service, From: a.l.far, To: a.leg.Peer(), Epoch: r.epoch, Token: token, Untaken: a.l.m.claiming}
 }
 
 // judge has the right of a far end to go on from another node judged, and then

@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -16,7 +15,7 @@ const (
 	DefaultGrace        = time.Minute
 	DefaultMaxGrace     = 10 * time.Minute
 	DefaultWindow       = 16 << 20
-	DefaultMemory       = 512 << 20
+	DefaultMemory       = 1 << 30
 	DefaultLinks        = 32768
 	DefaultLinksPerPeer = 16384
 )
@@ -55,7 +54,7 @@ type Config struct {
 	Grace        time.Duration // how long a link waits for a leg, unless its opener says; 0 is DefaultGrace
 	MaxGrace     time.Duration // the longest that the far side may ask for; 0 is DefaultMaxGrace
 	Window       uint64        // most bytes that a link buffers in each direction; 0 is DefaultWindow
-	Memory       uint64        // bytes that all links buffer beyond 32 KiB each; 0 is DefaultMemory
+	Memory       uint64        // bytes that all links may buffer, 32 KiB of each at least; 0 is DefaultMemory
 	Links        int           // links at a time; 0 is DefaultLinks
 	LinksPerPeer int           // of one peer; 0 is DefaultLinksPerPeer
 
@@ -99,22 +98,10 @@ type Claim struct {
 	From, To peer.ID // the node known for that end, and the one that asks
 	Epoch    uint64  // how often that end would have moved
 	Token    []byte  // what the asker brings, at most 2 KiB
-}
 
-// pool is a node's memory for links, in bytes.
-type pool struct {
-	used atomic.Int64
-	size int64
+	// Untaken says that this node has imported its own end, and that the far
+	// side has not taken it for that: another node may have imported the same.
+	// Then a token is not enough. It must show that an owner of this end from
+	// before the export has granted the claim.
+	Untaken bool
 }
-
-// reserve gives what is asked for, as long as it is no more than an eighth of
-// what is left: many links share, and the last find something.
-func (p *pool) reserve(n uint64) bool {
-	if left := p.size - p.used.Load(); int64(n) > left/8 {
-		return false
-	}
-	p.used.Add(int64(n))
-	return true
-}
-
-func (p *pool) release(n uint64) { p.used.Add(-int64(n)) }

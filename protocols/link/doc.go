@@ -20,10 +20,10 @@
 // later versions.
 //
 //	kind        payload
-//	16 OPEN     ID ‖ generation ‖ features ‖ credit ‖ replay ‖ grace ‖ service (64)
+//	16 OPEN     ID ‖ generation ‖ features ‖ credit ‖ grace ‖ service (64)
 //	17 RESUME   ID ‖ what RESUMED has
 //	18 RESUMED  generation ‖ flags ‖ epoch ‖ far epoch ‖ received ‖ safe ‖ credit
-//	            ‖ replay ‖ begin ‖ token (2048)
+//	            ‖ begin ‖ token (2048)
 //	19 REFUSED  code ‖ generation ‖ hint (1024)
 //	20 DATA     bytes of the stream, any number
 //	21 SEEK     offset: where the next DATA on this leg stands
@@ -39,7 +39,6 @@
 //	flags       1 planned: the leg before still works; 2 STOP was sent or is
 //	            due; unknown bits are ignored
 //	credit      offset: the receiver of the frame may send up to here
-//	replay      bytes that the sender can keep until they are safe; for later use
 //	grace       ms that the listener is to wait for a leg
 //	service     what is opened; bytes that the two applications agree on
 //	epoch       how often the sender's end has moved to another node
@@ -94,7 +93,9 @@
 // The dialer opens the first leg with OPEN, and repeats OPEN on other legs until
 // the far side has answered one, or resumed the link itself; then it uses RESUME,
 // like everybody else. Who is to make legs: the dialer, and an end that has
-// moved. The listener may, when its own address has changed.
+// moved. The listener does until it has one, when it lost its leg within 30 s of
+// a change of its own address, which the dialer may not notice; and when it has
+// had none for 5 s, and has sent or is to send what was not received.
 //
 // Generations order legs. A new leg has 1 + the highest generation known. An
 // answerer refuses as `taken` what is not above the one that is current, and what is
@@ -205,10 +206,22 @@
 // [Config].Authorise: who asks, for which epoch, with which token. What comes on
 // the leg meanwhile is dropped and asked for again. When the verdict is there
 // the epoch is compared once more, so that of several claims to one epoch the
-// first that is granted wins, and the others are refused. Epochs are of each end,
-// so that both may move at once; but no state may be imported twice at one epoch
-// while the far end moves: one that is not taken itself would be the judge. An
-// opener sends DATA to no other node than the one it knows before that has
+// first that is granted wins, and the others are refused.
+//
+// So the far end is the record of who owns this one. Who gives out the right to
+// an epoch has spent it: a second node gets the state with a token for a later
+// one ([ImportOptions].Epoch), which beats the first. The exporter takes its end
+// back by claiming it itself ([Frozen.Reclaim]) at the epoch that it gave out, and
+// loses to whom it gave it to if that one was faster.
+//
+// Epochs are of each end, so that both may move at once. Then an end may be
+// judged by one that is not taken itself ([Claim].Untaken), of which there might
+// be several: each could grant a different claim, and there would be two pairs of
+// owners. So either no state is imported twice at one epoch while the far end
+// moves, or an untaken judge grants only what an owner from before its export has
+// granted, which the token has to show.
+//
+// An opener sends DATA to no other node than the one it knows before that has
 // answered and been judged, and OPEN to none at all.
 //
 // # Memory and limits
@@ -221,8 +234,10 @@
 //	           the round trip is not known, and beyond if half of it lasts no
 //	           longer than two round trips. Replay doubles while it is all that
 //	           holds a writer back.
-//	512 MiB    of all links beyond 32 KiB each [limits.link_memory]; nobody gets
-//	           more than an eighth of what is left at a time
+//	1 GiB      of all links [limits.link_memory]: each has its 32 KiB of it as long
+//	           as it counts, and without that is refused as limit; half may be had
+//	           beyond, at most an eighth of what is left of that at a time. What the
+//	           application has not read counts after the end too.
 //	32,768     links [limits.links]; 16,384 of one peer [limits.links_per_peer].
 //	           A handler that runs on counts until it returns.
 //	4          claims of one peer that are judged at a time, 30 s each

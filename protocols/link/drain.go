@@ -130,6 +130,7 @@ func (d *drain) takeLocked() (rest []byte, err error) {
 	if s := d.sink; s != nil {
 		switch {
 		case s.busy:
+			s.missed = true
 			return nil, nil
 		case s.err != nil:
 			d.failed = true

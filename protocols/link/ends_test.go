@@ -234,7 +234,8 @@ func TestExportedEndGoesOnElsewhere(t *testing.T) {
 	b.m.freeze()
 	s, err := parseState(b.m.export("self", "far").append(nil), testWindow)
 	must(err)
-	c := &end{m: restore(s, settings{id: s.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}, []byte("token")), now: b.now}
+	c := &end{m: restore(s, settings{id: s.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}), now: b.now}
+	c.m.claim(1, []byte("token"))
 	b.m.exported([]byte("there"))
 	a.m.left(la, a.now)
 	c.m.detach(errImported, c.now)

@@ -35,7 +35,7 @@ func clip(s string) string {
 
 // known is a code of a peer as a failure that this version has a word for.
 func known(c wire.Code) wire.Code {
-	if c == wire.OK || c > wire.Internal {
+	if c == wire.OK || !c.Known() {
 		return wire.Gone
 	}
 	return c

@@ -28,7 +28,7 @@ type Usage struct {
 func (h *Links) Usage() Usage {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Usage{len(h.ends), h.memory.used.Load()}
+	return Usage{len(h.ends), h.memory.used()}
 }
 
 // Waiting is since when no leg carries the link; zero while one does, and when
@@ -48,6 +48,14 @@ func (l *Link) Route() Route {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.route
+}
+
+// SetKey changes the key of the link's route: how this node is to find the far
+// end of a link that the other has opened.
+func (l *Link) SetKey(key any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.route.Key = key
 }
 
 // SetGrace changes how long this end waits for a leg; the far side's own time
@@ -81,7 +89,7 @@ func (a *attachment) unansweredLocked(cause error) {
 	m.farOver = true
 	err := wire.Errorf(code, "the link was not taken: %w", cause)
 	if code == wire.Limit {
-		err = err.WithNext("raise limits.links or limits.links_per_peer at the far side")
+		err = err.WithNext("raise limits.links, limits.links_per_peer or limits.link_memory at the far side")
 	}
 	m.end(err)
 }

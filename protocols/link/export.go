@@ -152,12 +152,29 @@ func (m *machine) export(self, far peer.ID) state {
 	return s
 }
 
-// restore makes the machine of an end that another node exported. It has moved
-// once more, and seeks the far side itself.
-func restore(s state, set settings, token []byte) *machine {
+// reclaim lets a frozen end go on as if it had been imported here.
+func (m *machine) reclaim(epoch uint64, token []byte, now time.Time) {
+	if !m.frozen || m.over != nil {
+		return
+	}
+	m.in.ahead.free() // no state has it
+	m.claim(epoch, token)
+	m.thaw(now)
+}
+
+// claim has an end seek the far side itself, which is to take this node for its
+// owner.
+func (m *machine) claim(epoch uint64, token []byte) {
+	m.seeks, m.epoch, m.token = true, epoch, token
+	m.claiming, m.brought = true, marks{received: m.in.received(), safe: m.in.safe(), credit: m.in.credit}
+}
+
+// restore makes the machine of an end that another node exported, which is to
+// claim it.
+func restore(s state, set settings) *machine {
 	m := newMachine(set)
-	m.seeks, m.token, m.heard = true, token, s.has(stateHeard)
-	m.epoch, m.farEpoch, m.gen = s.epoch+1, s.farEpoch, s.gen
+	m.heard = s.has(stateHeard)
+	m.epoch, m.farEpoch, m.gen = s.epoch, s.farEpoch, s.gen
 	in, out := &m.in, &m.out
 	in.q.startAt(s.read)
 	in.q.append(s.unread)
@@ -171,6 +188,5 @@ func restore(s state, set settings, token []byte) *machine {
 	out.received, out.safe, out.sent, out.next, out.credit = s.received, s.safe, s.sent, s.safe, s.farCredit
 	out.keep = s.keep()
 	out.fin, out.finEver, out.stopped = s.has(stateOutFin), s.has(stateOutFinEver), s.has(stateOutStopped)
-	m.claiming, m.brought = true, marks{received: in.received(), safe: in.safe(), credit: in.credit}
 	return m
 }

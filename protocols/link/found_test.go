@@ -13,8 +13,8 @@ import (
 func imported(state []byte, later uint64, at time.Time) *end {
 	s, err := parseState(state, testWindow)
 	must(err)
-	s.epoch += later
-	c := &end{m: restore(s, settings{id: s.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}, nil), now: at}
+	c := &end{m: restore(s, settings{id: s.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}), now: at}
+	c.m.claim(s.epoch+1+later, nil)
 	c.m.detach(errImported, c.now)
 	c.note()
 	return c
@@ -102,13 +102,13 @@ func TestImportedEndIsProvenByRewind(t *testing.T) {
 // TestImportedEndKnowsThatAnotherHasHadIt: the far side has more than this node
 // ever sent. That is no breach of the far side's.
 func TestImportedEndKnowsThatAnotherHasHadIt(t *testing.T) {
-	a, b, la, lb := joined()
+	a, b, la, _ := joined()
 	b.m.freeze()
 	c := imported(b.m.export("self", "far").append(nil), 0, a.now)
 	b.m.thaw(b.now)
 	a.m.lost(la, wire.Unreachable, a.now)
 	la, out := a.dial(false)
-	lb, _, _ = b.opened(out[0], false)
+	lb, _, _ := b.opened(out[0], false)
 	b.write("more")
 	settle(a, b, la, lb)
 	a.m.lost(la, wire.Unreachable, a.now)

@@ -59,21 +59,20 @@ type opening struct {
 	gen      uint64
 	features uint64
 	credit   uint64 // what the far side may send before it hears more
-	replay   uint64 // bytes that the sender can keep for replay
 	grace    uint64 // milliseconds
 	service  string
 }
 
 func (o opening) append(b []byte) []byte {
 	b = append(b, o.id[:]...)
-	b = appendUvarints(b, o.gen, o.features, o.credit, o.replay, o.grace, uint64(len(o.service)))
+	b = appendUvarints(b, o.gen, o.features, o.credit, o.grace, uint64(len(o.service)))
 	return append(b, o.service...)
 }
 
 func parseOpening(b []byte) (o opening, err error) {
 	p := parser{b: b}
 	o.id = p.id()
-	o.gen, o.features, o.credit, o.replay, o.grace = p.uint(), p.uint(), p.offset(), p.offset(), p.uint()
+	o.gen, o.features, o.credit, o.grace = p.uint(), p.uint(), p.offset(), p.uint()
 	o.service = string(p.bytes(maxService))
 	return o, p.done("OPEN")
 }
@@ -92,14 +91,13 @@ type resume struct {
 	epoch    uint64 // of the sender's end
 	farEpoch uint64 // of the receiver's end, as the sender knows it
 	marks    marks
-	replay   uint64 // bytes that the sender can keep for replay
 	from     uint64 // where the sender's DATA on this leg begins, plus 1; 0: SEEK will say
 	token    []byte // authorises a sender that is not the node known for its end
 }
 
 func (r resume) append(b []byte) []byte {
 	b = appendUvarints(b, r.gen, r.flags, r.epoch, r.farEpoch,
-		r.marks.received, r.marks.safe, r.marks.credit, r.replay, r.from, uint64(len(r.token)))
+		r.marks.received, r.marks.safe, r.marks.credit, r.from, uint64(len(r.token)))
 	return append(b, r.token...)
 }
 
@@ -120,7 +118,7 @@ func parseResumed(b []byte) (r resume, err error) {
 func (p *parser) resume(id ID) resume {
 	r := resume{id: id, gen: p.uint(), flags: p.uint(), epoch: p.offset(), farEpoch: p.offset()}
 	r.marks = marks{received: p.offset(), safe: p.offset(), credit: p.offset()}
-	r.replay, r.from = p.offset(), p.offset()
+	r.from = p.offset()
 	r.token = p.bytes(maxToken)
 	return r
 }

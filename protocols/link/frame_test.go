@@ -77,9 +77,9 @@ func TestOpeningsHaveRoom(t *testing.T) {
 	most := uint64(1<<64 - 1)
 	r := resume{
 		gen: most, flags: most, epoch: maxOffset, farEpoch: maxOffset, marks: marks{maxOffset, maxOffset, maxOffset},
-		replay: maxOffset, from: maxOffset, token: make([]byte, maxToken),
+		from: maxOffset, token: make([]byte, maxToken),
 	}
-	o := opening{gen: most, features: most, credit: maxOffset, replay: maxOffset, grace: most, service: string(make([]byte, maxService))}
+	o := opening{gen: most, features: most, credit: maxOffset, grace: most, service: string(make([]byte, maxService))}
 	no := refusal{code: 1<<32 - 1, gen: most, hint: make([]byte, maxHint)}
 	for what, b := range map[string][]byte{"RESUME": r.appendWithID(nil), "OPEN": o.append(nil), "REFUSED": no.append(nil)} {
 		if len(b) > maxOpening {

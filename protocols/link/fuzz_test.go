@@ -45,7 +45,8 @@ func FuzzState(f *testing.F) {
 		}
 		p := newPuppet(script)
 		p.budget.used = int(s.beyondFirst())
-		p.m = restore(s, p.settings(s.has(stateDialer)), []byte("token"))
+		p.m = restore(s, p.settings(s.has(stateDialer)))
+		p.m.claim(s.epoch+1, []byte("token"))
 		p.check(t)
 		p.play(t)
 	})

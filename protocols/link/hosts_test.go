@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"context"
+	"io"
 	"testing"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
-	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
 
 	"github.com/panpipe-net/panpipe/protocols/link"
@@ -35,7 +35,6 @@ type node struct {
 	reach  *reach.Reach
 	trunks *trunk.Trunks
 	links  *link.Links
-	dial   map[string][]ma.Multiaddr // where to redial, by peer
 }
 
 // Attach gives links the trunks, which are made after them.
@@ -120,4 +119,25 @@ func open(t testing.TB, a *node, p reach.Path, came <-chan *link.Link) (near, fa
 		t.Fatal("the link did not arrive")
 	}
 	return near, far
+}
+
+// must ends the test at an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reads wants words from a link.
+func reads(t testing.TB, l *link.Link, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	must(t, l.SetReadDeadline(time.Now().Add(20*time.Second)))
+	_, err := io.ReadFull(l, got)
+	must(t, err)
+	must(t, l.SetReadDeadline(time.Time{}))
+	if string(got) != want {
+		t.Fatalf("read %q, want %q", got, want)
+	}
 }

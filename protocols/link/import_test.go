@@ -38,25 +38,30 @@ func TestImportRefusesWhatItCannotHave(t *testing.T) {
 	}
 	stranger := exportedEnd(t, 1000)
 	stranger.far = peer.ID("nobody")
+	another := exportedEnd(t, 1000)
+	another.epoch = 2
 	for name, x := range map[string]struct {
 		b     []byte
 		token int
+		epoch uint64
 		code  wire.Code
 	}{
-		"nothing":                 {nil, 0, wire.Unsupported},
-		"text":                    {[]byte("what is this?"), 0, wire.Unsupported},
-		"half":                    {good.append(nil)[:40], 0, wire.BadRequest},
-		"one that is here":        {good.append(nil), 0, wire.Taken},
-		"a far end at no peer":    {stranger.append(nil), 0, wire.BadRequest},
-		"more than a link may":    {exportedEnd(t, 1<<20+1).append(nil), 0, wire.Limit},
-		"a token that is too big": {exportedEnd(t, 1000).append(nil), maxToken + 1, wire.TooLarge},
+		"nothing":                 {b: nil, code: wire.Unsupported},
+		"text":                    {b: []byte("what is this?"), code: wire.Unsupported},
+		"half":                    {b: good.append(nil)[:40], code: wire.BadRequest},
+		"one that is here":        {b: good.append(nil), code: wire.Taken},
+		"a far end at no peer":    {b: stranger.append(nil), code: wire.BadRequest},
+		"more than a link may":    {b: exportedEnd(t, 1<<20+1).append(nil), code: wire.Limit},
+		"a token that is too big": {b: another.append(nil), token: maxToken + 1, code: wire.TooLarge},
+		"the epoch that it had":   {b: another.append(nil), epoch: another.epoch, code: wire.BadRequest},
+		"an epoch beyond all":     {b: another.append(nil), epoch: maxOffset + 1, code: wire.BadRequest},
 	} {
-		l, err := h.Import(x.b, ImportOptions{Token: make([]byte, x.token)})
+		l, err := h.Import(x.b, ImportOptions{Token: make([]byte, x.token), Epoch: x.epoch})
 		if l != nil || wire.CodeOf(err) != x.code {
 			t.Errorf("%s: %v, want %s", name, err, x.code)
 		}
 	}
-	if u := h.Usage(); u != (Usage{Links: 1}) {
+	if u := h.Usage(); u != (Usage{Links: 1, Memory: firsts}) {
 		t.Errorf("%+v", u)
 	}
 }
@@ -65,13 +70,13 @@ func TestImportRefusesWhatItCannotHave(t *testing.T) {
 // allows, and is given back.
 func TestImportsShareTheMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := patient(t, Config{Window: 1 << 20, Memory: 16 << 20, Links: 100, Grace: time.Minute})
+		h := patient(t, Config{Window: 1 << 20, Memory: 32 << 20, Links: 100, Grace: time.Minute})
 		var err error
 		n := 0
 		for ; err == nil; n++ {
 			_, err = h.Import(exportedEnd(t, 1<<20).append(nil), ImportOptions{})
 		}
-		if u := h.Usage(); wire.CodeOf(err) != wire.Limit || wire.NextOf(err) != "raise limits.link_memory" || u.Memory > 16<<20 || u.Links != n-1 || n < 5 {
+		if u := h.Usage(); wire.CodeOf(err) != wire.Limit || wire.NextOf(err) != "raise limits.link_memory" || u.Memory > 16<<20+firsts*int64(n) || u.Links != n-1 || n < 5 {
 			t.Errorf("%d imports, %+v, %v (%s)", n, u, err, wire.NextOf(err))
 		}
 		time.Sleep(time.Minute + time.Second) // nobody was reached
@@ -92,7 +97,8 @@ func TestFarSideThatLostItsStateIsGoneForBoth(t *testing.T) {
 	b.read()
 	b.m.owed()
 	must(a.comes(la, b.sent(lb)...))
-	c := &end{m: restore(old, settings{id: old.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}, nil), now: a.now}
+	c := &end{m: restore(old, settings{id: old.id, grace: time.Minute, most: testWindow, budget: plentyOfMemory{}}), now: a.now}
+	c.m.claim(1, nil)
 	c.m.detach(errImported, c.now)
 	l, out := c.dial(false)
 	r, err := parseResume(out[0].payload)

@@ -1,7 +1,5 @@
 package link
 
-import "time"
-
 // leg is a link's attachment to a carrier, for a while, as the machine sees it.
 //
 //	opener:    asking ── RESUMED ──▶ current ──▶ draining ──▶ released
@@ -24,7 +22,6 @@ type leg struct {
 	strange bool   // opened to a node that is not known for the far end: it gets nothing before its answer
 	vouched bool   // opened by a far side that knows this life of this end
 	carrier any    // what carries it; the machine does not look
-	born    time.Time
 	lent    *chunk // for the frame that is being written
 }
 

@@ -116,10 +116,10 @@ func (l *Link) unlock(soon bool) {
 		l.links.redial(l)
 	}
 	if !better.IsZero() {
-		l.links.running.Go(func() { l.improve(l.links.ctx, better) })
+		l.links.goes(func() { l.improve(l.links.ctx, better) })
 	}
 	if heavy != nil && heavy.leg.Shared() {
-		l.links.running.Go(func() { l.promote(heavy.leg.Path()) })
+		l.links.goes(func() { l.promote(heavy.leg.Path()) })
 	}
 	switch {
 	case settled:
@@ -279,7 +279,7 @@ func (l *Link) Reset(code wire.Code, reason string) {
 	l.mu.Lock()
 	l.closeLocked()
 	l.m.abort(code, reason)
-	l.m.in.free()
+	l.m.freeUnread()
 	l.unlock(false)
 }
 

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
-	"github.com/panpipe-net/panpipe/protocols/trunk"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -31,6 +31,7 @@ type Links struct {
 	perPeer   map[peer.ID]int // ends, and handlers that run on after theirs
 	judging   map[peer.ID]int // claims, by who makes them
 	lingering int             // handlers that run on after their end is forgotten
+	handling  map[string]int  // handlers that run, by service
 	services  map[string]func(*Link)
 	redials   map[Route]*redialing
 }
@@ -40,68 +41,13 @@ func New(cfg Config) *Links {
 	cfg.normalize()
 	h := &Links{
 		cfg: cfg, ends: make(map[ID]*Link), perPeer: make(map[peer.ID]int), judging: make(map[peer.ID]int),
-		services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
+		handling: make(map[string]int), services: make(map[string]func(*Link)), redials: make(map[Route]*redialing),
 		parted: make(chan struct{}, 1),
 	}
 	h.memory.size = int64(cfg.Memory)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.acks.links = h
 	return h
-}
-
-// partTime is how long Close waits for the far sides to have the last word.
-const partTime = time.Second
-
-// Close resets every link and waits for what runs. What was closed before has a
-// moment to be delivered, and every far side that can be reached to hear of the
-// end. The trunk is to be closed after.
-func (h *Links) Close() error {
-	h.mu.Lock()
-	h.closed = true
-	all := make([]*Link, 0, len(h.ends))
-	for _, l := range h.ends {
-		all = append(all, l)
-	}
-	h.mu.Unlock()
-	late := time.After(partTime)
-	h.part(all, late)
-	for _, l := range all {
-		l.Reset(wire.Gone, "the node shuts down")
-	}
-	h.part(all, late)
-	h.cancel()
-	h.running.Wait()
-	h.acks.stop()
-	for _, l := range all {
-		l.retire()
-	}
-	return nil
-}
-
-// part waits until nothing is on its way of links that are closed.
-func (h *Links) part(all []*Link, late <-chan time.Time) {
-	for slices.ContainsFunc(all, (*Link).parting) {
-		select {
-		case <-h.parted:
-		case <-late:
-			return
-		}
-	}
-}
-
-// parting reports that the link's last words are on their way.
-func (l *Link) parting() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed && l.m.cur != nil && (l.m.over == nil || l.m.mustTell())
-}
-
-// stir has part look again.
-func (h *Links) stir() {
-	select {
-	case h.parted <- struct{}{}:
-	default:
-	}
 }
 
 // Options is what Open may be told.
@@ -174,8 +120,15 @@ func (h *Links) add(l *Link) error {
 	case h.perPeer[l.far] >= h.cfg.LinksPerPeer:
 		return wire.LimitError("links with one peer", int64(h.cfg.LinksPerPeer), "limits.links_per_peer")
 	}
+	if err := h.memory.admit(); err != nil {
+		return err
+	}
 	h.ends[l.id], l.counted = l, l.far
 	h.count(l.far, 1)
+	if l.handled {
+		h.running.Add(1)
+		h.handling[l.service]++
+	}
 	return nil
 }
 
@@ -193,18 +146,28 @@ func (h *Links) forget(l *Link) {
 		h.lingering++
 		return
 	}
+	h.leaves(l)
+}
+
+// leaves takes a link that is off the books out of the counts.
+func (h *Links) leaves(l *Link) {
 	h.count(l.counted, -1)
+	h.memory.dismiss()
 }
 
 // served notes that the link's handler has returned. A handler counts as a link
 // until then, so that nobody makes more of them by ending links early.
 func (h *Links) served(l *Link) {
+	defer h.running.Done()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.handled = false
+	if h.handling[l.service]--; h.handling[l.service] == 0 {
+		delete(h.handling, l.service)
+	}
 	if h.ends[l.id] != l {
 		h.lingering--
-		h.count(l.counted, -1)
+		h.leaves(l)
 	}
 }
 
@@ -225,6 +188,13 @@ func (l *Link) retire() {
 	}
 }
 
+// all lists the ends of links that there are.
+func (h *Links) all() []*Link {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.ends))
+}
+
 // find returns an end of a link.
 func (h *Links) find(id ID) *Link {
 	h.mu.Lock()
@@ -233,150 +203,3 @@ func (h *Links) find(id ID) *Link {
 }
 
 func (h *Links) hostile(p peer.ID, err error) { h.cfg.Hostile(p, err) }
-
-// attachOptions says how a link gets another leg.
-type attachOptions struct {
-	why     string
-	planned bool // the leg before it is well
-	own     bool // a carrier of its own
-}
-
-// attach gives the link a leg on a path.
-func (l *Link) attach(ctx context.Context, p reach.Path, o attachOptions) error {
-	a := newAttachment(l)
-	if l.opensElsewhere(p) {
-		return wire.Errorf(wire.Unreachable, "the path leads to %s, which the link was not opened to", p.Peer())
-	}
-	leg, err := l.links.cfg.Trunks.Attach(ctx, p, a, o.own)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	if a.dead || !l.m.takesLeg() {
-		l.mu.Unlock()
-		leg.Release()
-		return wire.Errorf(wire.Unreachable, "the leg was lost at once, or came too late")
-	}
-	a.leg = leg
-	a.mleg.strange = p.Peer() != l.far
-	now := time.Now()
-	a.beganLocked(o.why, now)
-	l.m.attach(&a.mleg, o.planned, now)
-	l.unlock(false)
-	return nil
-}
-
-// opensElsewhere reports that the far side is still to take the link, and that
-// a path leads to another node.
-func (l *Link) opensElsewhere(p reach.Path) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.m.heard && l.m.dialer && p.Peer() != l.far
-}
-
-// Accept takes what peers open on the trunk. It is to be the trunk's Accept.
-func (h *Links) Accept(leg *trunk.Leg, k trunk.Kind, in *trunk.Inbox) (trunk.Owner, error) {
-	b, err := in.Small(maxOpening)
-	if err != nil {
-		return nil, err
-	}
-	switch k {
-	case kindOpen:
-		o, err := parseOpening(b)
-		if err != nil {
-			return nil, err
-		}
-		return h.opened(leg, o), nil
-	case kindResume:
-		r, err := parseResume(b)
-		if err != nil {
-			return nil, err
-		}
-		return h.resumed(leg, r), nil
-	}
-	return nil, wire.Errorf(wire.BadRequest, "a leg begins with frame %d", k)
-}
-
-// opened takes an OPEN, which may repeat one that has been taken.
-func (h *Links) opened(leg *trunk.Leg, o opening) trunk.Owner {
-	if l := h.find(o.id); l != nil {
-		if l.m.dialer {
-			return refuse(leg, refusal{code: wire.Taken})
-		}
-		return h.takeUp(l, leg, o.resume())
-	}
-	h.mu.Lock()
-	serve := h.services[o.service]
-	h.mu.Unlock()
-	if serve == nil {
-		return refuse(leg, refusal{code: wire.Unsupported})
-	}
-	if o.gen == 0 || o.gen > maxGenJump {
-		return refuse(leg, refusal{code: wire.BadRequest})
-	}
-	grace := min(time.Duration(min(o.grace, uint64(h.cfg.MaxGrace/time.Millisecond)))*time.Millisecond, h.cfg.MaxGrace)
-	l := h.newLink(newMachine(h.settings(o.id, o.service, false, grace)), leg.Peer(), Route{Peer: leg.Peer()})
-	l.handled = true
-	switch err := h.add(l); {
-	case err == errTaken: // by the same OPEN on another carrier, just now
-		return h.opened(leg, o)
-	case err != nil:
-		return refuse(leg, refusal{code: wire.CodeOf(err)})
-	}
-	a := h.takeUp(l, leg, o.resume())
-	h.running.Go(func() {
-		defer h.served(l)
-		serve(l)
-	})
-	return a
-}
-
-// resumed takes a RESUME.
-func (h *Links) resumed(leg *trunk.Leg, r resume) trunk.Owner {
-	l := h.find(r.id)
-	if l == nil {
-		return refuse(leg, refusal{code: wire.Gone})
-	}
-	return h.takeUp(l, leg, r)
-}
-
-// takeUp judges who wants to go on with a link, and gives it the leg.
-func (h *Links) takeUp(l *Link, leg *trunk.Leg, r resume) trunk.Owner {
-	l.mu.Lock()
-	if !l.fitsLocked(leg.Path()) {
-		l.mu.Unlock()
-		return refuse(leg, refusal{code: wire.Unsupported})
-	}
-	verdict, no := l.m.judge(r, leg.Peer() == l.far, h.cfg.Self > leg.Peer())
-	switch verdict {
-	case claimRefused:
-		l.mu.Unlock()
-		return refuse(leg, no)
-	case claimAuthorise:
-		return l.claimFrom(leg, r)
-	}
-	a := newAttachment(l)
-	a.leg = leg
-	a.takenUpLocked(r)
-	l.unlock(true)
-	return a
-}
-
-// takenUpLocked gives the link a leg that the far side has opened.
-func (a *attachment) takenUpLocked(r resume) {
-	now := time.Now()
-	why := WhyFar
-	if a.l.history.count == 0 {
-		why = WhyOpened
-	}
-	a.beganLocked(why, now)
-	if err := a.l.m.resume(&a.mleg, r, now); err != nil {
-		a.violatedLocked(err)
-	}
-}
-
-// refuse answers an opening with no.
-func refuse(leg *trunk.Leg, r refusal) trunk.Owner {
-	leg.Refuse(kindRefused, r.append(nil))
-	return nil
-}

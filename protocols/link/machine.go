@@ -30,7 +30,7 @@ type machine struct {
 	id      ID
 	service string
 	dialer  bool // this end opened the link
-	seeks   bool // this end makes legs: the dialer, and an end that has moved
+	seeks   bool // this end makes legs whenever one is needed
 	grace   time.Duration
 	token   []byte // authorises this node for its end, if it was imported
 
@@ -51,6 +51,11 @@ type machine struct {
 	lostAt   time.Time
 	lostWhy  error
 	gapSince time.Time
+
+	// A listener that makes legs, for now.
+	roams     bool
+	listened  bool      // it has left that to the dialer for long enough
+	changedAt time.Time // this node's address, last
 
 	// What is owed to the far side.
 	ackNow   bool // at once
@@ -77,6 +82,7 @@ type machine struct {
 	refusals int       // of legs, since the last that was taken
 
 	budget   budget
+	unread   uint64 // of it, after the end, until all has been read
 	roundOff uint64 // read when the last round began
 	roundAt  time.Time
 	most     uint64 // window and replay grow to this, in bytes
@@ -150,6 +156,7 @@ func (m *machine) write(b []byte) (int, error) {
 	n := m.out.write(b)
 	if n > 0 {
 		m.ready(m.cur)
+		m.wants()
 	}
 	return n, nil
 }
@@ -162,6 +169,7 @@ func (m *machine) put(c *chunk, n int) (taken bool, err error) {
 	}
 	m.out.put(c, n)
 	m.ready(m.cur)
+	m.wants()
 	return true, nil
 }
 
@@ -231,6 +239,9 @@ func (m *machine) wasRead(some, eof bool) error {
 		return m.over
 	}
 	if m.over != nil {
+		if m.in.q.len() == 0 {
+			m.freeUnread()
+		}
 		return nil
 	}
 	if m.in.q.off-m.roundOff >= m.in.window/2 {
@@ -253,6 +264,7 @@ func (m *machine) closeWrite() error {
 	if !m.out.fin {
 		m.out.fin = true
 		m.ready(m.cur)
+		m.wants()
 		m.settle()
 	}
 	return nil
@@ -261,7 +273,7 @@ func (m *machine) closeWrite() error {
 // stop ends what this side receives: what has come and will come is dropped.
 func (m *machine) stop() {
 	if m.over != nil || m.in.stopped {
-		m.in.free()
+		m.freeUnread()
 		return
 	}
 	ended := m.in.ended()
@@ -305,10 +317,11 @@ func (m *machine) endWith(err error) {
 	m.over = err
 	m.fx.over, m.fx.readable, m.fx.writable = true, true, true
 	m.out.q.free()
-	if !m.closedWell() {
-		m.in.free()
+	m.unread = m.in.window - firstWindow
+	m.budget.release(m.out.keep - firstWindow)
+	if !m.closedWell() || m.in.q.len() == 0 {
+		m.freeUnread()
 	}
-	m.budget.release(m.in.window + m.out.keep - 2*firstWindow)
 	for _, l := range m.old {
 		m.release(l)
 	}
@@ -402,22 +415,13 @@ func (m *machine) marks() marks {
 	return marks{received: m.in.received(), safe: m.in.safe(), credit: max(m.in.credit, min(m.in.q.off+m.in.window, maxOffset))}
 }
 
-// needsLeg reports that this end is to make a leg.
-func (m *machine) needsLeg() bool {
-	return m.cur == nil && m.ask == nil && m.seeks && m.takesLeg()
-}
-
-// takesLeg reports that a leg is of use here. It is asked again when a leg is
-// there: the end may have been frozen, or have moved, while that was sought.
-func (m *machine) takesLeg() bool {
-	return !m.frozen && !m.moved && (m.over == nil || m.mustTell())
-}
-
 // mustTell reports that the far side does not know yet that the link is over.
 func (m *machine) mustTell() bool { return m.over != nil && !m.farOver }
 
-// free gives the memory back.
-func (m *machine) free() {
+// freeUnread drops what the application has not read of a link that is over, or
+// that it reads no more, and gives the memory back.
+func (m *machine) freeUnread() {
 	m.in.free()
-	m.out.q.free()
+	m.budget.release(m.unread)
+	m.unread = 0
 }

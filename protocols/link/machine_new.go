@@ -27,5 +27,5 @@ func newMachine(s settings) *machine {
 
 // resume is what an OPEN says, in the words of a RESUME.
 func (o opening) resume() resume {
-	return resume{id: o.id, gen: o.gen, marks: marks{credit: max(o.credit, firstWindow)}, replay: o.replay, from: 1}
+	return resume{id: o.id, gen: o.gen, marks: marks{credit: max(o.credit, firstWindow)}, from: 1}
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -48,6 +49,34 @@ func (f *Frozen) Thaw() {
 	f.l.unlock(false)
 }
 
+// Reclaim has the end go on here after all, though another node may have been
+// given it: at the epoch that was given out, or a later one, with a token that
+// lets this node have it. Of those who claim one epoch the far side takes the
+// first; the link ends with Forbidden for the others.
+//
+// Errors: BadRequest for an epoch that this end had before, TooLarge for the
+// token.
+func (f *Frozen) Reclaim(epoch uint64, token []byte) error {
+	switch {
+	case epoch <= f.s.epoch || epoch > maxOffset:
+		return errEpoch(epoch, f.s.epoch)
+	case len(token) > maxToken:
+		return errToken(token)
+	}
+	f.l.mu.Lock()
+	f.l.m.reclaim(epoch, append([]byte(nil), token...), time.Now())
+	f.l.unlock(false)
+	return nil
+}
+
+func errEpoch(epoch, had uint64) error {
+	return wire.Errorf(wire.BadRequest, "an end of epoch %d cannot go on at epoch %d", had, epoch)
+}
+
+func errToken(token []byte) error {
+	return wire.Errorf(wire.TooLarge, "a token of %d bytes, at most %d are allowed", len(token), maxToken)
+}
+
 // Moved ends the end here: another node has it. Whoever still asks this one
 // gets hint, at most 1 KiB, whose meaning is Config.Follow's.
 func (f *Frozen) Moved(hint []byte) {
@@ -60,13 +89,18 @@ func (f *Frozen) Moved(hint []byte) {
 type ImportOptions struct {
 	Route Route  // where the far end is found
 	Token []byte // shows the far side that this node may have the end, at most 2 KiB
+
+	// Epoch is what the token is for; 0 is one above that of the state. It is
+	// higher if others have been given the state before. No two nodes may
+	// import it at one epoch while the far end moves too.
+	Epoch uint64
 }
 
 // Import goes on with an end that another node exported: the link is as it was
 // there, and the far side, once it has judged the token, sees no more than a
 // change of legs. It does not wait for that.
 //
-// Errors: BadRequest for what is no exported end, Limit for one beyond this
+// Errors: BadRequest for what is no exported end or an epoch that it had before, Limit for one beyond this
 // node's means, Taken if this node has that link already.
 func (h *Links) Import(exported []byte, o ImportOptions) (*Link, error) {
 	s, err := parseState(exported, h.cfg.Window)
@@ -74,7 +108,9 @@ func (h *Links) Import(exported []byte, o ImportOptions) (*Link, error) {
 	case err != nil:
 		return nil, err
 	case len(o.Token) > maxToken:
-		return nil, wire.Errorf(wire.TooLarge, "a token of %d bytes, at most %d are allowed", len(o.Token), maxToken)
+		return nil, errToken(o.Token)
+	case o.Epoch != 0 && (o.Epoch <= s.epoch || o.Epoch > maxOffset):
+		return nil, errEpoch(o.Epoch, s.epoch)
 	case !isPeer(s.far):
 		return nil, wire.Errorf(wire.BadRequest, "an exported link whose far end is at no peer")
 	case h.find(s.id) != nil:
@@ -88,10 +124,12 @@ func (h *Links) Import(exported []byte, o ImportOptions) (*Link, error) {
 	if !h.memory.reserve(need) {
 		return nil, wire.LimitError("memory of links", int64(h.cfg.Memory), "limits.link_memory")
 	}
-	m := restore(s, h.settings(s.id, s.service, s.has(stateDialer), grace), append([]byte(nil), o.Token...))
+	m := restore(s, h.settings(s.id, s.service, s.has(stateDialer), grace))
+	m.claim(cmp.Or(o.Epoch, s.epoch+1), append([]byte(nil), o.Token...))
 	l := h.newLink(m, s.far, o.Route)
 	if err := h.add(l); err != nil {
-		m.free()
+		m.in.free()
+		m.out.q.free()
 		h.memory.release(need)
 		return nil, err
 	}

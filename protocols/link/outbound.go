@@ -59,6 +59,12 @@ func (o *outbound) pending() bool {
 // done reports that the far side has all of the stream, or wants no more of it.
 func (o *outbound) done() bool { return o.stopped || (o.fin && o.received > o.q.end) }
 
+// undelivered reports that there is something which the far side has not
+// received.
+func (o *outbound) undelivered() bool {
+	return !o.stopped && (o.received < o.q.end || (o.fin && o.received == o.q.end))
+}
+
 // last is the highest mark that the far side can honestly give.
 func (o *outbound) last() uint64 {
 	if o.finEver {

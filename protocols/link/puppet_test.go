@@ -174,7 +174,8 @@ func (p *puppet) move() {
 		panic("an end that has moved keeps memory")
 	}
 	p.budget.used = int(s.beyondFirst())
-	p.m, p.legs = restore(s, p.settings(s.has(stateDialer)), []byte("token")), nil
+	p.m, p.legs = restore(s, p.settings(s.has(stateDialer))), nil
+	p.m.claim(s.epoch+1, []byte("token"))
 	p.m.detach(errImported, p.now)
 }
 
@@ -244,7 +245,7 @@ func (p *puppet) check(t *testing.T) {
 		"window or replay above the most": in.window > testWindow || out.keep > testWindow,
 		"memory for what came":            in.q.mem+in.ahead.mem > most(in.window) || in.q.len()+in.ahead.len() > 2*testWindow,
 		"memory for what is to go":        out.q.mem > most(out.keep) || uint64(out.q.len()) > out.keep,
-		"budget":                          p.budget.used < 0 || (m.over == nil && p.budget.used != int(in.window+out.keep-2*firstWindow)) || (m.over != nil && p.budget.used != 0),
+		"budget":                          p.budget.used < 0 || (m.over == nil && p.budget.used != int(in.window+out.keep-2*firstWindow)) || (m.over != nil && p.budget.used != int(m.unread)) || (m.unread > 0 && in.q.len() == 0),
 		"memory after the end":            m.over != nil && (out.q.mem > 0 || (!m.closedWell() && in.q.mem+in.ahead.mem > 0)),
 		"bytes beyond the credit":         !in.stopped && (in.q.end > in.credit || in.ahead.end > in.credit),
 		"bytes beyond the gap":            in.ahead.len() > 0 && in.ahead.off <= in.q.end,

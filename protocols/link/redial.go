@@ -189,16 +189,24 @@ func (h *Links) Retry(peers ...peer.ID) {
 	}
 }
 
+// AddressChanged says that this node's own address has, by which it may lose
+// paths without a word to the far sides: of links that lose their leg in the next
+// 30 s this node makes another one, even if the far side has opened them. Those
+// that wait try at once.
+func (h *Links) AddressChanged() {
+	now := time.Now()
+	for _, l := range h.all() {
+		l.mu.Lock()
+		l.m.addressChanged(now)
+		l.unlock(false)
+	}
+	h.Retry()
+}
+
 // Offer moves the links to the path's peer that are on a worse one, and may use
 // this one, without a pause. Those that change legs just now follow after.
 func (h *Links) Offer(ctx context.Context, p reach.Path) {
-	h.mu.Lock()
-	var all []*Link
-	for _, l := range h.ends {
-		all = append(all, l)
-	}
-	h.mu.Unlock()
-	for _, l := range all {
+	for _, l := range h.all() {
 		l.mu.Lock()
 		if l.far == p.Peer() && l.m.over == nil && l.fitsLocked(p) {
 			l.offered = p

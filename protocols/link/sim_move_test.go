@@ -74,7 +74,6 @@ func (mv *simMove) arrives() {
 		mv.s.fault("%v: %+v", err, st)
 		return
 	}
-	st.epoch += mv.most
 	to := mv.s.newNode(mv.from.at)
 	if !to.memory.reserve(st.beyondFirst()) { // it goes where there is more, or later
 		mv.s.after(mv.s.upTo(time.Second), mv.arrives)
@@ -82,7 +81,8 @@ func (mv *simMove) arrives() {
 	}
 	mv.importers = append(mv.importers, to)
 	to.move, to.far = mv, mv.from.far
-	to.m = restore(st, to.settings(), []byte(to.token()))
+	to.m = restore(st, to.settings())
+	to.m.claim(st.epoch+1+mv.most, []byte(to.token()))
 	app := mv.app
 	app.paused = false
 	to.run(&app)

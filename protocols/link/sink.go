@@ -15,6 +15,7 @@ type sink struct {
 	try     func(fd uintptr) bool // sink.once
 	waiting bool                  // in takeParts
 	busy    bool                  // somebody writes
+	missed  bool                  // what WriteTo was woken for meanwhile
 	rest    []byte                // that could not be written at once; WriteTo's turn
 	total   int64                 // bytes that were written so
 	err     error                 // why no more can be
@@ -59,13 +60,11 @@ func (s *sink) write(l *Link, b []byte) {
 	s.busy = false
 	s.total += int64(s.n)
 	s.rest = append(s.rest, b[s.n:]...)
-	wake := !s.waiting || err != nil || len(s.rest) > 0 || l.m.in.readable()
-	switch {
-	case err == nil:
-	case errors.Is(err, os.ErrDeadlineExceeded): // the other goroutine finds out, or is woken
-	default:
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) { // that may have been moved when the rest is written
 		s.err = err
 	}
+	wake := s.missed || s.err != nil || len(s.rest) > 0
+	s.missed = false
 	l.mu.Unlock()
 	if wake {
 		l.readers.Broadcast()

@@ -22,7 +22,13 @@ func TestTimersOfTheMachine(t *testing.T) {
 			prepare: func(a, _ *end, la, _ *leg) *end { lose(a, la); return a }, after: time.Minute, over: wire.Gone,
 		},
 		"the listener has lost its leg": {
-			prepare: func(_, b *end, _, lb *leg) *end { lose(b, lb); return b }, after: time.Minute, over: wire.Gone,
+			prepare: func(_, b *end, _, lb *leg) *end {
+				lose(b, lb)
+				if took := b.pass(); took != 5*time.Second || b.fx.redial {
+					t.Errorf("seeks a leg after %s: %v", took, b.fx.redial)
+				}
+				return b
+			}, after: 55 * time.Second, over: wire.Gone,
 		},
 		"the far side has left the leg": {
 			prepare: func(a, _ *end, la, _ *leg) *end { a.m.left(la, a.now); return a }, after: time.Minute, over: wire.Gone,

@@ -32,7 +32,7 @@ type frameVector struct {
 	Name                                          string
 	Kind                                          kind
 	ID                                            string `json:",omitempty"`
-	Gen, Features, Credit, Replay, Grace          uint64 `json:",omitempty"`
+	Gen, Features, Credit, Grace                  uint64 `json:",omitempty"`
 	Service                                       string `json:",omitempty"`
 	Flags, Epoch, FarEpoch, Received, Safe, Begin uint64 `json:",omitempty"`
 	Token                                         string `json:",omitempty"`
@@ -98,11 +98,11 @@ func (v frameVector) payload(t testing.TB) []byte {
 	code, _ := wire.ParseCode(v.Code)
 	m := marks{received: v.Received, safe: v.Safe, credit: v.Credit}
 	r := resume{
-		gen: v.Gen, flags: v.Flags, epoch: v.Epoch, farEpoch: v.FarEpoch, marks: m, replay: v.Replay, from: v.Begin, token: unhex(t, v.Token),
+		gen: v.Gen, flags: v.Flags, epoch: v.Epoch, farEpoch: v.FarEpoch, marks: m, from: v.Begin, token: unhex(t, v.Token),
 	}
 	switch v.Kind {
 	case kindOpen:
-		return opening{unhexID(t, v.ID), v.Gen, v.Features, v.Credit, v.Replay, v.Grace, v.Service}.append(nil)
+		return opening{unhexID(t, v.ID), v.Gen, v.Features, v.Credit, v.Grace, v.Service}.append(nil)
 	case kindResume:
 		r.id = unhexID(t, v.ID)
 		return r.appendWithID(nil)

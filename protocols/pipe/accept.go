@@ -12,9 +12,10 @@ import (
 // acceptCarrier answers a dialer and hands the connection to the listener.
 //
 //	Open ─▶ judged ─┬─ no  ─▶ OpenReply{code, moved} and the end
-//	                └─ yes ─▶ OpenReply ─┬─ probe   ─▶ the end
-//	                                     ├─ unicast ─▶ Accept
-//	                                     └─ secure  ─▶ Confirm ─▶ Accept
+//	                ├─ yes ─▶ OpenReply ─┬─ probe   ─▶ the end, or a watch
+//	                │                    ├─ unicast ─▶ Accept
+//	                │                    └─ secure  ─▶ Confirm ─▶ Accept
+//	                └─ yes, and there is a handler, which gives OpenReply
 func (s *Service) acceptCarrier(ctx context.Context, c carrier) {
 	started := time.Now()
 	err := s.accept(ctx, c)
@@ -22,7 +23,7 @@ func (s *Service) acceptCarrier(ctx context.Context, c carrier) {
 }
 
 func (s *Service) accept(ctx context.Context, c carrier) error {
-	c.until(time.Now().Add(s.cfg.Limits.OpenTimeout))
+	c.opening(time.Now().Add(s.cfg.Limits.OpenTimeout))
 	var m pb.Open
 	if err := wire.ReadMessage(c, &m, MaxOpen); err != nil {
 		c.drop()
@@ -30,11 +31,6 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 	}
 	from := c.opened.peer
 	o, err := parseOpen(&m, from)
-	if err == nil && from != s.cfg.Self {
-		if err = s.limiter.allow(from, c.group(), 1, time.Now()); err != nil {
-			s.limited(CapRate, err)
-		}
-	}
 	if err != nil {
 		return s.refuse(c, err, nil)
 	}
@@ -46,6 +42,20 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 		return errRaw
 	}
 	of := s.shareOf(c)
+	switch {
+	case o.probe && o.watch:
+		return s.watched(l, c, o, of)
+	case l.handler == nil || o.probe && l.advertisement.Type == TypeSecure:
+		return s.queue(l, c, o, of)
+	}
+	if err := s.place(of); err != nil {
+		return s.refuse(c, err, nil)
+	}
+	return s.handle(ctx, l, c, o, of)
+}
+
+// queue answers an admitted dialer, and has it wait for Accept.
+func (s *Service) queue(l *Listener, c carrier, o opening, of share) error {
 	if err := l.room(of); err != nil {
 		s.limited(CapBacklog, err)
 		return s.refuse(c, err, nil)
@@ -56,21 +66,37 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 		c.Close()
 		return err
 	}
-	if from != s.cfg.Self {
-		c.stream = held(c.stream, s.cfg.Reach.Hold(from))
-	}
-	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
-	conn.served, conn.waits = true, of
-	if err := s.track(conn); err != nil {
+	if err := s.place(of); err != nil {
 		l.waiting.give(of)
 		return s.refuse(c, err, nil)
 	}
+	conn, err := s.servedConn(c, o, of)
+	if err != nil {
+		l.waiting.give(of)
+		return s.refuse(c, err, nil)
+	}
+	conn.waits = of
 	if err := s.complete(l, conn, c, o); err != nil {
 		l.waiting.give(of)
 		conn.Reset()
 		return err
 	}
 	return nil
+}
+
+// servedConn makes the connection of a dialer that has a place, which it gives
+// back on failure.
+func (s *Service) servedConn(c carrier, o opening, of share) (*Conn, error) {
+	if c.opened.peer != s.cfg.Self && c.link == nil { // of a link the trunk takes care
+		c.stream = held(c.stream, s.cfg.Reach.Hold(c.opened.peer))
+	}
+	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
+	conn.served = true
+	if err := s.track(conn, of); err != nil {
+		c.drop()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // shareOf is whose share a dialer's connection takes: a node's own ends joined
@@ -90,19 +116,38 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 	s.mu.Unlock()
 	now := time.Now()
 	if l == nil {
+		if err := s.limitRate(c, now); err != nil {
+			return nil, nil, err
+		}
 		if moved = s.successor(ctx, o.pipe, now); moved != nil {
 			return nil, moved, wire.Errorf(wire.Moved, "the pipe is served by another binder now")
 		}
 		return nil, nil, wire.Errorf(wire.Unbound, "this node does not serve the pipe")
 	}
-	l.mu.Lock()
-	g := gate{advertisement: l.advertisement, pipe: l.pipe, allow: l.allow, now: now}
-	l.mu.Unlock()
-	g.revoked = func(c identity.Capability) bool { return s.revoked.revokes(o.pipe, c) }
+	g := l.gate(now)
+	if l.advertisement.Type == TypeSecure || !g.lists(o.principal) && !l.permits.has(o.capability) {
+		if err := s.limitRate(c, now); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := g.admit(o, c.opened.transport); err != nil {
 		return nil, nil, err
 	}
 	return l, nil, nil
+}
+
+// limitRate counts what an Open costs beyond a look at a list: signatures, and
+// what the store has. Whom the list has, or who has
+// shown its capability before, pays by the places that it takes alone.
+func (s *Service) limitRate(c carrier, now time.Time) error {
+	if c.opened.peer == s.cfg.Self {
+		return nil
+	}
+	err := s.limiter.allow(c.opened.peer, c.group(), 1, now)
+	if err != nil {
+		s.limited(CapRate, err)
+	}
+	return err
 }
 
 // successor returns the binding that replaced this node's, nil when there is
@@ -139,42 +184,48 @@ func (s *Service) refuse(c carrier, err error, moved []byte) error {
 	return err
 }
 
+// emptyReply is an OpenReply without fields, with its length: accepted.
+var emptyReply = []byte{0}
+
 // agree answers an admitted dialer, on a secure pipe with this side's proof.
 func (s *Service) agree(l *Listener, c carrier, o opening) (Handshake, error) {
 	h := Handshake{
 		Pipe: o.pipe, Dialer: c.opened.peer, Listener: s.cfg.Self,
 		DialerPrincipal: o.principal, DialerNonce: o.nonce,
 	}
-	reply := &pb.OpenReply{}
-	if l.advertisement.Type == TypeSecure {
-		h.ListenerNonce = identity.NewNonce()
-		sig, err := h.SignListener(s.cfg.Key)
-		if err != nil {
-			return h, err
-		}
-		reply.Nonce, reply.Signature = h.ListenerNonce[:], sig
+	if l.advertisement.Type != TypeSecure {
+		_, err := c.Write(emptyReply)
+		return h, err
 	}
-	return h, wire.WriteMessage(c, reply, MaxOpenReply)
+	h.ListenerNonce = identity.NewNonce()
+	sig, err := h.SignListener(s.cfg.Key)
+	if err != nil {
+		return h, err
+	}
+	return h, wire.WriteMessage(c, &pb.OpenReply{Nonce: h.ListenerNonce[:], Signature: sig}, MaxOpenReply)
 }
 
 // complete answers an admitted dialer, on a secure pipe takes its proof, and
 // hands the connection over.
 func (s *Service) complete(l *Listener, conn *Conn, c carrier, o opening) error {
-	h, err := s.agree(l, c, o)
-	if err != nil {
+	if err := s.prove(l, c, o); err != nil {
 		return err
-	}
-	if l.advertisement.Type == TypeSecure {
-		var confirm pb.Confirm
-		if err := wire.ReadMessage(c, &confirm, MaxConfirm); err != nil {
-			return err
-		}
-		if err := h.CheckDialer(confirm.GetSignature()); err != nil {
-			return err
-		}
 	}
 	// The stream's deadlines were the opening's; settle sets the user's.
 	conn.settle(o.principal, nil)
 	l.offer(conn)
 	return nil
+}
+
+// prove answers an admitted dialer, and on a secure pipe takes its proof.
+func (s *Service) prove(l *Listener, c carrier, o opening) error {
+	h, err := s.agree(l, c, o)
+	if err != nil || l.advertisement.Type != TypeSecure {
+		return err
+	}
+	var confirm pb.Confirm
+	if err := wire.ReadMessage(c, &confirm, MaxConfirm); err != nil {
+		return err
+	}
+	return h.CheckDialer(confirm.GetSignature())
 }

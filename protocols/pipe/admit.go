@@ -18,6 +18,8 @@ type opening struct {
 	principal  identity.Principal // never zero
 	capability []byte
 	probe      bool // nothing is to be opened
+	watch      bool // with probe: the dialer wants to hear when the answer changes
+	hops       int  // gateways before the dialer
 }
 
 // parseOpen checks a received Open. from is the peer that the path's handshake
@@ -33,7 +35,10 @@ func parseOpen(m *pb.Open, from peer.ID) (opening, error) {
 	}
 	o := opening{
 		pipe: id, nonce: identity.Nonce(m.GetNonce()), capability: m.GetCapability(), probe: m.GetProbe(),
-		principal: identity.PeerPrincipal(from),
+		principal: identity.PeerPrincipal(from), watch: m.GetWatch(), hops: int(m.GetHops()),
+	}
+	if m.GetHops() > MaxHops {
+		return opening{}, wire.Errorf(wire.BadRequest, "open: the connection has gone through %d gateways, more than %d: a loop", m.GetHops(), MaxHops)
 	}
 	if len(m.GetProof()) > 0 {
 		return opening{}, wire.Errorf(wire.Unsupported, "open: accounts as principals are not in this version")
@@ -66,6 +71,8 @@ type gate struct {
 	advertisement Advertisement
 	pipe          ID
 	allow         map[identity.Principal]bool
+	anyone        bool // the list has everybody
+	open          func(envelope []byte) (identity.Capability, error)
 	revoked       func(identity.Capability) bool
 	now           time.Time
 }
@@ -77,7 +84,7 @@ func (g gate) admit(o opening, over reach.Transport) error {
 	if over != reach.Any && !g.advertisement.Allows(over) {
 		return wire.Errorf(wire.Unsupported, "the pipe is not served over transport %s, only over %v", over, g.advertisement.Transports)
 	}
-	if g.advertisement.DialPolicy == DialOpen || g.allow[o.principal] || o.principal == g.advertisement.Owner {
+	if g.lists(o.principal) {
 		return nil
 	}
 	if len(o.capability) == 0 {
@@ -89,8 +96,13 @@ func (g gate) admit(o opening, over reach.Transport) error {
 	return g.capability(o)
 }
 
+// lists reports that a dialer needs to show nothing.
+func (g gate) lists(who identity.Principal) bool {
+	return g.anyone || g.advertisement.DialPolicy == DialOpen || g.allow[who] || who == g.advertisement.Owner
+}
+
 func (g gate) capability(o opening) error {
-	c, err := identity.OpenCapability(o.capability)
+	c, err := g.open(o.capability)
 	if err != nil {
 		return err
 	}

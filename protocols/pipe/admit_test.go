@@ -66,7 +66,7 @@ func TestDialPolicyTable(t *testing.T) {
 		a := adv
 		a.DialPolicy = c.policy
 		g := gate{
-			advertisement: a, pipe: id, allow: map[identity.Principal]bool{listed.who: true}, now: now,
+			advertisement: a, pipe: id, allow: map[identity.Principal]bool{listed.who: true}, now: now, open: identity.OpenCapability,
 			revoked: func(c identity.Capability) bool { return c.Nonce == revokedCap.Nonce },
 		}
 		err := g.admit(opening{pipe: id, principal: c.who.who, capability: c.capability}, reach.TCP)
@@ -142,7 +142,7 @@ func FuzzOpening(f *testing.F) {
 		if o.principal != me.who || !bytes.Equal(o.pipe.Bytes(), m.Pipe) {
 			t.Errorf("parsed %+v", o)
 		}
-		g := gate{advertisement: Advertisement{Owner: newActor(t, 2).who, DialPolicy: DialCapability}, pipe: o.pipe}
+		g := gate{advertisement: Advertisement{Owner: newActor(t, 2).who, DialPolicy: DialCapability}, pipe: o.pipe, open: identity.OpenCapability}
 		if g.admit(o, reach.TCP) == nil {
 			t.Error("admitted without a capability of the owner")
 		}

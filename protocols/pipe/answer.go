@@ -227,7 +227,7 @@ func capped[T any](list []T, n int) []T { return list[:min(len(list), n)] }
 // codeOf maps a code that this version does not know to Internal, since nothing
 // can be decided on it.
 func codeOf(n uint32) wire.Code {
-	if c := wire.Code(n); int(n) < len(wire.Codes()) {
+	if c := wire.Code(n); c.Known() {
 		return c
 	}
 	return wire.Internal

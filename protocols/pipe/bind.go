@@ -78,11 +78,11 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 		o.Backlog = s.cfg.Limits.Backlog
 	}
 	l := &Listener{
-		s: s, pipe: id, advertisement: adv, life: o.Life, raw: o.Raw, grace: o.Grace,
+		s: s, pipe: id, advertisement: adv, life: o.Life, raw: o.Raw, grace: o.Grace, handler: o.Handler,
 		incoming: make(chan *Conn, o.Backlog), waiting: newShares(o.Backlog, 0), next: make(chan *publication, 1),
 		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
 	}
-	l.SetAllow(o.Allow)
+	l.SetAllow(o.Allow, o.AllowAnyone)
 	if adv.Owner == s.cfg.principal() {
 		l.auto = adv.Binders == Exclusive && o.Term == 0
 		return l, nil

@@ -57,7 +57,7 @@ func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
 			continue
 		}
 		var sent *call
-		if sent, err = d.send(c, f, begun); err == nil {
+		if sent, err = d.send(c, f); err == nil {
 			return sent, nil
 		}
 		d.note(err)
@@ -98,16 +98,24 @@ func (d *dialing) record(f Found, w reach.Want, begun time.Time, attempts []reac
 }
 
 // send writes Open. The stream's deadlines cover the opening until settle.
-func (d *dialing) send(c carrier, f candidate, begun time.Time) (*call, error) {
-	c.until(time.Now().Add(d.s.cfg.Limits.OpenTimeout))
+func (d *dialing) send(c carrier, f candidate) (*call, error) {
+	return d.s.sendOpen(c, f, &pb.Open{
+		Pipe: d.id.Bytes(), Capability: d.o.Capability, Term: f.Binding.Term, Probe: d.o.probe,
+		Hops: uint32(d.o.Hops), Watch: d.o.watch,
+	})
+}
+
+// sendOpen writes Open with a fresh nonce. On failure the carrier is gone.
+func (s *Service) sendOpen(c carrier, f candidate, open *pb.Open) (*call, error) {
+	c.opening(time.Now().Add(s.cfg.Limits.OpenTimeout))
 	nonce := identity.NewNonce()
-	open := &pb.Open{Pipe: d.id.Bytes(), Nonce: nonce[:], Capability: d.o.Capability, Term: f.Binding.Term, Probe: d.o.probe}
+	open.Nonce = nonce[:]
 	if err := wire.WriteMessage(c, open, MaxOpen); err != nil {
 		c.drop()
 		return nil, err
 	}
-	return &call{carrier: c, to: f, begun: begun, shake: Handshake{
-		Pipe: d.id, Dialer: d.s.cfg.Self, Listener: c.opened.peer, DialerNonce: nonce,
+	return &call{carrier: c, to: f, shake: Handshake{
+		Pipe: f.Binding.Pipe, Dialer: s.cfg.Self, Listener: c.opened.peer, DialerNonce: nonce,
 	}}, nil
 }
 
@@ -124,7 +132,9 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 	}
 	if err != nil {
 		c.carrier.drop()
-		d.note(err)
+		if d.note(err); c.answered {
+			d.decisive = err
+		}
 		if d.later(current, c.to); current.Err() == nil {
 			d.anew(c, err)
 		}
@@ -138,37 +148,52 @@ func (d *dialing) accepted(ctx context.Context, c *call) error {
 }
 
 func (d *dialing) reply(c *call) error {
+	moved, err := c.reply(d.s, d.advertisement.Type == TypeSecure, d.o.probe)
+	if wire.CodeOf(err) == wire.Moved && !d.follow(moved, c.to.Found) {
+		return c.movedNowhere()
+	}
+	return err
+}
+
+// movedNowhere is why a dial fails that was told that the pipe has moved.
+func (c *call) movedNowhere() error {
+	return wire.Errorf(wire.Unbound, "binder %s serves the pipe no more, nor does whom it names", c.to.Binding.Binder)
+}
+
+// reply reads what the listener answers, and on a secure pipe proves each side
+// to the other; to a probe only the listener proves itself. moved is the envelope
+// that comes with wire.Moved.
+func (c *call) reply(s *Service, secure, probe bool) (moved []byte, err error) {
 	var m pb.OpenReply
 	if err := wire.ReadMessage(c.carrier, &m, MaxOpenReply); err != nil {
-		if c.carrier.wantsRaw() {
-			return errRaw
-		}
-		code := wire.CodeOf(err)
-		if code == wire.Internal && errors.Is(err, network.ErrReset) {
-			code = wire.Unreachable // it has gone, or does not speak, and did not say which
-		}
-		return wire.Errorf(code, "binder %s did not answer: %w", c.to.Binding.Binder, err)
+		return nil, c.unanswered(err)
 	}
+	c.answered = true
 	if code := codeOf(m.GetCode()); code != wire.OK {
-		if code == wire.Moved && !d.follow(m.GetMoved(), c.to.Found) {
-			// Nobody serves the pipe where it is said to be.
-			return wire.Errorf(wire.Unbound, "binder %s serves the pipe no more, nor does whom it names", c.to.Binding.Binder)
-		}
-		return wire.Errorf(code, "binder %s refused: %s", c.to.Binding.Binder, clip(m.GetReason()))
+		return m.GetMoved(), wire.Errorf(code, "binder %s refused: %s", c.to.Binding.Binder, clip(m.GetReason()))
 	}
 	if len(m.GetProof()) > 0 {
-		return wire.Errorf(wire.Unsupported, "binder proves an account, which is not in this version")
+		return nil, wire.Errorf(wire.Unsupported, "binder proves an account, which is not in this version")
 	}
-	if err := checkPrincipal(m.GetPrincipal(), c.carrier.opened.peer); err != nil {
-		return err
+	if err := checkPrincipal(m.GetPrincipal(), c.carrier.opened.peer); err != nil || !secure {
+		return nil, err
 	}
-	if d.advertisement.Type != TypeSecure {
-		return nil
+	if err := c.proven(&m); err != nil || probe {
+		return nil, err
 	}
-	if err := c.proven(&m); err != nil || d.o.probe {
-		return err
+	return nil, c.prove(s)
+}
+
+// unanswered says why no reply could be read.
+func (c *call) unanswered(err error) error {
+	if c.carrier.wantsRaw() {
+		return errRaw
 	}
-	return c.prove(d.s)
+	code := wire.CodeOf(err)
+	if code == wire.Internal && errors.Is(err, network.ErrReset) {
+		code = wire.Unreachable // it has gone, or does not speak, and did not say which
+	}
+	return wire.Errorf(code, "binder %s did not answer: %w", c.to.Binding.Binder, err)
 }
 
 // proven checks the listener's signature.
@@ -192,24 +217,32 @@ func (c *call) prove(s *Service) error {
 // follow puts the binding that an old binder names in front, if it has not been
 // tried. It is false for one that does not prove itself, or serves no more.
 func (d *dialing) follow(envelope []byte, old Found) bool {
-	now := time.Now()
-	b, err := openBindingOf(d.id, envelope, now)
-	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || d.s.revoked.voids(b)) {
-		err = wire.Errorf(wire.BadRequest, "binder %s says that the pipe has moved to where it is not", old.Binding.Binder)
-	}
-	if err != nil {
-		d.s.hostile(err)
-		return false
-	}
-	f := unseen(Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now})
-	f.From, _ = old.Binding.Binder.Peer()
-	d.s.learn(now, f)
-	if d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {
+	f, ok := d.s.movedTo(d.id, envelope, old)
+	if ok && d.hops < maxHops && !d.tried[string(envelope)] && d.usable(f) {
 		d.hops++
 		d.tried[string(envelope)] = true
 		d.queue = append([]candidate{{Found: f}}, d.queue...)
 	}
-	return true
+	return ok
+}
+
+// movedTo judges, and learns, the binding that an old binder names as the one
+// which serves now. It is false for one that does not prove itself, or serves no
+// more.
+func (s *Service) movedTo(id ID, envelope []byte, old Found) (Found, bool) {
+	now := time.Now()
+	b, err := openBindingOf(id, envelope, now)
+	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || s.revoked.voids(b)) {
+		err = wire.Errorf(wire.BadRequest, "binder %s says that the pipe has moved to where it is not", old.Binding.Binder)
+	}
+	if err != nil {
+		s.hostile(err)
+		return Found{}, false
+	}
+	f := unseen(Found{Binding: b, Envelope: envelope, From: "", Origin: OriginCached, received: now})
+	f.From, _ = old.Binding.Binder.Peer()
+	s.learn(now, f)
+	return f, true
 }
 
 // usable reports whether a binding is what the dial asks for.

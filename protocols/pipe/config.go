@@ -58,7 +58,7 @@ type ServiceLimits struct {
 	Requests       int           // binding requests served at the same time; 256. A peer may have as many as are free
 	Cache          int           // pipes whose bindings are cached; 4096
 	Backlog        int           // connections that wait for Accept, each listener; 128. A peer may have as many as are free
-	Conns          int           // pipe connections open at the same time, both directions; 4096. A peer that dials may have as many as are free, an eighth is kept for own dials
+	Conns          int           // pipe connections open at the same time, both directions; 32768, as many as there may be links. A peer that dials may have as many as are free, an eighth is kept for own dials
 	Holder         HolderLimits  // records held for others
 }
 
@@ -70,7 +70,7 @@ func (l *ServiceLimits) normalize() {
 	setDefault(&l.Requests, 256)
 	setDefault(&l.Cache, 4096)
 	setDefault(&l.Backlog, 128)
-	setDefault(&l.Conns, 4096)
+	setDefault(&l.Conns, 32768)
 }
 
 func setDefault[T int | float64 | time.Duration](field *T, value T) {

@@ -43,7 +43,7 @@ type Conn struct {
 	onClose func()
 
 	readTurn, writeTurn chan struct{} // one reader and one writer of the carrier at a time
-	reads, writes       *deadline
+	reads, writes       deadline
 	settled             chan struct{} // closed when the far side has accepted, or nobody will
 	closed              chan struct{} // closed by Close and Reset
 	closeOnce           sync.Once
@@ -58,16 +58,18 @@ type Conn struct {
 	remote identity.Principal
 	open   bool  // accepted: the carrier's deadlines are the user's
 	err    error // why the opening failed
+	before transferred
 }
 
 func newConn(id ID, self peer.ID, c carrier, local, remote identity.Principal) *Conn {
-	return &Conn{
+	conn := &Conn{
 		pipe: id, self: self, local: local, remote: remote, c: c,
 		abort: func() {}, onClose: func() {},
 		readTurn: make(chan struct{}, 1), writeTurn: make(chan struct{}, 1),
-		reads: newDeadline(), writes: newDeadline(),
 		settled: make(chan struct{}), closed: make(chan struct{}),
 	}
+	conn.beginOutLocked()
+	return conn
 }
 
 // Read reads data, or fails with io.EOF at the far side's CloseWrite or Close,
@@ -75,11 +77,11 @@ func newConn(id ID, self peer.ID, c carrier, local, remote identity.Principal) *
 // (and, if it is a link, not taken up again in its time of grace), or the reason
 // why the pipe could not be opened.
 func (c *Conn) Read(b []byte) (int, error) {
-	if err := c.take(c.readTurn, c.reads); err != nil {
+	if err := c.take(c.readTurn, &c.reads); err != nil {
 		return 0, err
 	}
 	defer func() { <-c.readTurn }()
-	if err := c.waitSettled(c.reads); err != nil {
+	if err := c.waitSettled(&c.reads); err != nil {
 		return 0, err
 	}
 	st, err := c.carrier()
@@ -92,7 +94,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 
 // Write writes b. It fails as Read does, io.EOF excepted.
 func (c *Conn) Write(b []byte) (int, error) {
-	if err := c.take(c.writeTurn, c.writes); err != nil {
+	if err := c.take(c.writeTurn, &c.writes); err != nil {
 		return 0, err
 	}
 	defer func() { <-c.writeTurn }()
@@ -127,7 +129,7 @@ func (c *Conn) writeEarly(b []byte) (written int, err error) {
 			continue
 		}
 		<-c.writeTurn
-		err := c.waitSettled(c.writes)
+		err := c.waitSettled(&c.writes)
 		c.writeTurn <- struct{}{}
 		if err != nil {
 			return written, err
@@ -138,7 +140,7 @@ func (c *Conn) writeEarly(b []byte) (written int, err error) {
 
 // CloseWrite ends the data of this side: the other side reads io.EOF after it.
 func (c *Conn) CloseWrite() error {
-	if err := c.take(c.writeTurn, c.writes); err != nil {
+	if err := c.take(c.writeTurn, &c.writes); err != nil {
 		return err
 	}
 	defer func() { <-c.writeTurn }()
@@ -152,17 +154,21 @@ func (c *Conn) CloseWrite() error {
 
 // take waits for a turn at the carrier.
 func (c *Conn) take(turn chan struct{}, d *deadline) error {
-	late := d.wait()
 	switch {
 	case isClosed(c.closed):
 		return net.ErrClosed
-	case isClosed(late):
+	case d.isOver():
 		return os.ErrDeadlineExceeded
 	}
 	select {
 	case turn <- struct{}{}:
 		return nil
-	case <-late:
+	default:
+	}
+	select {
+	case turn <- struct{}{}:
+		return nil
+	case <-d.wait():
 		return os.ErrDeadlineExceeded
 	case <-c.closed:
 		return net.ErrClosed
@@ -218,13 +224,13 @@ func (c *Conn) SetDeadline(t time.Time) error {
 // SetReadDeadline sets when a pending or later Read fails with
 // os.ErrDeadlineExceeded. It can be moved again after.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	return c.setDeadline(c.reads, t, stream.SetReadDeadline)
+	return c.setDeadline(&c.reads, t, stream.SetReadDeadline)
 }
 
 // SetWriteDeadline is SetReadDeadline for Write. Part of the data may have been
 // sent when it passes.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	return c.setDeadline(c.writes, t, stream.SetWriteDeadline)
+	return c.setDeadline(&c.writes, t, stream.SetWriteDeadline)
 }
 
 func (c *Conn) setDeadline(d *deadline, t time.Time, below func(stream, time.Time) error) error {

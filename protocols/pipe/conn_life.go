@@ -9,6 +9,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/link"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // Addr is an end of a pipe connection, or what a listener serves. Its network
@@ -77,6 +78,7 @@ func (c *Conn) swap(next carrier, remote identity.Principal) {
 	defer func() { <-c.writeTurn }()
 	c.mu.Lock()
 	c.c, c.remote = next, remote
+	c.beginOutLocked()
 	c.mu.Unlock()
 	if len(c.early) > 0 {
 		_, _ = next.Write(c.early) // a failure shows when the reply is read
@@ -94,10 +96,13 @@ func (c *Conn) settle(remote identity.Principal, err error) {
 	c.remote, c.err, c.open = remote, err, err == nil
 	st := c.c
 	c.early = nil
+	c.beginInLocked()
+	if c.served {
+		c.beginOutLocked()
+	}
 	gone := isClosed(c.closed)
 	if c.open && !gone {
-		_ = st.SetReadDeadline(c.reads.time())
-		_ = st.SetWriteDeadline(c.writes.time())
+		st.until(c.reads.time(), c.writes.time())
 	}
 	close(c.settled)
 	c.mu.Unlock()
@@ -141,7 +146,7 @@ func (c *Conn) closeCarrier() {
 	if openErr != nil {
 		return
 	}
-	st.until(time.Unix(1, 0))
+	st.interrupt()
 	c.writeTurn <- struct{}{}
 	defer func() { <-c.writeTurn }()
 	_ = st.SetWriteDeadline(time.Time{})
@@ -162,12 +167,22 @@ func (c *Conn) endEarly() {
 
 // Reset drops the connection: both sides see an error, not an end, and what
 // was written may be lost.
-func (c *Conn) Reset() {
+func (c *Conn) Reset() { c.reset(carrier.drop) }
+
+// ResetWith is Reset with a word for the far side, whose calls fail with that
+// code (wire.CodeOf): so wire.Reset, for whoever passes on that another has
+// reset, differs from a connection that was lost. A raw stream has no room for
+// it.
+func (c *Conn) ResetWith(code wire.Code, reason string) {
+	c.reset(func(st carrier) { st.resetWith(code, reason) })
+}
+
+func (c *Conn) reset(drop func(carrier)) {
 	c.closeOnce.Do(func() {
 		c.leave()
 		c.abort()
 		st, _ := c.carrier()
-		st.drop()
+		drop(st)
 		c.onClose()
 	})
 }

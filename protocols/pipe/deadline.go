@@ -10,17 +10,23 @@ import (
 type deadline struct {
 	mu     sync.Mutex
 	timer  *time.Timer
-	passed chan struct{}
+	passed chan struct{} // nil until somebody needs it
 	at     time.Time
 }
 
-func newDeadline() *deadline { return &deadline{passed: make(chan struct{})} }
+func newDeadline() *deadline { return &deadline{} }
 
 // set moves the deadline; the zero time is never.
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.at = t
+	if d.passed == nil {
+		if t.IsZero() {
+			return
+		}
+		d.passed = make(chan struct{})
+	}
 	if d.timer != nil && !d.timer.Stop() {
 		<-d.passed // the timer has fired or is about to; its close must be over
 	}
@@ -43,7 +49,17 @@ func (d *deadline) set(t time.Time) {
 func (d *deadline) wait() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.passed == nil {
+		d.passed = make(chan struct{})
+	}
 	return d.passed
+}
+
+// isOver reports that it has passed.
+func (d *deadline) isOver() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return isClosed(d.passed)
 }
 
 // time returns what was set last.

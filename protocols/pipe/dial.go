@@ -20,10 +20,10 @@ const (
 // until one accepts. A record that turns out stale is looked up afresh, and a
 // pipe that has moved is followed.
 //
-// On an open unicast pipe Dial returns as soon as there is a path: what is
+// On a unicast pipe Dial returns as soon as there is a path: what is
 // written flies behind the question whether the far side accepts, and is sent
 // again should the pipe turn out to be served elsewhere. A refusal is told by
-// Read and Opened then. Every other pipe has accepted when Dial returns.
+// Read and Opened then. A secure pipe has accepted when Dial returns.
 //
 // With Wait, refusals and silence that a binder who comes later would cure are
 // waited for as well: the pipe is resolved and dialled again until the time is
@@ -45,7 +45,7 @@ func (s *Service) dial(ctx context.Context, id ID, o DialOptions) (*Conn, error)
 	if d.advertisement.Type == TypePropagate {
 		return nil, wire.Errorf(wire.Unsupported, "propagate pipes are not in this version")
 	}
-	if d.advertisement.Type == TypeUnicast && d.advertisement.DialPolicy == DialOpen && !o.accepted {
+	if d.advertisement.Type == TypeUnicast && !o.accepted {
 		return d.early(ctx)
 	}
 	call, err := d.established(ctx)
@@ -54,7 +54,7 @@ func (s *Service) dial(ctx context.Context, id ID, o DialOptions) (*Conn, error)
 		return nil, err
 	}
 	c := newConn(id, s.cfg.Self, call.carrier, s.cfg.principal(), call.to.Binding.Binder)
-	if err := s.track(c); err != nil {
+	if err := s.dialled(c); err != nil {
 		call.carrier.drop()
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (d *dialing) early(ctx context.Context) (*Conn, error) {
 	opening, abort := d.s.beyond(ctx, openingTime+d.o.Wait)
 	c := newConn(d.id, d.s.cfg.Self, first.carrier, d.s.cfg.principal(), first.to.Binding.Binder)
 	c.abort = abort
-	if err := d.s.track(c); err != nil {
+	if err := d.s.dialled(c); err != nil {
 		first.carrier.drop()
 		abort()
 		d.release()
@@ -191,10 +191,10 @@ func (d *dialing) anew(c *call, err error) {
 
 // call is a carrier on which Open has been sent.
 type call struct {
-	carrier carrier
-	to      candidate
-	shake   Handshake
-	begun   time.Time
+	carrier  carrier
+	to       candidate
+	shake    Handshake
+	answered bool // by an OpenReply
 }
 
 // resolve fills the queue, in the order in which binders are to be tried.

@@ -348,14 +348,23 @@
 // dial policy the listener admits everybody (open), whom it lists (listed), or
 // who shows a capability that is valid and not revoked; a list adds to
 // capabilities and capabilities to a list, and the owner is always admitted. A
-// path on a transport that the pipe does not allow is `unsupported`. A code
-// other than 0 ends the stream:
+// list may have everybody, for as long as its listener says. A path on a
+// transport that the pipe does not allow is `unsupported`. hops is how many
+// gateways the data has gone through before the dialer, by its own word; more
+// than 8 is `bad-request`, a loop. A listener may ask a service behind it before
+// it answers, so that what becomes of that is told in OpenReply; it answers before
+// the 10 s of an opening are over. A code other than 0 ends the stream:
 //
 //	unbound     this node does not serve the pipe
 //	moved       moved has the binding of who does; the dialer verifies it, and
 //	            that it beats the one it followed, and goes there, a few times
 //	busy        too many connections wait; again later, or another binder
+//	refused     the service behind the listener refused the connection
+//	timeout, unreachable   that service did not answer, or is not to be found
 //	forbidden, expired, unsupported, limit, bad-request   as the words say
+//
+// A dialer that was refused so may go to another binder of the pipe with all that
+// it has sent: the listener has dropped it.
 //
 // A dialer may follow a record that it has kept. It should then ask a few of the
 // nodes nearest to the key meanwhile, and leave the old binder for a newer
@@ -365,7 +374,9 @@
 // up to 64 KiB behind Open without waiting; it keeps them until the reply, to
 // send them again where the pipe has moved, since a listener that refuses
 // drops them. Each side ends its data by closing the stream for writing; a
-// reset ends both ways at once and loses what is under way.
+// reset ends both ways at once and loses what is under way. A link's reset has a
+// code: `gone` where an end was dropped, `reset` where an end passes on that what
+// is behind it has reset.
 //
 // On a secure pipe both prove their principals first, even where the path's own
 // handshake did: OpenReply has 16 random bytes and the listener's envelope
@@ -389,7 +400,16 @@
 // With probe in Open the dialer asks no more than whether it would be accepted
 // now. The listener judges it like any dialer and sends the same OpenReply, on
 // a secure pipe with its proof. Then both close: there is no Confirm, no raw
-// bytes follow, and whoever accepts connections hears nothing of it.
+// bytes follow, and whoever accepts connections hears nothing of it; a service
+// behind the listener may be asked.
+//
+// With watch beside probe the listener keeps the stream behind an OpenReply with
+// code 0, on which neither side sends anything, and asks no service. It resets it
+// when it would not accept the dialer any more, a link with the code that it
+// would answer now: `unbound` or `moved` when it serves the pipe no more,
+// `forbidden` when its list has the dialer no more. So whoever dials a pipe often
+// keeps a path and a carrier open, hears at once of what has changed, and needs
+// not ask before each dial. A listener that knows no watch closes.
 //
 // # Links
 //
@@ -398,7 +418,9 @@
 // allow: one that exists, else one to the endpoints that it knows, else, when
 // these have not answered within 250 ms or have failed, one to those that the
 // overlay knows of this binder now. The binder need not serve the pipe any more.
-// Other binders are never turned to: only this one has the other end. While the
+// Other binders are never turned to: only this one has the other end. A binder
+// that seeks its dialer (package link says when) does so on a path that exists,
+// else at the addresses that it or the overlay knows of that node. While the
 // path is relayed and the pipe allows a direct one, the link moves to a direct
 // path as soon as there is one. A listener takes no leg on a transport that the
 // pipe does not allow (`unsupported`).
@@ -422,7 +444,9 @@
 // Confirm follows within the same 10 s. An answer too long for its cap leaves
 // out records from the last on. Above its rate for a peer, or for the
 // peer's address group, a node answers `busy`; each record of a store counts as
-// a request. Of what a node has places for (requests being served, connections,
+// a request, and so does an Open that takes more than a look at the list: for a
+// pipe that is not served, of a dialer that is not listed and shows a new
+// capability or none, on a secure pipe. Of what a node has places for (requests being served, connections,
 // connections that wait to be accepted) a peer gets as many as are still free,
 // and a group twice as many. An operation or record kind that a reader does not know is
 // `unsupported`; an error code that it does not know is read as `internal`.

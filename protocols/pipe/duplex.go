@@ -34,9 +34,14 @@ func (d duplex) Close() error {
 }
 
 func (d duplex) Reset() error {
-	d.in.drop()
-	d.out.drop()
+	d.resetWith(network.ErrReset)
 	return nil
+}
+
+// resetWith has both sides fail with err.
+func (d duplex) resetWith(err error) {
+	d.in.drop(err)
+	d.out.drop(err)
 }
 
 func (d duplex) SetReadDeadline(t time.Time) error  { d.in.reads.set(t); return nil }
@@ -51,10 +56,11 @@ type oneWay struct {
 	readErr  error         // what a reader gets after the buffer; nil while open
 	writeErr error         // what a writer gets; nil while open
 	changed  chan struct{} // closed and renewed at every change
+	dropped  chan struct{} // closed by drop
 }
 
 func newOneWay() *oneWay {
-	return &oneWay{reads: newDeadline(), writes: newDeadline(), changed: make(chan struct{})}
+	return &oneWay{reads: newDeadline(), writes: newDeadline(), changed: make(chan struct{}), dropped: make(chan struct{})}
 }
 
 func (w *oneWay) read(b []byte) (int, error) {
@@ -129,12 +135,15 @@ func (w *oneWay) end(readErr, writeErr error) {
 	w.changeLocked()
 }
 
-// drop ends it and loses what is buffered.
-func (w *oneWay) drop() {
-	w.end(network.ErrReset, network.ErrReset)
+// drop ends it with err, the first time, and loses what is buffered.
+func (w *oneWay) drop(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.buf, w.readErr, w.writeErr = nil, network.ErrReset, network.ErrReset
+	if isClosed(w.dropped) {
+		return
+	}
+	close(w.dropped)
+	w.buf, w.readErr, w.writeErr = nil, err, err
 	w.changeLocked()
 }
 

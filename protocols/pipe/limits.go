@@ -50,6 +50,9 @@ const (
 	MaxAnswerRecords = 64  // in an answer; also its revocations
 )
 
+// MaxHops is how many gateways a connection may have gone through.
+const MaxHops = 8
+
 // Sizes of fixed fields, in bytes.
 const (
 	NonceSize = 16

@@ -22,6 +22,7 @@ type way struct {
 	policy    PathPolicy
 	transport reach.Transport // required; Any for no choice
 	allowed   string          // transports of the pipe, joined by commas; empty: all
+	accepted  bool            // leads back to a dialer: no record tells where that is
 }
 
 // wayOf is the way of connections to a pipe, dialled with these options.
@@ -73,7 +74,7 @@ func (s *Service) linksWith(p peer.ID) bool {
 // openLink opens a link on a path.
 func (s *Service) openLink(ctx context.Context, p reach.Path, o streamOptions) (carrier, error) {
 	l, err := s.cfg.Links.Open(ctx, p, link.Options{
-		Service: LinkService, Route: link.Route{Key: o.way}, Grace: o.grace, Prompt: true, Only: o.way.fits,
+		Service: LinkService, Route: link.Route{Key: o.way}, Grace: o.grace, Prompt: !o.lasting, Only: o.way.fits,
 	})
 	if err != nil {
 		return carrier{}, err

@@ -31,11 +31,13 @@ type Listener struct {
 	grant         identity.Capability // what capability says
 	auto          bool                // the owner's term rises as needed
 	raw           bool                // serves raw streams, no links
+	handler       func(*Incoming)     // instead of Accept; nil for that
 	grace         time.Duration       // of links; zero is what their dialers ask for
 	incoming      chan *Conn
 	next          chan *publication // of the next record, from the Service's renewals
 	heard         acknowledged
 	waiting       *shares // of incoming, by who dialled
+	permits       permits
 	replaced      chan struct{}
 	over          chan struct{}
 	unkeep        func()      // lets go of the pipe's revocations; set by register
@@ -58,6 +60,8 @@ type Listener struct {
 	retry    time.Duration         // pause after which an unheard record is repeated; 0 = it was heard
 	contests damper                // of records in the way of which nothing came
 	allow    map[identity.Principal]bool
+	anyone   bool // the list has everybody
+	watchers map[*watched]struct{}
 	err      error // what Accept gives when over
 }
 
@@ -68,7 +72,7 @@ type ListenerStatus struct {
 	Replaced bool    // another binder has the pipe
 }
 
-// Accept waits for the next connection. On a secure pipe its principal is
+// Accept waits for the next connection; there is none where a Handler takes them. On a secure pipe its principal is
 // proven by then.
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
@@ -97,15 +101,29 @@ func (l *Listener) Advertisement() Advertisement { return l.advertisement }
 // Replaced is closed when another binder has taken the pipe.
 func (l *Listener) Replaced() <-chan struct{} { return l.replaced }
 
-// SetAllow replaces the list of who may dial; connections that are open stay.
-func (l *Listener) SetAllow(allow []identity.Principal) {
+// SetAllow replaces the list of who may dial, which has everybody with anyone;
+// connections that are open stay.
+func (l *Listener) SetAllow(allow []identity.Principal, anyone bool) {
 	set := make(map[identity.Principal]bool, len(allow))
 	for _, p := range allow {
 		set[p] = true
 	}
 	l.mu.Lock()
+	l.allow, l.anyone = set, anyone
+	l.mu.Unlock()
+	l.judgeWatchers()
+}
+
+// gate is what dialers are judged by now.
+func (l *Listener) gate(now time.Time) gate {
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.allow = set
+	g := gate{advertisement: l.advertisement, pipe: l.pipe, allow: l.allow, anyone: l.anyone, now: now}
+	g.open = func(envelope []byte) (identity.Capability, error) {
+		return l.permits.open(g.advertisement.Owner, envelope)
+	}
+	g.revoked = func(c identity.Capability) bool { return l.s.revoked.revokes(l.pipe, c) }
+	return g
 }
 
 // Status tells how the binding stands.
@@ -144,6 +162,7 @@ func (l *Listener) end(why error) (first bool) {
 		l.s.forget(l)
 		close(l.over)
 		l.dropIncoming()
+		l.endWatchers(why)
 	})
 	return first
 }
@@ -179,6 +198,9 @@ func (l *Listener) takes(of *link.Link) bool {
 	}
 	a := l.advertisement
 	of.Only(func(p reach.Path) bool { return a.Allows(p.Transport()) })
+	back := wayOf(l.pipe, a, DialOptions{})
+	back.accepted = true
+	of.SetKey(back)
 	return true
 }
 

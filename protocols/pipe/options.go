@@ -51,9 +51,17 @@ type ListenOptions struct {
 	// Life of each binding record, renewed at half of it; zero means DefaultLife.
 	Life time.Duration
 	// Backlog caps the connections that wait for Accept; zero means the service's.
+	// With a Handler nothing waits, and it means nothing.
 	Backlog int
 	// Allow lists who may dial a pipe whose dial policy is not open.
 	Allow []identity.Principal
+	// AllowAnyone is a list that has everybody: unlike an open dial policy it can
+	// be taken back (SetAllow) without a new pipe.
+	AllowAnyone bool
+	// Handler takes each dialer that was admitted, instead of Accept, before it
+	// is answered: it decides by what it does with the Incoming. It runs on a
+	// goroutine of its own for each; those that run count as pipe connections.
+	Handler func(*Incoming)
 	// Raw serves connections as raw streams, which end with their path. Dialers
 	// find out by themselves.
 	Raw bool
@@ -100,9 +108,13 @@ type DialOptions struct {
 	// Grace is how long the connection waits for another path when it has lost
 	// its own; zero is the node's.
 	Grace time.Duration
+	// Hops is how many gateways the data has gone through before this node. One
+	// above MaxHops is refused, as a loop.
+	Hops int
 
 	accepted bool // return only when the binder has accepted
 	probe    bool // open nothing, only ask whether the binder would accept
+	watch    bool // with probe: keep the carrier, to hear when it would not any more
 }
 
 // GrantOptions say what to permit.

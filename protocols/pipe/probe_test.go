@@ -75,7 +75,7 @@ func TestRefusedDialSaysTheReasonOnceAndWhatToDo(t *testing.T) {
 	_, n := loopback(t, 3)
 	id := n[0].create(t, CreateOptions{DialPolicy: DialCapability})
 	n[0].listen(t, id, ListenOptions{})
-	_, err := n[1].Dial(within(t), id, DialOptions{})
+	err := n[1].opened(t, id, DialOptions{})
 	wantCode(t, err, wire.Forbidden)
 	if got := strings.Count(err.Error(), "wants a capability"); got != 1 {
 		t.Errorf("the reason is told %d times: %s", got, err)

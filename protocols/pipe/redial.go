@@ -15,8 +15,8 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// Redial finds a path on which links of a route that this Service has opened can
-// go on, within their pipe's path policy and transports: one that exists, else
+// Redial finds a path on which links of a route that this Service has opened or
+// accepted can go on, within their pipe's path policy and transports: one that exists, else
 // one to the endpoints known, else, as soon as that takes its time or fails, one
 // to those that the overlay knows of the same binder now. It serves package link.
 //
@@ -127,6 +127,9 @@ func (d *redialing) afresh(ctx context.Context, known Found, failed <-chan struc
 	case <-failed:
 	case <-ctx.Done():
 		return reach.Path{}, ctx.Err()
+	}
+	if d.way.accepted {
+		return d.wherever(ctx)
 	}
 	look := newDialing(d.s, d.way.pipe, DialOptions{Transport: d.way.transport, Binders: []peer.ID{d.peer}})
 	defer look.release()

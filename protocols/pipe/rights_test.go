@@ -14,11 +14,11 @@ func TestListedDialersAloneAreAdmittedAndTheListChangesLive(t *testing.T) {
 	l := n[0].listen(t, id, ListenOptions{Allow: []identity.Principal{n[1].principal()}})
 	echo(l)
 	n[1].say(t, id, DialOptions{})
-	_, err := n[2].Dial(within(t), id, DialOptions{})
+	err := n[2].opened(t, id, DialOptions{})
 	wantCode(t, err, wire.Forbidden)
-	l.SetAllow([]identity.Principal{n[2].principal()})
+	l.SetAllow([]identity.Principal{n[2].principal()}, false)
 	n[2].say(t, id, DialOptions{})
-	_, err = n[1].Dial(within(t), id, DialOptions{})
+	err = n[1].opened(t, id, DialOptions{})
 	wantCode(t, err, wire.Forbidden)
 }
 
@@ -28,7 +28,7 @@ func TestDialCapabilityIsWantedAndCanBeRevoked(t *testing.T) {
 	id := owner.create(t, CreateOptions{DialPolicy: DialCapability})
 	bind := owner.letBind(t, id, binder, 0)
 	echo(binder.listen(t, id, ListenOptions{Capability: bind}))
-	_, err := dialer.Dial(within(t), id, DialOptions{})
+	err := dialer.opened(t, id, DialOptions{})
 	wantCode(t, err, wire.Forbidden)
 
 	text, c, err := owner.Grant(within(t), id, GrantOptions{Right: identity.RightDial, To: dialer.principal()})
@@ -36,13 +36,13 @@ func TestDialCapabilityIsWantedAndCanBeRevoked(t *testing.T) {
 	envelope, _, err := identity.ParseCapability(text)
 	must(t, err)
 	dialer.say(t, id, DialOptions{Capability: envelope})
-	_, err = n[3].Dial(within(t), id, DialOptions{Capability: envelope})
+	err = n[3].opened(t, id, DialOptions{Capability: envelope})
 	wantCode(t, err, wire.Forbidden)
 
 	told := binder.tally.count(EventStore)
 	must(t, owner.Revoke(within(t), c.Nonce.String()))
 	binder.tally.await(t, EventStore, told+1)
-	_, err = dialer.Dial(within(t), id, DialOptions{Capability: envelope})
+	err = dialer.opened(t, id, DialOptions{Capability: envelope})
 	wantCode(t, err, wire.Forbidden)
 }
 
@@ -122,6 +122,6 @@ func TestBusyListenerRefusesAndTheDialSaysSo(t *testing.T) {
 	must(t, err)
 	defer c.Reset()
 	n[0].tally.await(t, EventAccept, 1)
-	_, err = n[1].Dial(within(t), id, DialOptions{})
+	err = n[1].opened(t, id, DialOptions{})
 	wantCode(t, err, wire.Busy)
 }

@@ -257,15 +257,26 @@ func (s *Service) served(handle func(network.Stream)) func(network.Stream) {
 	}
 }
 
-// track counts an open connection, and refuses one too many.
-func (s *Service) track(c *Conn) error {
-	of := ownShare
-	if st, _ := c.carrier(); c.served {
-		of = s.shareOf(st)
-	}
+// place takes a place for one more connection.
+func (s *Service) place(of share) error {
 	if most, ok := s.places.take(of); !ok {
 		return s.noPlace(of, most)
 	}
+	return nil
+}
+
+// dialled counts a connection that this node has dialled, and refuses one too
+// many.
+func (s *Service) dialled(c *Conn) error {
+	if err := s.place(ownShare); err != nil {
+		return err
+	}
+	return s.track(c, ownShare)
+}
+
+// track keeps a connection that has a place, which goes with it. It fails when
+// the service has ended.
+func (s *Service) track(c *Conn, of share) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {

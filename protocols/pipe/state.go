@@ -52,7 +52,7 @@ func stateOf(found, connected bool, probe error) State {
 // the pipe, be it with a refusal.
 func answered(probe error) bool {
 	switch wire.CodeOf(probe) {
-	case wire.OK, wire.Forbidden, wire.Expired, wire.Busy, wire.Limit:
+	case wire.OK, wire.Forbidden, wire.Expired, wire.Busy, wire.Limit, wire.Refused:
 		return true
 	}
 	return false

@@ -11,6 +11,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // stream is what a connection runs on: an ordered, reliable byte stream with
@@ -74,15 +75,55 @@ func (c carrier) waiting() time.Time {
 // group is the address group of the peer, as in a Deposit.
 func (c carrier) group() string { return DepositFrom(c.opened.peer, c.opened.remote).Group }
 
-// until sets both deadlines. A stream that takes none is a dead one, and the
-// next read or write tells so.
-func (c carrier) until(t time.Time) {
+// opening gives the messages that open a connection their time. What is written
+// of them on a link finds room at once. A stream that takes no deadline is a dead
+// one, and the next read or write tells so.
+func (c carrier) opening(t time.Time) {
 	_ = c.SetReadDeadline(t)
-	_ = c.SetWriteDeadline(t)
+	if c.link == nil {
+		_ = c.SetWriteDeadline(t)
+	}
+}
+
+// until puts the user's deadlines in the place of the opening's.
+func (c carrier) until(read, write time.Time) {
+	_ = c.SetReadDeadline(read)
+	if c.link == nil || !write.IsZero() {
+		_ = c.SetWriteDeadline(write)
+	}
+}
+
+// interrupt has pending calls return.
+func (c carrier) interrupt() {
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+	_ = c.SetWriteDeadline(time.Unix(1, 0))
 }
 
 // drop resets the stream; what cannot be reset is gone already.
 func (c carrier) drop() { _ = c.Reset() }
+
+// resetWith drops the stream, and tells the far side why. A raw stream has no
+// room for that.
+func (c carrier) resetWith(code wire.Code, reason string) {
+	if c.link != nil {
+		c.link.Reset(code, reason)
+	} else if d, ok := c.stream.(duplex); ok {
+		d.resetWith(wire.Errorf(code, "the connection was reset: %s", reason))
+	}
+	c.drop() // and whatever holds it
+}
+
+// gone is closed when the stream has ended, be it by the far side; nil where
+// only a Read would tell.
+func (c carrier) gone() <-chan struct{} {
+	if c.link != nil {
+		return c.link.Done()
+	}
+	if d, ok := c.stream.(duplex); ok {
+		return d.in.dropped
+	}
+	return nil
+}
 
 // openStream opens a connection's stream to w.Peer: a link, unless a raw stream
 // is asked for or the peer is known to speak nothing else. The attempts tell how
@@ -108,6 +149,9 @@ type streamOptions struct {
 	raw   bool
 	way   way           // of a link
 	grace time.Duration // of a link; zero is the node's
+	// lasting is a link that is taken up again even before the far side has
+	// answered. Else the opener has other ways.
+	lasting bool
 }
 
 func (s *Service) openRaw(ctx context.Context, p reach.Path, _ streamOptions) (carrier, error) {

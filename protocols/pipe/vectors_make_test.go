@@ -160,6 +160,10 @@ func (m *maker) handshakes() {
 	}}
 	m.v.Messages = append(m.v.Messages,
 		m.message("Open", "open", &pb.Open{Pipe: h.Pipe.Bytes(), Nonce: h.DialerNonce[:], Principal: m.owner.who.Bytes()}),
+		m.message("Open", "open of a connection that has gone through two gateways", &pb.Open{Pipe: h.Pipe.Bytes(), Nonce: h.DialerNonce[:], Hops: 2}),
+		m.message("Open", "watch", &pb.Open{Pipe: h.Pipe.Bytes(), Nonce: h.DialerNonce[:], Probe: true, Watch: true}),
+		m.message("OpenReply", "accepted", &pb.OpenReply{}),
+		m.message("OpenReply", "refused by the service", &pb.OpenReply{Code: uint32(wire.Refused), Reason: "nobody listens at the target"}),
 		m.message("OpenReply", "accepted, secure", &pb.OpenReply{Nonce: h.ListenerNonce[:], Signature: byListener}),
 		m.message("Confirm", "confirm", &pb.Confirm{Signature: byDialer}))
 }

@@ -55,7 +55,7 @@ func TestForbiddenDialDoesNotWait(t *testing.T) {
 	_, n := loopback(t, 2)
 	id := n[0].create(t, CreateOptions{DialPolicy: DialCapability})
 	n[0].listen(t, id, ListenOptions{})
-	_, err := n[1].Dial(within(t), id, DialOptions{Wait: time.Hour})
+	err := n[1].opened(t, id, DialOptions{Wait: time.Hour})
 	wantCode(t, err, wire.Forbidden)
 }
 

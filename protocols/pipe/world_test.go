@@ -237,6 +237,17 @@ func (n *node) say(t testing.TB, id ID, o DialOptions) *Conn {
 	return c
 }
 
+// opened dials, and tells what the far side says to it.
+func (n *node) opened(t testing.TB, id ID, o DialOptions) error {
+	t.Helper()
+	c, err := n.Dial(within(t), id, o)
+	if err != nil {
+		return err
+	}
+	t.Cleanup(c.Reset)
+	return c.Opened(within(t))
+}
+
 func converse(t testing.TB, c *Conn) {
 	t.Helper()
 	c.SetDeadline(time.Now().Add(time.Minute))

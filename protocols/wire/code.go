@@ -36,12 +36,15 @@ const (
 	Unsupported Code = 17 // understood, but not offered by this version or side
 	NotReady    Code = 18 // the node has not joined its overlay yet
 	Internal    Code = 19 // a fault of this program or machine
+	Refused     Code = 20 // the service refused the connection
+	Reset       Code = 21 // the far end reset the connection
 )
 
 var codeNames = [...]string{
 	"ok", "unbound", "unknown", "forbidden", "not-close", "taken", "expired",
 	"too-large", "busy", "gone", "moved", "replaced", "closed", "timeout",
 	"unreachable", "limit", "bad-request", "unsupported", "not-ready", "internal",
+	"refused", "reset",
 }
 
 // Codes lists the vocabulary in the order of its numbers, OK first.
@@ -55,11 +58,15 @@ func Codes() []Code {
 
 // String returns the word, or "code-N" for a number this version does not know.
 func (c Code) String() string {
-	if int(c) < len(codeNames) {
+	if c.Known() {
 		return codeNames[c]
 	}
 	return fmt.Sprintf("code-%d", uint32(c))
 }
+
+// Known reports that this version has a word for c. What a peer sends may be
+// any number.
+func (c Code) Known() bool { return int(c) < len(codeNames) }
 
 // Error makes a Code an error of its own: errors.Is(err, wire.Unbound).
 func (c Code) Error() string { return c.String() }

@@ -23,7 +23,7 @@ func TestEveryCodeHasAWordOfItsOwn(t *testing.T) {
 			t.Errorf("ParseCode(%q) = %v, %v", c, got, ok)
 		}
 	}
-	if last := Codes()[len(Codes())-1]; last != Internal {
+	if last := Codes()[len(Codes())-1]; last != Reset {
 		t.Errorf("last code is %v: a constant lacks its word, or a word its constant", last)
 	}
 }

@@ -68,6 +68,8 @@
 //	17  unsupported   understood, but not offered by this version or side
 //	18  not-ready     the node has not joined its overlay yet
 //	19  internal      a fault of this program or machine
+//	20  refused       the service refused the connection
+//	21  reset         the far end reset the connection
 //
 // # Keys
 //

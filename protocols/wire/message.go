@@ -23,8 +23,8 @@ func WriteMessage(w io.Writer, m proto.Message, limit int) error {
 	return err
 }
 
-// ReadMessage reads what WriteMessage wrote and not a byte more, so that raw
-// data may follow on the same stream. A length above limit is TooLarge, bytes
+// ReadMessage reads what WriteMessage wrote into m, which is to be empty, and not
+// a byte more, so that raw data may follow on the same stream. A length above limit is TooLarge, bytes
 // that are not the message are BadRequest; io.EOF before the first byte is
 // returned as it is, and io.ErrUnexpectedEOF after it, like any other error of
 // r.
@@ -35,6 +35,9 @@ func ReadMessage(r io.Reader, m proto.Message, limit int) error {
 	}
 	if size > uint64(limit) {
 		return Errorf(TooLarge, "message %s of %d bytes announced, at most %d", m.ProtoReflect().Descriptor().Name(), size, limit)
+	}
+	if size == 0 {
+		return nil // of which there are many: the answer to each dialer that is accepted
 	}
 	b, err := readBytes(r, int(size))
 	if err != nil {

@@ -1,7 +1,8 @@
 // Package demo runs Panpipe's main job before one's eyes: several node
 // processes on loopback join an overlay through one bootstrap node, a pipe is
 // bound, resolved by its ID alone, dialled, moved, explained; connections go on
-// when paths, transports and ports are taken away, and the pipe does when nodes
+// when paths, transports and ports are taken away, those of plain TCP programs
+// too, and the pipe does when nodes
 // die, its binder too. Every step verifies what it claims. Nothing is left
 // behind.
 package demo
@@ -43,6 +44,7 @@ var steps = []step{
 	{"join", "eight nodes, each a process of its own, join through one bootstrap node", joinOverlay},
 	{"transfer", "a node that knows only the pipe's ID resolves it, dials it, and receives a file", transferFile},
 	{"outlive", "what carries a transfer is cut, taken away and moved, and not a byte is lost", outlivePaths},
+	{"gateway", "a web server is published on a pipe and visited by plain TCP programs, 200 at once, while the trunk is cut", publishService},
 	{"transports", "the dialer requires a transport, whatever connections exist", requireTransports},
 	{"move", "the pipe is granted to another node, which binds it: same ID, no key copied", movePipe},
 	{"explain", "a far node tells where the pipe is, and how it gets there", explainPipe},

@@ -55,19 +55,30 @@ type intake struct {
 
 // newIntake reads a connection to its end.
 func newIntake(c *client.Conn) *intake {
-	in := &intake{sum: sha256.New(), last: time.Now()}
-	in.came.L = &in.mu
+	in := newMeter()
 	go func() {
 		err := c.CloseWrite()
 		if err == nil {
 			_, err = io.Copy(in, c)
 		}
-		in.mu.Lock()
-		in.ended, in.err = true, err
-		in.mu.Unlock()
-		in.came.Broadcast()
+		in.over(err)
 	}()
 	return in
+}
+
+// newMeter takes in what is written to it, until it is over.
+func newMeter() *intake {
+	in := &intake{sum: sha256.New(), last: time.Now()}
+	in.came.L = &in.mu
+	return in
+}
+
+// over says that no more comes, and why.
+func (in *intake) over(err error) {
+	in.mu.Lock()
+	in.ended, in.err = true, err
+	in.mu.Unlock()
+	in.came.Broadcast()
 }
 
 // Write takes in what came.
@@ -98,7 +109,7 @@ func (in *intake) more(n int64) error {
 	defer in.mu.Unlock()
 	for until := in.count + n; in.count < until; in.came.Wait() {
 		if in.ended {
-			return fmt.Errorf("the connection has ended after %d bytes: %w", in.count, in.err)
+			return fmt.Errorf("there was an end after %d bytes: %w", in.count, in.err)
 		}
 	}
 	return nil

@@ -91,7 +91,10 @@ type Event struct {
 	Time time.Time `json:"time"`
 	// Kind is status, pipe-created, pipe-removed, listen-bound,
 	// listen-replaced, listen-closed, connection-offered, connection-opened,
-	// connection-ended, granted, revoked, or gap.
+	// connection-waiting, connection-moved, connection-ended, granted, revoked,
+	// gateway-rule-up, gateway-rule-down, gateway-rule-changed,
+	// gateway-rule-removed, gateway-channel-opened, gateway-channel-closed,
+	// gateway-refused, gateway-accept-blocked, or gap.
 	Kind string `json:"kind"`
 	// Status is the new status, with kind status.
 	Status *Status `json:"status,omitempty"`
@@ -99,6 +102,8 @@ type Event struct {
 	Pipe string `json:"pipe,omitempty"`
 	// Connection is the connection concerned.
 	Connection *Connection `json:"connection,omitempty"`
+	// Gateway is the rule and the channel concerned, with kinds gateway-….
+	Gateway *GatewayEvent `json:"gateway,omitempty"`
 	// Problem is why something ended or failed.
 	Problem *Problem `json:"problem,omitempty"`
 	// Gap is what was missed, with kind gap.
@@ -120,6 +125,14 @@ const (
 	EventConnectionEnded   = "connection-ended"
 	EventGranted           = "granted"
 	EventRevoked           = "revoked"
+	EventGatewayRuleUp     = "gateway-rule-up"        // the rule takes clients
+	EventGatewayRuleDown   = "gateway-rule-down"      // it takes none
+	EventGatewayChanged    = "gateway-rule-changed"   // it says something else
+	EventGatewayRemoved    = "gateway-rule-removed"   // it is gone
+	EventGatewayOpened     = "gateway-channel-opened" // of many in a second a few are told, as with the two below
+	EventGatewayClosed     = "gateway-channel-closed" // with a problem unless both sides were through
+	EventGatewayRefused    = "gateway-refused"        // a client or dialer got no channel
+	EventGatewayBlocked    = "gateway-accept-blocked" // clients wait: no file descriptor is left
 	EventGap               = "gap"
 )
 

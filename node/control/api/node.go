@@ -47,6 +47,8 @@ type Status struct {
 	Event uint64 `json:"event"`
 	// Pipes counts the pipes that the node serves now.
 	Pipes int `json:"pipes"`
+	// Gateway is how the rules of the gateway stand.
+	Gateway []GatewayStatus `json:"gateway"`
 	// Connections are those that pass through the local API now, with the paths
 	// that carry them. Events leave them out.
 	Connections []Connection `json:"connections,omitempty"`

@@ -66,6 +66,8 @@ var meaning = map[wire.Code]struct {
 	wire.Unsupported: {http.StatusNotImplemented, "not offered"},
 	wire.NotReady:    {http.StatusServiceUnavailable, "not ready"},
 	wire.Internal:    {http.StatusInternalServerError, "internal fault"},
+	wire.Refused:     {http.StatusBadGateway, "the service refused the connection"},
+	wire.Reset:       {http.StatusBadGateway, "the far end reset the connection"},
 }
 
 // ProblemOf tells err as a Problem, with the dials of one that Problem.Err gave.

@@ -128,6 +128,40 @@ func (c *Client) Revoke(ctx context.Context, capability string) error {
 	return c.call(ctx, http.MethodPost, "/revocations", nil, api.RevokeRequest{Capability: capability}, nil)
 }
 
+// GatewayRules tells how the rules of the gateway stand.
+func (c *Client) GatewayRules(ctx context.Context) ([]api.GatewayStatus, error) {
+	l, err := get[api.GatewayRuleList](ctx, c, "/gateway/rules", nil)
+	return l.Rules, err
+}
+
+// PutGatewayRule adds a rule, or changes the one that it stands for in place.
+// wire.Taken for a listen address in use.
+func (c *Client) PutGatewayRule(ctx context.Context, r api.GatewayRule) (api.GatewayChange, error) {
+	return post[api.GatewayChange](ctx, c, "/gateway/rules", r)
+}
+
+// ApplyGatewayRules makes these the rules of the gateway.
+func (c *Client) ApplyGatewayRules(ctx context.Context, rules []api.GatewayRule) (api.GatewayChanges, error) {
+	var changes api.GatewayChanges
+	if rules == nil {
+		rules = []api.GatewayRule{}
+	}
+	err := c.call(ctx, http.MethodPut, "/gateway/rules", nil, api.GatewayRuleSet{Rules: rules}, &changes)
+	return changes, err
+}
+
+// RemoveGatewayRule removes a rule, named by its ID, its listen address, or the
+// pipe that it exposes. Its channels are reset, unless they are to drain.
+func (c *Client) RemoveGatewayRule(ctx context.Context, ref string, q api.GatewayRemoveQuery) error {
+	return c.call(ctx, http.MethodDelete, "/gateway/rules/"+url.PathEscape(ref), api.EncodeQuery(q), nil, nil)
+}
+
+// GatewayChannels lists the open channels of a rule.
+func (c *Client) GatewayChannels(ctx context.Context, ref string) ([]api.GatewayChannel, error) {
+	l, err := get[api.GatewayChannelList](ctx, c, "/gateway/rules/"+url.PathEscape(ref)+"/channels", nil)
+	return l.Channels, err
+}
+
 // Connections lists the connections that pass through the API, and the last
 // ones that have ended.
 func (c *Client) Connections(ctx context.Context) ([]api.Connection, error) {

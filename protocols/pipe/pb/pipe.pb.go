@@ -821,6 +821,12 @@ type Open struct {
 	// The dialer only wants to know whether it would be accepted: the listener
 	// judges it as any other, answers, and no connection follows.
 	Probe bool `protobuf:"varint,7,opt,name=probe,proto3" json:"probe,omitempty"`
+	// How many gateways the data has gone through before this dialer, at most 8:
+	// more is a loop.
+	Hops uint32 `protobuf:"varint,8,opt,name=hops,proto3" json:"hops,omitempty"`
+	// With probe: where the dialer would be accepted, the stream stays open behind
+	// OpenReply, without data, for as long as the listener serves the pipe.
+	Watch bool `protobuf:"varint,9,opt,name=watch,proto3" json:"watch,omitempty"`
 	// Bit set of minor features that the dialer speaks; none is defined yet.
 	Features      uint64 `protobuf:"varint,15,opt,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -902,6 +908,20 @@ func (x *Open) GetTerm() uint64 {
 func (x *Open) GetProbe() bool {
 	if x != nil {
 		return x.Probe
+	}
+	return false
+}
+
+func (x *Open) GetHops() uint32 {
+	if x != nil {
+		return x.Hops
+	}
+	return 0
+}
+
+func (x *Open) GetWatch() bool {
+	if x != nil {
+		return x.Watch
 	}
 	return false
 }
@@ -1120,7 +1140,7 @@ const file_protocols_pipe_pb_pipe_proto_rawDesc = "" +
 	"\radvertisement\x18\t \x01(\fR\radvertisement\x12\x19\n" +
 	"\bclock_ms\x18\n" +
 	" \x01(\x04R\aclockMs\x12\x1a\n" +
-	"\bfeatures\x18\x0f \x01(\x04R\bfeatures\"\xca\x01\n" +
+	"\bfeatures\x18\x0f \x01(\x04R\bfeatures\"\xf4\x01\n" +
 	"\x04Open\x12\x12\n" +
 	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x14\n" +
 	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x1e\n" +
@@ -1130,7 +1150,9 @@ const file_protocols_pipe_pb_pipe_proto_rawDesc = "" +
 	"\tprincipal\x18\x04 \x01(\fR\tprincipal\x12\x14\n" +
 	"\x05proof\x18\x05 \x01(\fR\x05proof\x12\x12\n" +
 	"\x04term\x18\x06 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05probe\x18\a \x01(\bR\x05probe\x12\x1a\n" +
+	"\x05probe\x18\a \x01(\bR\x05probe\x12\x12\n" +
+	"\x04hops\x18\b \x01(\rR\x04hops\x12\x14\n" +
+	"\x05watch\x18\t \x01(\bR\x05watch\x12\x1a\n" +
 	"\bfeatures\x18\x0f \x01(\x04R\bfeatures\"\xd1\x01\n" +
 	"\tOpenReply\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x16\n" +
