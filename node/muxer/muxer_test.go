@@ -1,299 +1,315 @@
 package muxer
 
 import (
+	"bytes"
 	"context"
-	"encoding/binary"
+	"crypto/rand"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-yamux/v5"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"go.uber.org/goleak"
+	"golang.org/x/net/nettest"
 )
 
-func TestOnlyADoubledWindowIsAddedTo(t *testing.T) {
-	for _, tt := range []struct {
-		name                       string
-		size, delta, next, missing uint32
-	}{
-		{"half a window was read", 256, 128, 256, 0},
-		{"half a window and a read", 256, 192, 256, 0},
-		{"doubled, what was read is missing", 256, 256, 512, 128},
-		{"doubled, another read came between", 256, 260, 512, 0},
-		{"doubled by a go-yamux without the mistake", 256, 384, 512, 0},
-	} {
-		if next, missing := growth(tt.size, tt.delta); next != tt.next || missing != tt.missing {
-			t.Errorf("%s: window %d, %d more; want %d, %d", tt.name, next, missing, tt.next, tt.missing)
-		}
+// TestMain finds goroutines that outlive their connections.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// pairings are who talks to whom.
+var pairings = map[string][2]network.Multiplexer{
+	"ours":            {New(), New()},
+	"go-yamux dials":  {yamux.DefaultTransport, New()},
+	"go-yamux serves": {New(), yamux.DefaultTransport},
+}
+
+// connPair is both ends of a connection over loopback TCP. They end with the test.
+func connPair(t testing.TB, of [2]network.Multiplexer) (dialer, server network.MuxedConn) {
+	t.Helper()
+	a, b := socketPair(t)
+	var err error
+	if dialer, err = of[0].NewConn(a, false, &network.NullScope{}); err != nil {
+		t.Fatal(err)
 	}
-}
-
-// written keeps what is written to it.
-type written struct {
-	net.Conn
-	bytes []byte
-}
-
-func (w *written) Write(b []byte) (int, error) {
-	w.bytes = append(w.bytes, b...)
-	return len(b), nil
-}
-
-func TestFramesOtherThanAnnouncementsPassUntouched(t *testing.T) {
-	frame := func(kind, flags uint16, id, length uint32) []byte {
-		b := binary.BigEndian.AppendUint16(nil, kind)
-		b = binary.BigEndian.AppendUint16(b, flags)
-		b = binary.BigEndian.AppendUint32(b, id)
-		return binary.BigEndian.AppendUint32(b, length)
+	if server, err = of[1].NewConn(b, true, &network.NullScope{}); err != nil {
+		t.Fatal(err)
 	}
-	for _, tt := range []struct {
-		name        string
-		frame, want []byte
-	}{
-		{"announcement", frame(1, 0, 7, firstWindow), frame(1, 0, 7, firstWindow+firstWindow/2)},
-		{"of a stream that is over", frame(1, 0, 9, firstWindow), nil},
-		{"with a flag", frame(1, 2, 7, firstWindow), nil},
-		{"data", frame(0, 0, 7, firstWindow), nil},
-		{"ping", frame(2, 0, 0, firstWindow), nil},
-		{"data with a body like an announcement", append(frame(0, 0, 7, 12), frame(1, 0, 7, firstWindow)...), nil},
-		{"nothing", nil, nil},
-	} {
-		sink := new(written)
-		w := &windows{Conn: sink, size: make(map[uint32]uint32)}
-		w.watch(7)
-		w.watch(9)
-		w.forget(9)
-		want := tt.want
-		if want == nil {
-			want = tt.frame
-		}
-		before := string(tt.frame)
-		if n, err := w.Write(tt.frame); n != len(tt.frame) || err != nil {
-			t.Errorf("%s: %d, %v", tt.name, n, err)
-		}
-		if string(sink.bytes) != string(want) {
-			t.Errorf("%s: wrote %x, want %x", tt.name, sink.bytes, want)
-		}
-		if string(tt.frame) != before {
-			t.Errorf("%s: the caller's frame was changed", tt.name)
-		}
-	}
+	t.Cleanup(func() { dialer.Close(); server.Close() })
+	return dialer, server
 }
 
-// TestAStreamFillsALongPath: 100 Mbit/s at a round trip of 50 ms. go-yamux by
-// itself stands still for a round trip in each window; if that is mended one
-// day, the muxer has no purpose any more.
-func TestAStreamFillsALongPath(t *testing.T) {
-	const size = 64 << 20
-	ideal := size * 8 * time.Second / pathRate
-	for _, tt := range []struct {
-		name        string
-		mux         network.Multiplexer
-		least, most float64 // of the path's rate
-	}{
-		{"ours", New(), 0.96, 1},
-		{"go-yamux", New().(muxer).yamux, 0.5, 0.8},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			out, in, _ := streamPair(t, tt.mux)
-			began := time.Now()
-			go send(t, out, size)
-			if n, err := io.Copy(io.Discard, in); n != size || err != nil {
-				t.Fatalf("%d bytes, %v", n, err)
-			}
-			if share := ideal.Seconds() / time.Since(began).Seconds(); share < tt.least || share > tt.most {
-				t.Errorf("%s: %.3f of the path was used, want %g to %g", tt.name, share, tt.least, tt.most)
-			}
-		})
+func socketPair(t testing.TB) (a, b net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer l.Close()
+	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
 }
 
-// TestWhatAPeerMayLeaveUnreadIsReserved: the reader stops after windows have
-// grown; all that the far side can send then is within what the resource
-// manager was asked for, and the session lives.
-func TestWhatAPeerMayLeaveUnreadIsReserved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out, in, scope := streamPair(t, New())
-		var sent atomic.Int64
-		go func() {
-			b := make([]byte, 60_000)
-			for {
-				n, err := out.Write(b)
-				sent.Add(int64(n))
-				if err != nil {
-					return
+// streamsOf is both ends of a stream that the first side opens.
+func streamsOf(t testing.TB, from, to network.MuxedConn) (near, far network.MuxedStream) {
+	t.Helper()
+	near, err := from.OpenStream(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if far, err = to.AcceptStream(); err != nil {
+		t.Fatal(err)
+	}
+	return near, far
+}
+
+// TestBytesBothWays: many streams at once, opened by both sides, each with some
+// megabytes each way in pieces of all sizes, and a half-close.
+func TestBytesBothWays(t *testing.T) {
+	for name, of := range pairings {
+		t.Run(name, func(t *testing.T) {
+			dialer, server := connPair(t, of)
+			var all sync.WaitGroup
+			for range 8 {
+				for _, side := range [][2]network.MuxedConn{{dialer, server}, {server, dialer}} {
+					near, far := streamsOf(t, side[0], side[1])
+					all.Go(func() { exchange(t, near, far, 1<<20) })
 				}
 			}
-		}()
-		var read int64
-		for read < 40<<20 {
-			n, err := in.Read(make([]byte, 1<<20))
-			if read += int64(n); err != nil {
-				t.Fatal(err)
+			all.Wait()
+		})
+	}
+}
+
+func exchange(t *testing.T, a, b network.MuxedStream, size int) {
+	var both sync.WaitGroup
+	for _, way := range [][2]network.MuxedStream{{a, b}, {b, a}} {
+		sent := make([]byte, size)
+		rand.Read(sent)
+		both.Go(func() {
+			for left, n := sent, 1; len(left) > 0; n = n*3%200_000 + 1 {
+				n = min(n, len(left))
+				if _, err := way[0].Write(left[:n]); err != nil {
+					t.Error(err)
+					return
+				}
+				left = left[n:]
 			}
-			if n > readMost {
-				t.Fatalf("%d bytes in one read", n)
+			if err := way[0].CloseWrite(); err != nil {
+				t.Error(err)
 			}
-		}
-		time.Sleep(time.Minute) // the sender comes to a stop
-		unread, reserved := sent.Load()-read, scope.reserved.Load()
-		if unread > reserved || unread < reserved/2 {
-			t.Errorf("%d bytes wait unread, %d are reserved", unread, reserved)
-		}
-		if _, err := in.Read(make([]byte, 1)); err != nil {
-			t.Errorf("the stream after that: %v", err)
-		}
-		if err := in.Reset(); err != nil {
+		})
+		both.Go(func() {
+			if got, err := io.ReadAll(way[1]); err != nil || !bytes.Equal(got, sent) {
+				t.Errorf("%d bytes came of %d, or they differ: %v", len(got), len(sent), err)
+			}
+		})
+	}
+	both.Wait()
+	for _, s := range []network.MuxedStream{a, b} {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// streamConn is a stream as a net.Conn.
+type streamConn struct {
+	network.MuxedStream
+	net.Conn
+}
+
+func (c streamConn) Read(b []byte) (int, error)         { return c.MuxedStream.Read(b) }
+func (c streamConn) Write(b []byte) (int, error)        { return c.MuxedStream.Write(b) }
+func (c streamConn) Close() error                       { return c.MuxedStream.Close() }
+func (c streamConn) SetDeadline(t time.Time) error      { return c.MuxedStream.SetDeadline(t) }
+func (c streamConn) SetReadDeadline(t time.Time) error  { return c.MuxedStream.SetReadDeadline(t) }
+func (c streamConn) SetWriteDeadline(t time.Time) error { return c.MuxedStream.SetWriteDeadline(t) }
+
+func TestStreamIsANetConn(t *testing.T) {
+	dialer, server := connPair(t, pairings["ours"])
+	a, b := socketPair(t)
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		near, far := streamsOf(t, dialer, server)
+		return streamConn{near, a}, streamConn{far, b}, func() { near.Reset(); far.Reset() }, nil
 	})
 }
 
-func TestEndedStreamsAreForgotten(t *testing.T) {
-	for name, end := range map[string]func(out, in network.MuxedStream) error{
-		"closed":           func(_, in network.MuxedStream) error { return in.Close() },
-		"read side closed": func(_, in network.MuxedStream) error { return in.CloseRead() },
-		"reset":            func(_, in network.MuxedStream) error { return in.Reset() },
-		"end read": func(out, in network.MuxedStream) error {
-			if err := out.CloseWrite(); err != nil {
-				return err
-			}
-			_, err := io.Copy(io.Discard, in)
-			return err
-		},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			out, in, _ := streamPair(t, New())
-			if err := end(out, in); err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			w := in.(*stream).windows
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if len(w.size) != 0 {
-				t.Errorf("%s: %d streams are still watched", name, len(w.size))
+func TestResetIsTold(t *testing.T) {
+	for name, of := range pairings {
+		t.Run(name, func(t *testing.T) {
+			dialer, server := connPair(t, of)
+			for _, side := range [][2]network.MuxedConn{{dialer, server}, {server, dialer}} {
+				near, far := streamsOf(t, side[0], side[1])
+				failed := make(chan error, 1)
+				go func() { _, err := far.Read(make([]byte, 1)); failed <- err }()
+				if err := near.ResetWithError(77); err != nil {
+					t.Fatal(err)
+				}
+				var told *network.StreamError
+				if err := <-failed; !errors.Is(err, network.ErrReset) || !errors.As(err, &told) || !told.Remote || told.ErrorCode != 77 {
+					t.Errorf("the far side read: %v", err)
+				}
+				if _, err := far.Write([]byte("x")); !errors.Is(err, network.ErrReset) {
+					t.Errorf("the far side wrote: %v", err)
+				}
+				if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 77 {
+					t.Errorf("this side read: %v", err)
+				}
+				if err := far.Reset(); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
 }
 
-func TestDeadlineLeavesAStreamInUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, in, _ := streamPair(t, New())
-		if err := in.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+func TestWhyAConnectionEndsIsTold(t *testing.T) {
+	for name, of := range pairings {
+		t.Run(name, func(t *testing.T) {
+			dialer, server := connPair(t, of)
+			near, far := streamsOf(t, dialer, server)
+			if err := dialer.CloseWithError(99); err != nil {
+				t.Fatal(err)
+			}
+			var told *network.ConnError
+			_, err := far.Read(make([]byte, 1))
+			if of[1] != yamux.DefaultTransport && (!errors.As(err, &told) || !told.Remote || told.ErrorCode != 99) { // that may notice a failed write first
+				t.Errorf("the far side read: %v", err)
+			}
+			if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 99 {
+				t.Errorf("this side read: %v", err)
+			}
+			if _, err := server.AcceptStream(); err == nil || !server.IsClosed() {
+				t.Error("the far side lives")
+			}
+			if _, err := dialer.OpenStream(context.Background()); err == nil || !dialer.IsClosed() {
+				t.Error("this side lives")
+			}
+		})
+	}
+}
+
+// TestCloseUnblocksEverybody: readers, writers, who opens and who accepts.
+func TestCloseUnblocksEverybody(t *testing.T) {
+	dialer, server := connPair(t, pairings["ours"])
+	near, _ := streamsOf(t, dialer, server)
+	reader, _ := streamsOf(t, dialer, server)
+	for range backlog { // the next has to wait
+		if _, err := dialer.OpenStream(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.Copy(io.Discard, in); err != yamux.ErrTimeout {
-			t.Fatalf("read past the deadline: %v", err)
-		}
-		if w := in.(*stream).windows; len(w.size) != 1 {
-			t.Error("the stream is forgotten though it may be read again")
-		}
-	})
-}
-
-func send(t *testing.T, s network.MuxedStream, size int) {
-	b := make([]byte, 60_000)
-	for size > 0 {
-		n, err := s.Write(b[:min(size, len(b))])
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		size -= n
 	}
-	if err := s.CloseWrite(); err != nil {
+	errs := make(chan error, 4)
+	go func() { _, err := reader.Read(make([]byte, 1)); errs <- err }()
+	go func() { _, err := near.Write(make([]byte, 1<<20)); errs <- err }()
+	go func() { _, err := dialer.OpenStream(context.Background()); errs <- err }()
+	go func() { _, err := dialer.AcceptStream(); errs <- err }()
+	if err := dialer.Close(); err != nil {
 		t.Error(err)
 	}
+	for range 4 {
+		if err := <-errs; err == nil {
+			t.Error("no error")
+		}
+	}
 }
 
-// streamPair is a stream between two ends of a long path that has been used
-// already, and the scope of the second end. All ends with the test.
-func streamPair(t *testing.T, mux network.Multiplexer) (out, in network.MuxedStream, scope *countingScope) {
-	t.Helper()
-	near, far := longPath(t)
-	scope = new(countingScope)
-	dialer, err := mux.NewConn(near, false, &network.NullScope{})
-	if err != nil {
+func TestDeadlines(t *testing.T) {
+	dialer, server := connPair(t, pairings["ours"])
+	near, far := streamsOf(t, dialer, server)
+	soon := func() time.Time { return time.Now().Add(20 * time.Millisecond) }
+	if err := near.SetDeadline(soon()); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := mux.NewConn(far, true, scope)
-	if err != nil {
+	if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(err)
+	}
+	n, err := near.Write(make([]byte, 1<<20))
+	if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(n, err)
+	}
+	if err := near.SetDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { dialer.Close(); listener.Close() })
-	if out, err = dialer.OpenStream(context.Background()); err != nil {
+	go func() { _, _ = far.Write([]byte("x")) }()
+	if _, err := near.Read(make([]byte, 1)); err != nil {
+		t.Errorf("after that: %v", err)
+	}
+	if err := near.SetWriteDeadline(soon()); err != nil {
 		t.Fatal(err)
 	}
-	if in, err = listener.AcceptStream(); err != nil {
-		t.Fatal(err)
+	n, err = near.Write(make([]byte, 1<<20)) // nobody reads
+	if n != firstWindow || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error(n, err)
 	}
-	time.Sleep(time.Second) // the sessions measure their round trip
-	return out, in, scope
 }
 
-// countingScope grants everything and counts what is reserved.
-type countingScope struct {
-	network.NullScope
-	reserved atomic.Int64
-}
-
-func (s *countingScope) BeginSpan() (network.ResourceScopeSpan, error) { return s, nil }
-func (s *countingScope) ReserveMemory(size int, _ uint8) error {
-	s.reserved.Add(int64(size))
-	return nil
-}
-
-const (
-	pathDelay = 25 * time.Millisecond // one way
-	pathRate  = 100_000_000           // bits per second
-)
-
-// longPath is a pair of connections with a delay and a rate. Must be called in
-// a bubble.
-func longPath(t *testing.T) (near, far net.Conn) {
-	t.Helper()
-	a, b := net.Pipe()
-	c, d := net.Pipe()
-	var both sync.WaitGroup
-	both.Go(func() { transmit(b, c) })
-	both.Go(func() { transmit(c, b) })
-	t.Cleanup(func() { b.Close(); c.Close(); both.Wait() })
-	return a, d
-}
-
-type flight struct {
-	bytes   []byte
-	arrives time.Time
-}
-
-// transmit takes one direction of a path: bytes leave at its rate, one after
-// another, and arrive after its delay.
-func transmit(from, to net.Conn) {
-	flying := make(chan flight, 1<<16)
-	var arrivals sync.WaitGroup
-	defer arrivals.Wait()
-	defer close(flying)
-	arrivals.Go(func() {
-		for f := range flying {
-			time.Sleep(time.Until(f.arrives))
-			if _, err := to.Write(f.bytes); err != nil {
-				from.Close()
+// TestOpensWaitForAcceptance: no more than the backlog is under way, and a far
+// side that takes them lets others go on.
+func TestOpensWaitForAcceptance(t *testing.T) {
+	for name, of := range pairings {
+		t.Run(name, func(t *testing.T) {
+			dialer, server := connPair(t, of)
+			for range backlog {
+				if _, err := dialer.OpenStream(context.Background()); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		to.Close()
-	})
-	buf := make([]byte, 16<<10)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		time.Sleep(time.Duration(n) * 8 * time.Second / pathRate)
-		flying <- flight{append([]byte(nil), buf[:n]...), time.Now().Add(pathDelay)}
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := dialer.OpenStream(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("one too many: %v", err)
+			}
+			if _, err := server.AcceptStream(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := dialer.OpenStream(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
+
+func TestStreamsThatAreOverAreForgotten(t *testing.T) {
+	for name, end := range map[string]func(near, far network.MuxedStream) error{
+		"closed": func(near, far network.MuxedStream) error { return errors.Join(near.Close(), far.Close()) },
+		"reset":  func(near, _ network.MuxedStream) error { return near.Reset() },
+		"by far": func(_, far network.MuxedStream) error { return far.Reset() },
+		"drained": func(near, far network.MuxedStream) error {
+			return errors.Join(near.CloseWrite(), far.CloseWrite(), allOf(near), allOf(far))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dialer, server := connPair(t, pairings["ours"])
+			near, far := streamsOf(t, dialer, server)
+			if err := end(near, far); err != nil {
+				t.Fatal(err)
+			}
+			other, _ := streamsOf(t, dialer, server) // what was sent before has arrived
+			second, _ := streamsOf(t, server, dialer)
+			for _, c := range []network.MuxedConn{dialer, server} {
+				c := c.(*session)
+				c.mu.Lock()
+				if len(c.streams) != 2 || len(c.opening) > 1 {
+					t.Errorf("%d streams, %d being opened", len(c.streams), len(c.opening))
+				}
+				c.mu.Unlock()
+			}
+			other.Reset()
+			second.Reset()
+		})
+	}
+}
+
+func allOf(s network.MuxedStream) error { _, err := io.Copy(io.Discard, s); return err }

@@ -1,66 +1,127 @@
 package muxer
 
 import (
-	"context"
 	"errors"
-	"fmt"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-yamux/v5"
 )
 
-// conn is libp2p's connection over a yamux session, except for the
-// streams: those of libp2p do not tell their numbers.
-type conn struct {
-	network.MuxedConn
-	session *yamux.Session
-	windows *windows
-}
+// half is the state of one direction of a stream.
+type half uint8
 
-// OpenStream implements network.MuxedConn.
-func (c *conn) OpenStream(ctx context.Context) (network.MuxedStream, error) {
-	s, err := c.session.OpenStream(ctx)
-	if err != nil {
-		return nil, explain(err)
-	}
-	c.windows.watch(s.StreamID())
-	return &stream{s, c.windows}, nil
-}
+const (
+	isOpen half = iota
+	isEnded
+	isReset
+)
 
-// AcceptStream implements network.MuxedConn.
-func (c *conn) AcceptStream() (network.MuxedStream, error) {
-	s, err := c.session.AcceptStream()
-	if err != nil {
-		return nil, explain(err)
-	}
-	c.windows.watch(s.StreamID())
-	return &stream{s, c.windows}, nil
-}
-
-// stream is a stream of a yamux session with libp2p's errors.
+// stream is a stream of a session.
 type stream struct {
-	yamux   *yamux.Stream
-	windows *windows
+	// Fixed after newStream.
+	c    *session
+	id   uint32
+	span network.ResourceScopeSpan
+
+	reads, writes deadline
+
+	mu               sync.Mutex // guards what follows
+	readers, writers sync.Cond
+	in, out          half
+	inErr, outErr    error // of a reset
+
+	buf     buffer
+	allowed uint32    // bytes that the far side may still send
+	window  uint32    // that it may send without any being read
+	since   time.Time // when more was allowed last
+	room    uint32    // bytes that may be sent
+
+	asked bool // this side has opened it, and the far side has not taken it
+	over  bool // it is forgotten
 }
 
-// Read reads at most readMost bytes.
-func (s *stream) Read(b []byte) (int, error) {
-	n, err := s.yamux.Read(b[:min(len(b), readMost)])
-	if err != nil && err != yamux.ErrTimeout {
-		s.windows.forget(s.yamux.StreamID())
+var (
+	errTimeout = os.ErrDeadlineExceeded
+	errReset   = errors.New("stream reset")
+)
+
+func newStream(c *session, id uint32, span network.ResourceScopeSpan) *stream {
+	s := &stream{c: c, id: id, span: span, allowed: firstWindow, window: firstWindow, room: firstWindow, since: time.Now()}
+	s.readers.L, s.writers.L = &s.mu, &s.mu
+	s.reads.wake, s.writes.wake = s.wakeReaders, s.wakeWriters
+	return s
+}
+
+// wakeReaders has those who wait look at their deadline.
+func (s *stream) wakeReaders() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readers.Broadcast()
+}
+
+func (s *stream) wakeWriters() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writers.Broadcast()
+}
+
+// take tells the far side that its stream is taken.
+func (s *stream) take() {
+	_ = s.c.out.post(header{kind: kindWindow, flags: flagTake, stream: s.id}) // if it fails the session has ended
+}
+
+// established notes that the far side has taken the stream, or it is over.
+func (s *stream) established() {
+	s.mu.Lock()
+	was := s.asked
+	s.asked = false
+	s.mu.Unlock()
+	if was {
+		<-s.c.opening
 	}
-	return n, explain(err)
 }
 
-func (s *stream) Write(b []byte) (int, error) {
-	n, err := s.yamux.Write(b)
-	return n, explain(err)
+// settle forgets the stream if it is over. It is called with mu and unlocks it.
+func (s *stream) settle() {
+	over := s.in != isOpen && s.out != isOpen && !s.over
+	s.over = s.over || over
+	if s.in == isReset {
+		s.buf.drop()
+	}
+	s.mu.Unlock()
+	if over {
+		s.c.forget(s)
+		s.span.Done()
+		s.reads.set(time.Time{})
+		s.writes.set(time.Time{})
+	}
 }
 
-func (s *stream) Close() error {
-	s.windows.forget(s.yamux.StreamID())
-	return s.yamux.Close()
+func (s *stream) resetLocked(err error) {
+	if s.in == isOpen {
+		s.in, s.inErr = isReset, err
+	}
+	if s.out == isOpen {
+		s.out, s.outErr = isReset, err
+	}
+	s.readers.Broadcast()
+	s.writers.Broadcast()
+}
+
+// resetByFar takes in a reset.
+func (s *stream) resetByFar(code network.StreamErrorCode) {
+	s.mu.Lock()
+	s.resetLocked(&network.StreamError{Remote: true, ErrorCode: code, TransportError: errReset})
+	s.settle()
+}
+
+// abandon ends the stream with its session.
+func (s *stream) abandon(err error) {
+	s.mu.Lock()
+	s.resetLocked(err)
+	s.settle()
 }
 
 // Reset implements network.MuxedStream.
@@ -68,42 +129,63 @@ func (s *stream) Reset() error { return s.ResetWithError(0) }
 
 // ResetWithError implements network.MuxedStream.
 func (s *stream) ResetWithError(code network.StreamErrorCode) error {
-	s.windows.forget(s.yamux.StreamID())
-	return s.yamux.ResetWithError(uint32(code))
-}
-
-// CloseRead implements network.MuxedStream.
-func (s *stream) CloseRead() error {
-	s.windows.forget(s.yamux.StreamID())
-	return s.yamux.CloseRead()
+	s.mu.Lock()
+	if s.over {
+		s.buf.drop()
+		s.mu.Unlock()
+		return nil
+	}
+	s.resetLocked(&network.StreamError{ErrorCode: code, TransportError: errReset})
+	s.settle()
+	_ = s.c.out.post(header{kind: kindWindow, flags: flagReset, stream: s.id, length: uint32(code)}) // nobody is left to tell otherwise
+	return nil
 }
 
 // CloseWrite implements network.MuxedStream.
-func (s *stream) CloseWrite() error { return s.yamux.CloseWrite() }
-
-func (s *stream) SetDeadline(t time.Time) error      { return s.yamux.SetDeadline(t) }
-func (s *stream) SetReadDeadline(t time.Time) error  { return s.yamux.SetReadDeadline(t) }
-func (s *stream) SetWriteDeadline(t time.Time) error { return s.yamux.SetWriteDeadline(t) }
-
-// explain puts an error of go-yamux into libp2p's terms, as libp2p does. Without
-// an error it costs nothing: what errors.As fills in would be allocated.
-func explain(err error) error {
-	if err == nil {
+func (s *stream) CloseWrite() error {
+	s.mu.Lock()
+	switch s.out {
+	case isEnded:
+		s.mu.Unlock()
 		return nil
+	case isReset:
+		defer s.mu.Unlock()
+		return s.outErr
 	}
-	return inTerms(err)
+	s.out = isEnded
+	s.writers.Broadcast()
+	s.settle()
+	return s.c.out.send(header{kind: kindWindow, flags: flagEnd, stream: s.id}, nil, nil)
 }
 
-func inTerms(err error) error {
-	var reset *yamux.StreamError
-	var away *yamux.GoAwayError
-	switch {
-	case errors.As(err, &reset):
-		return &network.StreamError{Remote: reset.Remote, ErrorCode: network.StreamErrorCode(reset.ErrorCode), TransportError: err}
-	case errors.As(err, &away):
-		return &network.ConnError{Remote: away.Remote, ErrorCode: network.ConnErrorCode(away.ErrorCode), TransportError: err}
-	case errors.Is(err, yamux.ErrStreamReset):
-		return fmt.Errorf("%w: %w", network.ErrReset, err)
+// CloseRead implements network.MuxedStream. The far side is not told: yamux
+// knows no such frame.
+func (s *stream) CloseRead() error {
+	s.mu.Lock()
+	if s.in == isOpen {
+		s.in, s.inErr = isReset, network.ErrReset
+		s.readers.Broadcast()
 	}
-	return err
+	s.buf.drop()
+	s.settle()
+	return nil
 }
+
+// Close implements network.MuxedStream.
+func (s *stream) Close() error {
+	_ = s.CloseRead() // it cannot fail
+	return s.CloseWrite()
+}
+
+// SetDeadline implements network.MuxedStream.
+func (s *stream) SetDeadline(t time.Time) error {
+	s.reads.set(t)
+	s.writes.set(t)
+	return nil
+}
+
+// SetReadDeadline implements network.MuxedStream.
+func (s *stream) SetReadDeadline(t time.Time) error { s.reads.set(t); return nil }
+
+// SetWriteDeadline implements network.MuxedStream.
+func (s *stream) SetWriteDeadline(t time.Time) error { s.writes.set(t); return nil }

@@ -71,7 +71,15 @@ func (a *attachment) Receive(_ *trunk.Leg, k trunk.Kind, in *trunk.Inbox) error 
 			return err
 		}
 		a.l.mu.Lock()
-		if off, counts := a.placeLocked(n); counts {
+		off, counts := a.placeLocked(n)
+		if s := a.l.sink; counts && s.takesLocked(a.l, off) {
+			s.busy = true
+			a.l.m.pass(n, a.nowLocked())
+			a.l.unlock(true)
+			s.write(a.l, b)
+			return nil
+		}
+		if counts {
 			a.l.m.in.takeBytes(off, b)
 			a.l.m.arrived(a.nowLocked())
 		}

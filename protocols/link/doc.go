@@ -230,9 +230,10 @@
 //
 //	16 KiB     window and replay of a link at first, each
 //	16 MiB     of a link at most, each [limits.link_window]. The window doubles
-//	           while the application keeps pace: up to 1 MiB, and beyond if half
-//	           of it lasts no longer than two round trips. Replay doubles while
-//	           it is all that holds a writer back.
+//	           while the application keeps pace: up to 256 KiB, or 1 MiB if
+//	           the round trip is not known, and beyond if half of it lasts no
+//	           longer than two round trips. Replay doubles while it is all that
+//	           holds a writer back.
 //	1 GiB      of all links [limits.link_memory]: each has its 32 KiB of it as long
 //	           as it counts, and without that is refused as limit; half may be had
 //	           beyond, at most an eighth of what is left of that at a time. What the

@@ -22,73 +22,132 @@ const (
 func (l *Link) WriteTo(w io.Writer) (total int64, err error) {
 	wake := l.woken(writeDeadlines(w), (*machine).deafIn)
 	defer wake.end()
-	d := drain{w: w}
-	for {
-		if d.n, err = l.takeParts(d.parts[:0]); err == io.EOF {
-			return total, nil
-		} else if err != nil {
-			return total, err
-		}
-		n, err := d.write()
-		if total += n; err != nil && wake.was() { // what w says is an echo of it
-			err = l.unreadable()
-		}
-		if err != nil {
-			return total, err
-		}
+	d := drain{l: l, w: w}
+	if raw := rawConn(w); raw != nil {
+		d.sink = newSink(raw)
+		l.use(d.sink)
+		defer l.use(nil)
 	}
+	err = d.run()
+	if d.sink != nil {
+		d.total += d.sink.total
+	}
+	switch {
+	case err == io.EOF:
+		err = nil
+	case d.failed && wake.was(): // what w says is an echo of it
+		err = l.unreadable()
+	}
+	return d.total, err
+}
+
+// use has what comes written to s at once where that can be.
+func (l *Link) use(s *sink) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sink = s
 }
 
 // drain is one call of WriteTo.
 type drain struct {
-	w     io.Writer
-	n     int // of parts
-	parts [drainParts]part
-	bytes [drainParts][]byte
-	bufs  net.Buffers
+	l      *Link
+	w      io.Writer
+	sink   *sink // nil if there is none
+	total  int64
+	failed bool // at w
+	n      int  // of parts
+	parts  [drainParts]part
+	bytes  [drainParts][]byte
+	bufs   net.Buffers
+}
+
+// run writes until there is no more, or it cannot. At the end of the stream the
+// error is io.EOF.
+func (d *drain) run() error {
+	for {
+		rest, err := d.next()
+		if err != nil {
+			return err
+		}
+		if len(rest) > 0 {
+			var n int
+			n, err = d.w.Write(rest)
+			d.total += int64(n)
+		} else {
+			err = d.write()
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF // it is not that of the stream
+		}
+		if err != nil {
+			d.failed = true
+			return err
+		}
+	}
 }
 
 // write writes the parts and gives their memory back.
-func (d *drain) write() (n int64, err error) {
+func (d *drain) write() error {
 	parts := d.parts[:d.n]
-	if len(parts) == 1 {
-		var k int
-		k, err = d.w.Write(parts[0].bytes())
-		n = int64(k)
-	} else {
-		for i := range parts {
-			d.bytes[i] = parts[i].bytes()
-		}
-		d.bufs = d.bytes[:d.n]
-		n, err = d.bufs.WriteTo(d.w)
-		clear(d.bytes[:d.n])
+	for i := range parts {
+		d.bytes[i] = parts[i].bytes()
 	}
+	d.bufs = d.bytes[:d.n]
+	n, err := d.bufs.WriteTo(d.w)
+	clear(d.bytes[:d.n])
 	for i := range parts {
 		parts[i].c.free()
 		parts[i] = part{}
 	}
-	return n, err
+	d.total += n
+	return err
 }
 
-// takeParts waits for data and takes what there is, within reason. The error is
-// that of Read.
-func (l *Link) takeParts(into []part) (n int, err error) {
+// next waits for data and takes what there is, within reason: first the rest of
+// what went past the queue. The error is that of Read.
+func (d *drain) next() (rest []byte, err error) {
+	l, s := d.l, d.sink
 	l.mu.Lock()
 	for {
-		if err := l.usable(&l.reads); err != nil {
-			l.mu.Unlock()
-			return 0, err
-		}
-		parts, eof, err := l.m.takeParts(into, drainBytes)
-		if len(parts) > 0 || eof || err != nil {
-			if eof {
-				err = io.EOF
-			}
+		rest, err := d.takeLocked()
+		if len(rest) > 0 || d.n > 0 || err != nil {
 			l.unlock(false)
-			return len(parts), err
+			return rest, err
+		}
+		if s != nil {
+			s.waiting = true
 		}
 		l.readers.Wait()
+		if s != nil {
+			s.waiting = false
+		}
 	}
+}
+
+// takeLocked is next without waiting.
+func (d *drain) takeLocked() (rest []byte, err error) {
+	d.n = 0
+	if s := d.sink; s != nil {
+		switch {
+		case s.busy:
+			s.missed = true
+			return nil, nil
+		case s.err != nil:
+			d.failed = true
+			return nil, s.err
+		case len(s.rest) > 0: // it counts as read: no deadline may come in between
+			rest, s.rest = s.rest, nil
+			return rest, nil
+		}
+	}
+	if err := d.l.usable(&d.l.reads); err != nil {
+		return nil, err
+	}
+	parts, eof, err := d.l.m.takeParts(d.parts[:0], drainBytes)
+	if d.n = len(parts); eof {
+		err = io.EOF
+	}
+	return nil, err
 }
 
 // unreadable says why the link is of no use to a reader.

@@ -55,7 +55,7 @@ func rawConn(v any) syscall.RawConn {
 		}
 		raw, err = c.SyscallConn()
 	}
-	if err != nil || !rawReads {
+	if err != nil || !rawWorks {
 		return nil
 	}
 	return raw

@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -181,11 +182,12 @@ func TestEndOfALinkUnblocks(t *testing.T) {
 }
 
 // fill writes to a conn that nobody reads until it takes no more.
-func fill(t *testing.T, c net.Conn) {
+func fill(t *testing.T, c net.Conn) (filled int64) {
 	t.Helper()
 	for {
 		_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-		if _, err := c.Write(make([]byte, 64<<10)); errors.Is(err, os.ErrDeadlineExceeded) {
+		n, err := c.Write(make([]byte, 64<<10))
+		if filled += int64(n); errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
@@ -194,6 +196,7 @@ func fill(t *testing.T, c net.Conn) {
 	if err := c.SetWriteDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
+	return filled
 }
 
 func TestFarSideThatReadsNoMoreUnblocksReadFrom(t *testing.T) {
@@ -310,4 +313,55 @@ func TestWritesGoBetweenThoseOfReadFrom(t *testing.T) {
 	}
 	near.Close()
 	far.Close()
+}
+
+// TestSmallMessagesToAConnThatIsFull: what cannot be written at once is written
+// later, in order, and the total is right; so it is when the conn empties in
+// between.
+func TestSmallMessagesToAConnThatIsFull(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		near, far := opener(t)()
+		out, in := socketPair(t, network)
+		filled := fill(t, in)
+		written := make(chan int64, 1)
+		go func() {
+			n, err := far.WriteTo(in)
+			if err != nil {
+				t.Error(err)
+			}
+			in.Close()
+			written <- n
+		}()
+		var sent bytes.Buffer
+		messages := func(count int) {
+			for i := range count {
+				msg := bytes.Repeat([]byte{byte(sent.Len())}, 1+i*37%3000)
+				sent.Write(msg)
+				if _, err := near.Write(msg); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		messages(6)
+		if _, err := io.CopyN(io.Discard, out, filled); err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan []byte, 1)
+		go func() {
+			b, err := io.ReadAll(out)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- b
+		}()
+		messages(1000)
+		near.Close()
+		if b := <-got; !bytes.Equal(b, sent.Bytes()) {
+			t.Errorf("%d bytes came of %d, or they differ", len(b), sent.Len())
+		}
+		if n := <-written; n != int64(sent.Len()) {
+			t.Errorf("it says that it wrote %d bytes of %d", n, sent.Len())
+		}
+		far.Close()
+	}
 }

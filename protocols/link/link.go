@@ -44,6 +44,7 @@ type Link struct {
 	prompt           bool                  // it does not outlive its first leg unless the far side has answered
 	offered          reach.Path            // a better one, that came at a bad time
 	wakers           []*waker              // of calls that may wait for another conn
+	sink             *sink                 // of WriteTo; nil if what comes is not written at once
 }
 
 // deadline is when a call fails; its timer wakes those who wait.

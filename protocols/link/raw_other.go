@@ -4,9 +4,11 @@ package link
 
 import "errors"
 
-// rawReads: here a conn cannot be asked for what it has without waiting.
-const rawReads = false
+// rawWorks: here a conn cannot be asked for what it has or takes without waiting.
+const rawWorks = false
 
-var errNothing = errors.New("nothing to read")
+var errNothing = errors.New("nothing to read or no room")
 
 func readRaw(uintptr, []byte) (int, error) { return 0, errNothing }
+
+func writeRaw(uintptr, []byte) (int, error) { return 0, errNothing }

@@ -23,6 +23,8 @@ func (p Path) RTT() time.Duration {
 	switch {
 	case p.conn.As(&below.quic):
 		return below.quic.ConnectionStats().SmoothedRTT
+	case p.conn.As(&below.ours):
+		return below.ours.RTT()
 	case p.conn.As(&below.yamux):
 		return below.yamux.RTT()
 	}
@@ -32,6 +34,7 @@ func (p Path) RTT() time.Duration {
 // muxer is what a connection is made of: the one that it has.
 type muxer struct {
 	quic  *quic.Conn
+	ours  interface{ RTT() time.Duration } // of the node's own muxer
 	yamux *yamux.Session
 }
 

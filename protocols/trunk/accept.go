@@ -51,11 +51,8 @@ func (c *carrier) comingLocked(handle uint64) (l *Leg, full bool, err error) {
 func (c *carrier) accept(l *Leg, k Kind) error {
 	var o Owner
 	if ask := c.t.cfg.Accept; ask != nil {
-		c.inCall.Store(true)
 		var err error
-		o, err = ask(l, k, &c.in)
-		c.inCall.Store(false)
-		if err != nil {
+		if o, err = ask(l, k, &c.in); err != nil {
 			return err
 		}
 	}

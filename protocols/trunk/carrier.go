@@ -31,7 +31,6 @@ type carrier struct {
 	in       Inbox         // owned by run
 	received atomic.Uint64 // bytes of frames of legs that were read
 	heard    atomic.Int64  // when something was known to have been read last, in nanoseconds since since
-	inCall   atomic.Bool   // run is in a call of an owner
 
 	out     Outbox // owned by who pumps
 	began   bool   // owned by who pumps: something was written

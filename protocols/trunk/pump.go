@@ -57,7 +57,7 @@ func (c *carrier) ready(l *Leg, inline bool) {
 		return
 	}
 	c.turns.push(&l.turn)
-	if !inline || c.pumping || c.life.outstanding() >= inlineMost || c.inCall.Load() {
+	if !inline || c.pumping || c.life.outstanding() >= inlineMost {
 		c.kickLocked()
 		c.mu.Unlock()
 		return

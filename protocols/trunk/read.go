@@ -176,10 +176,7 @@ func (c *carrier) legFrame(h header) error {
 	case deaf:
 		return nil
 	case h.kind >= FirstKind:
-		c.inCall.Store(true)
-		err := l.owner.Receive(l, h.kind, &c.in)
-		c.inCall.Store(false)
-		return err
+		return l.owner.Receive(l, h.kind, &c.in)
 	case h.kind == kindDatagram && c.line.quic == nil:
 		b, err := c.in.Small(MaxDatagram)
 		if err == nil {

@@ -1,0 +1,123 @@
+package muxer
+
+import (
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+func TestRoundTripIsMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := longPath(t)
+		a, _ := New().NewConn(near, false, &network.NullScope{})
+		b, _ := New().NewConn(far, true, &network.NullScope{})
+		defer a.Close()
+		defer b.Close()
+		time.Sleep(time.Second)
+		var rtt interface{ RTT() time.Duration }
+		if !a.As(&rtt) {
+			t.Fatal("it does not tell")
+		}
+		if d := rtt.RTT(); d < 2*pathDelay || d > 2*pathDelay+time.Millisecond {
+			t.Error(d)
+		}
+		time.Sleep(10 * time.Minute)
+		if a.IsClosed() || b.IsClosed() {
+			t.Error("an idle connection has ended")
+		}
+	})
+}
+
+// TestSilentFarSideIsFoundOut: within 40 s.
+func TestSilentFarSideIsFoundOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, far) }() // it takes all and says nothing
+		c := newSession(near, false, (&network.NullScope{}).BeginSpan)
+		began := time.Now()
+		<-c.dead
+		if d := time.Since(began); d > 40*time.Second || wire.CodeOf(c.why()) != wire.Timeout {
+			t.Errorf("after %s: %v", d, c.why())
+		}
+		c.Close()
+		far.Close()
+	})
+}
+
+// TestFarSideThatTakesNothingIsFoundOut: writers wait no longer.
+func TestFarSideThatTakesNothingIsFoundOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		c := newSession(near, false, (&network.NullScope{}).BeginSpan)
+		s := unsaid(t, c)
+		began := time.Now()
+		var err error
+		for err == nil {
+			_, err = s.Write(make([]byte, 1<<10))
+		}
+		if d := time.Since(began); d > writeTime {
+			t.Errorf("after %s: %v", d, err)
+		}
+		<-c.dead
+		c.Close()
+		far.Close()
+	})
+}
+
+// TestTurnsAreGivenInOrderAndTimeOut: while one writes the others wait, as long
+// as their deadlines allow, and lose no room for it.
+func TestTurnsAreGivenInOrderAndTimeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		c := newSession(near, false, (&network.NullScope{}).BeginSpan)
+		var streams []*stream
+		for range 3 {
+			streams = append(streams, unsaid(t, c))
+		}
+		results := make([]error, 3)
+		done := make(chan int, 3)
+		for i, s := range streams {
+			if i == 1 {
+				_ = s.SetWriteDeadline(time.Now().Add(time.Second))
+			}
+			go func() {
+				_, results[i] = s.Write(make([]byte, 32<<10))
+				done <- i
+			}()
+			synctest.Wait()
+		}
+		if i := <-done; i != 1 || results[i] == nil {
+			t.Errorf("stream %d ended first: %v", i, results[i])
+		}
+		streams[1].mu.Lock()
+		if streams[1].room != firstWindow {
+			t.Errorf("room for %d", streams[1].room)
+		}
+		streams[1].mu.Unlock()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		for range 2 {
+			if i := <-done; results[i] != nil {
+				t.Errorf("stream %d: %v", i, results[i])
+			}
+		}
+		c.Close()
+		far.Close()
+	})
+}
+
+// unsaid is an own stream of which the far side has not been told.
+func unsaid(t *testing.T, c *session) *stream {
+	t.Helper()
+	c.opening <- struct{}{}
+	s, err := c.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

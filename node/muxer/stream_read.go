@@ -1,0 +1,106 @@
+package muxer
+
+import (
+	"bufio"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// Read implements network.MuxedStream.
+func (s *stream) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	for {
+		if err := s.unreadable(); err != nil {
+			s.mu.Unlock()
+			return 0, err
+		}
+		if s.buf.len > 0 || len(b) == 0 {
+			break
+		}
+		s.readers.Wait()
+	}
+	n := s.buf.read(b)
+	more := s.growLocked()
+	s.mu.Unlock()
+	if more > 0 {
+		_ = s.c.out.post(header{kind: kindWindow, stream: s.id, length: more}) // the next Read will see
+	}
+	return n, nil
+}
+
+// unreadable says why nothing can be read.
+func (s *stream) unreadable() error {
+	switch {
+	case s.in == isReset:
+		return s.inErr
+	case s.reads.over():
+		return errTimeout
+	case s.in == isEnded && s.buf.len == 0:
+		return io.EOF
+	}
+	return nil
+}
+
+// growLocked is how many more bytes the far side is to be allowed: none before
+// that is half a window. The window doubles when half of it lasts no longer than
+// four round trips.
+func (s *stream) growLocked() uint32 {
+	have := s.allowed + uint32(s.buf.len)
+	if s.in != isOpen || have > s.window/2 {
+		return 0
+	}
+	now := time.Now()
+	if rtt := s.c.RTT(); rtt > 0 && now.Sub(s.since) < 4*rtt && s.window < lastWindow {
+		if s.span.ReserveMemory(int(s.window), network.ReservationPriorityMedium) == nil {
+			s.window *= 2
+		}
+	}
+	s.since = now
+	more := s.window - have
+	s.allowed += more
+	return more
+}
+
+// data takes in n bytes.
+func (s *stream) data(r *bufio.Reader, n int) error {
+	s.mu.Lock()
+	if uint32(n) > s.allowed {
+		s.mu.Unlock()
+		return wire.Errorf(wire.BadRequest, "%d bytes on a stream that may have %d", n, s.allowed)
+	}
+	s.allowed -= uint32(n)
+	for n > 0 {
+		if s.in != isOpen {
+			s.mu.Unlock()
+			return skip(r, n)
+		}
+		space := s.buf.space(n)
+		s.mu.Unlock()
+		_, err := io.ReadFull(r, space)
+		s.mu.Lock()
+		if err != nil {
+			s.buf.filled(0)
+			s.mu.Unlock()
+			return err
+		}
+		s.buf.filled(len(space))
+		s.readers.Broadcast()
+		n -= len(space)
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+// ended takes in that the far side sends no more.
+func (s *stream) ended() {
+	s.mu.Lock()
+	if s.in == isOpen {
+		s.in = isEnded
+	}
+	s.readers.Broadcast()
+	s.settle()
+}
