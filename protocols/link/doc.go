@@ -70,9 +70,10 @@
 //
 // The bytes of DATA on a leg follow each other from the leg's begin, or the last
 // SEEK. Of bytes that come twice the first copy counts. ACK is due 20 ms after
-// something changes; at once when half a window has come, when FIN has, and when
-// the application has read a quarter of the window; and it goes before whatever
-// else is sent once it tells of 4 KiB.
+// something changes, and so is the last word of a link that has ended in good
+// order; at once when half a window has come, and when the application has read
+// a quarter of the window. It goes before whatever else is sent once it tells of
+// 4 KiB, or of FIN.
 //
 // Bytes beyond a gap are kept if they join each other, else dropped. A receiver
 // that lacks bytes which no leg can bring any more sends REWIND, once until SEEK

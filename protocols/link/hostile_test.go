@@ -174,8 +174,9 @@ func TestOnlyTheFarEndMayResume(t *testing.T) {
 	lie(t, c, cb, openFrame(back.ID(), 1)).refused(t, "OPEN of a link of this side's", wire.Taken)
 	back.Reset(wire.Gone, "")
 	works(t, near, far)
-	closeBoth(t, near, far)
-	lie(t, a, ab, resumeFrame(near.ID(), 2, 0, 0)).refused(t, "a closed link", wire.Gone)
+	near.Reset(wire.Expired, "enough")
+	<-far.Done()
+	lie(t, a, ab, resumeFrame(near.ID(), 2, 0, 0)).refused(t, "a link that was reset", wire.Gone)
 	if u := b.links.Usage(); u.Memory != int64(u.Links)*(32<<10) {
 		t.Errorf("%+v", u)
 	}

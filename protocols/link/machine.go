@@ -247,10 +247,10 @@ func (m *machine) wasRead(some, eof bool) error {
 	if m.in.q.off-m.roundOff >= m.in.window/2 {
 		m.fx.round = true
 	}
-	if m.in.grant() || (eof && m.told.safe != m.in.safe()) {
+	if m.in.grant() {
 		m.ackNow = true
 		m.ready(m.cur)
-	} else if some {
+	} else if some || eof {
 		m.oweLater()
 	}
 	return nil
@@ -304,7 +304,11 @@ func (m *machine) end(err error) {
 	}
 	m.endWith(err)
 	if m.mustTell() {
-		m.ready(m.cur)
+		if m.closedWell() {
+			m.lateWord() // nobody waits for it
+		} else {
+			m.ready(m.cur)
+		}
 		m.fx.redial = m.needsLeg()
 		return
 	}
@@ -335,7 +339,6 @@ func (m *machine) closedWell() bool { return m.over == errComplete }
 // settle ends the link when both streams are over.
 func (m *machine) settle() {
 	if m.over == nil && m.out.done() && (m.in.ended() || m.in.stopped) {
-		m.ackNow = true
 		m.end(errComplete)
 	}
 }
@@ -346,6 +349,11 @@ func (m *machine) oweLater() {
 		return
 	}
 	m.ackLater = true
+	m.lateWord()
+}
+
+// lateWord has owed called soon.
+func (m *machine) lateWord() {
 	if !m.ackTimed {
 		m.ackTimed, m.fx.ackLater = true, true
 	}
@@ -353,13 +361,16 @@ func (m *machine) oweLater() {
 
 // ackDue reports that an acknowledgement is to go with what is sent now.
 func (m *machine) ackDue() bool {
-	return m.ackNow || (m.ackLater && (m.in.received() >= m.told.received+ackAlong || m.in.safe() >= m.told.safe+ackAlong))
+	return m.ackNow || (m.ackLater && (m.in.ended() || m.in.received() >= m.told.received+ackAlong || m.in.safe() >= m.told.safe+ackAlong))
 }
 
 // owed says that the time of an acknowledgement has come.
 func (m *machine) owed() {
 	m.ackTimed = false
-	if m.ackLater {
+	switch {
+	case m.over != nil:
+		m.ready(m.cur)
+	case m.ackLater:
 		m.ackLater, m.ackNow = false, true
 		m.ready(m.cur)
 	}

@@ -209,11 +209,10 @@ func (m *machine) arrived(now time.Time) {
 	}
 	m.drained()
 	m.missing(now)
-	switch received := m.in.received(); {
-	case m.in.ended(), received-min(received, m.told.received) >= m.in.window/2:
+	if received := m.in.received(); received-min(received, m.told.received) >= m.in.window/2 {
 		m.ackNow = true
 		m.ready(m.cur)
-	default:
+	} else {
 		m.oweLater()
 	}
 	m.settle()

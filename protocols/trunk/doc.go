@@ -56,7 +56,8 @@
 //	    LEAVE read └──────► forgotten ◄───────┘ LEAVE sent
 //
 // After its LEAVE a side sends nothing on the handle. A side that has read a
-// LEAVE answers with its own at once. Who does not want a leg sends LEAVE too;
+// LEAVE answers with its own. LEAVE with code 0 waits for company, 25 ms at most,
+// unless the carrier was opened for its leg alone. Who does not want a leg sends LEAVE too;
 // a frame of its user may come before, to say why. Frames for a leg that is
 // forgotten are dropped; one with a handle of the reader's own that it has not
 // given is a violation, and so is a leg that begins with LEAVE or DATAGRAM.

@@ -53,7 +53,11 @@ func (c *carrier) leaveLocked(l *Leg) {
 		}
 	}
 	c.leaves.push(l)
-	c.kickLocked()
+	if l.refusal != nil || l.code != wire.OK || c.own {
+		c.kickLocked()
+		return
+	}
+	c.reportSoon() // nobody waits for it
 }
 
 // writeLeave puts the last frames of the first leg that leaves into b. It

@@ -34,7 +34,7 @@ type life struct {
 	due   time.Time   // when it does
 
 	reported  atomic.Uint64 // of received, to the far side
-	reporting atomic.Bool   // report is set
+	reporting atomic.Bool   // report is set; nobody sets it twice
 	hurried   bool          // to seenEvery; owned by run
 	last      time.Duration // when bulk was reported last; owned by run
 	report    *time.Timer
@@ -189,10 +189,7 @@ func (c *carrier) count(n int) {
 	received := c.received.Add(uint64(n))
 	if received-f.reported.Load() < seenNow {
 		f.hurried = false
-		if !f.reporting.Load() {
-			f.reporting.Store(true)
-			f.report.Reset(seenDelay)
-		}
+		c.reportSoon()
 		return
 	}
 	if now := c.hear(); now-f.last >= seenEvery {
@@ -205,14 +202,21 @@ func (c *carrier) count(n int) {
 	}
 }
 
-// reportNow has SEEN sent.
+// reportSoon has SEEN sent, and LEAVEs that wait, after seenDelay.
+func (c *carrier) reportSoon() {
+	if f := &c.life; f.reporting.CompareAndSwap(false, true) {
+		f.report.Reset(seenDelay)
+	}
+}
+
+// reportNow has SEEN sent, and LEAVEs that wait.
 func (c *carrier) reportNow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || c.due.seen || c.received.Load() == c.life.reported.Load() {
+	if c.ended {
 		return
 	}
-	c.due.seen = true
+	c.due.seen = c.due.seen || c.received.Load() != c.life.reported.Load()
 	c.kickLocked()
 }
 
