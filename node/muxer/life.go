@@ -10,27 +10,36 @@ import (
 const (
 	pingEvery = 30 * time.Second
 	pingTime  = 10 * time.Second // in which a ping is to be answered
+	pingFirst = time.Second      // between the first pings: a connection is busy when it is new
+	pingsKept = 4
 )
 
 // life measures the round trip and finds out that the far side is dead.
 type life struct {
-	rtt   atomic.Int64  // nanoseconds, smoothed
+	rtt   atomic.Int64  // nanoseconds, the least of the last that were measured
 	reads atomic.Uint64 // of the connection that gave something
 
 	mu    sync.Mutex
 	timer *time.Timer
 	over  bool
-	asked bool      // a ping is not answered
-	num   uint32    // of the last ping, and how many there were
-	at    time.Time // when it was sent
-	had   uint64    // reads by then
-	older uint64    // the same, of the ping before
+	asked bool // a ping is not answered
+	num   uint32
+	last  [pingsKept]time.Duration // round trips; 0 for none yet
+	sent  mark                     // of the last ping
+	older mark                     // of the one before
+}
+
+// mark is when a ping was sent, and how many reads there had been.
+type mark struct {
+	at    time.Time
+	reads uint64
 }
 
 // begin sends the first ping soon.
 func (f *life) begin(c *session) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.sent.at = time.Now()
 	f.timer = time.AfterFunc(0, func() { f.look(c) })
 }
 
@@ -55,15 +64,16 @@ func (h heard) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// look sends a ping, or judges the last.
+// look sends a ping, or judges the last. What goes out may be in the way of a
+// ping for long: silence has to last from one to the time of the next.
 func (f *life) look(c *session) {
 	f.mu.Lock()
 	if f.over {
 		f.mu.Unlock()
 		return
 	}
-	if f.asked && time.Since(f.at) >= pingTime {
-		dead := f.num > 1 && f.reads.Load() == f.older // what goes out may be in the way of a ping for long
+	if f.asked && time.Since(f.sent.at) >= pingTime {
+		dead := f.reads.Load() == f.older.reads && time.Since(f.older.at) >= pingEvery+pingTime
 		f.asked = false
 		f.timer.Reset(pingEvery - pingTime)
 		f.mu.Unlock()
@@ -73,7 +83,7 @@ func (f *life) look(c *session) {
 		return
 	}
 	f.num++
-	f.asked, f.at, f.older, f.had = true, time.Now(), f.had, f.reads.Load()
+	f.asked, f.older, f.sent = true, f.sent, mark{time.Now(), f.reads.Load()}
 	num := f.num
 	f.timer.Reset(pingTime)
 	f.mu.Unlock()
@@ -94,11 +104,18 @@ func (c *session) ping(h header) error {
 		return nil
 	}
 	f.asked = false
-	f.timer.Reset(pingEvery)
-	now := int64(time.Since(f.at))
-	if before := f.rtt.Load(); before > 0 {
-		now = before/2 + now/2
+	next := pingEvery
+	if f.num < pingsKept {
+		next = pingFirst
 	}
-	f.rtt.Store(max(1, now))
+	f.timer.Reset(next)
+	f.last[f.num%pingsKept] = max(1, time.Since(f.sent.at))
+	least := time.Duration(0)
+	for _, d := range f.last {
+		if d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	f.rtt.Store(int64(least))
 	return nil
 }

@@ -34,6 +34,35 @@ func TestRoundTripIsMeasured(t *testing.T) {
 	})
 }
 
+// TestRoundTripIsTheLeastOfTheLast: what else a connection is busy with does not
+// count, and what was long ago neither.
+func TestRoundTripIsTheLeastOfTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		c := newSession(near, false, (&network.NullScope{}).BeginSpan)
+		for i, tt := range []struct{ takes, want time.Duration }{
+			{500, 500}, {20, 20}, {300, 20}, {100, 20}, {200, 20}, {200, 100}, {200, 100}, {400, 200},
+		} {
+			var b [headerSize]byte
+			if _, err := io.ReadFull(far, b[:]); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(tt.takes * time.Millisecond)
+			h := parseHeader(b[:])
+			h.flags = flagTake
+			if _, err := far.Write(h.append(nil)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if d := c.RTT(); d != tt.want*time.Millisecond {
+				t.Errorf("ping %d: %s, want %d ms", i, d, tt.want)
+			}
+		}
+		c.Close()
+		far.Close()
+	})
+}
+
 // TestSilentFarSideIsFoundOut: within 40 s.
 func TestSilentFarSideIsFoundOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

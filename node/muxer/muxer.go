@@ -29,6 +29,10 @@
 //   - one goroutine belongs to a connection rather than three
 //   - windows grow as go-yamux means it: doubled when half of one lasts no longer
 //     than four round trips, up to 16 MiB, and all of it is announced
+//   - the round trip is the least of the last four pings, the first ones a second
+//     apart: go-yamux measures it first when a connection is busiest, and for
+//     30 s. Windows that are too large for a fast path, a link's too, halve its
+//     throughput
 //   - a stream that the resource manager does not grant is reset, while go-yamux
 //     ends the connection, and small frames are put together, while go-yamux has
 //     40 bytes of memory for each byte that comes alone
@@ -44,8 +48,8 @@
 //	        opened or accepted; as much again with each doubling of its window,
 //	        if that is granted
 //	4×      as much memory at most as bytes that were not read, and 64 KiB
-//	30 s    between pings; if nothing comes from one to 10 s after the next the
-//	        connection ends
+//	30 s    between pings after the first four; if nothing comes from one to 10 s
+//	        after the next the connection ends
 //	10 s    in which the connection takes nothing: it ends
 //	4 KiB   of answers that wait to be written: pings are not answered any more
 //	1 MiB   of frames that wait: who opens one more stream then is cut off

@@ -75,7 +75,7 @@ func (c *session) As(target any) bool {
 	return false
 }
 
-// RTT is the smoothed round trip; 0 while there is none.
+// RTT is the round trip, the least of the last few; 0 while there is none.
 func (c *session) RTT() time.Duration { return time.Duration(c.life.rtt.Load()) }
 
 // OpenStream implements network.MuxedConn.

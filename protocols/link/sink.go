@@ -26,9 +26,6 @@ type sink struct {
 	e error
 }
 
-// sinkMost is how many bytes are written so, at most.
-const sinkMost = 4 << 10
-
 func newSink(raw syscall.RawConn) *sink {
 	s := &sink{raw: raw}
 	s.try = s.once

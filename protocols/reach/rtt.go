@@ -9,8 +9,9 @@ import (
 )
 
 // RTT is the round-trip time of the path as its own transport measures it:
-// smoothed for QUIC (RFC 9002, section 5.3), the last ping's for yamux. It is
-// zero where nothing has been measured, as on WebRTC.
+// smoothed for QUIC (RFC 9002, section 5.3), the least of the last pings for the
+// node's own yamux, the last for another. It is zero where nothing has been
+// measured, as on WebRTC.
 func (p Path) RTT() time.Duration {
 	if p.IsZero() {
 		return 0
