@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	clients  = 200     // at once
-	pageSize = 1 << 20 // bytes
-	pageTime = time.Minute
+	clients    = 200     // at once
+	crowdPages = 100     // the first page of theirs
+	pageSize   = 1 << 20 // bytes
+	pageTime   = time.Minute
 )
 
 // publishService has node 3 publish a web server, and node 8 reach it for
@@ -118,13 +119,13 @@ func (s *stage) crowd(ctx context.Context, web *site, c *http.Client, far, near 
 	var all sync.WaitGroup
 	errs := make(chan error, clients)
 	for i := range clients {
-		all.Go(func() { errs <- web.visit(ctx, c, "http://"+forward.Addr, uint64(100+i), in) })
+		all.Go(func() { errs <- web.visit(ctx, c, "http://"+forward.Addr, uint64(crowdPages+i), in) })
 	}
 	go func() {
 		all.Wait()
 		in.over(io.EOF)
 	}()
-	over, cut := s.cutTrunk(ctx, in, far, near, forward.Rule.ID)
+	over, cut := s.cutTrunk(ctx, in, web, far, near, forward.Rule.ID)
 	all.Wait()
 	close(errs)
 	took := time.Since(began)
@@ -143,8 +144,12 @@ func (s *stage) crowd(ctx context.Context, web *site, c *http.Client, far, near 
 }
 
 // cutTrunk cuts what carries the channels of a rule, and takes its transport
-// away later on. It tells over which transports they went.
-func (s *stage) cutTrunk(ctx context.Context, in *intake, far, near *daemon, rule string) (over []string, err error) {
+// away later on; the server sees to it that there is more to come after each. It
+// tells over which transports they went.
+func (s *stage) cutTrunk(ctx context.Context, in *intake, web *site, far, near *daemon, rule string) (over []string, err error) {
+	held, rest := sync.OnceFunc(func() { close(web.held) }), sync.OnceFunc(func() { close(web.rest) })
+	defer rest()
+	defer held()
 	const share = clients * pageSize / 5
 	if err := in.more(share); err != nil {
 		return nil, err
@@ -152,6 +157,7 @@ func (s *stage) cutTrunk(ctx context.Context, in *intake, far, near *daemon, rul
 	if err := s.disconnect(ctx, near, far); err != nil {
 		return nil, err
 	}
+	held()
 	if err := in.more(share); err != nil {
 		return nil, fmt.Errorf("after the cut: %w", err)
 	}
@@ -163,6 +169,7 @@ func (s *stage) cutTrunk(ctx context.Context, in *intake, far, near *daemon, rul
 	if err := errors.Join(s.withhold(ctx, near, carried), s.withhold(ctx, far, carried)); err != nil {
 		return nil, err
 	}
+	rest()
 	if err := in.more(share); err != nil {
 		return nil, fmt.Errorf("without %s: %w", before, err)
 	}

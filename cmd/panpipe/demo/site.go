@@ -19,6 +19,9 @@ import (
 type site struct {
 	http *http.Server
 	l    net.Listener
+
+	held chan struct{} // the second half of the crowd's pages waits until it is closed
+	rest chan struct{} // and so does the last quarter
 }
 
 func newSite() (*site, error) {
@@ -26,7 +29,8 @@ func newSite() (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &site{http: &http.Server{Handler: http.HandlerFunc(serve), ReadHeaderTimeout: pageTime}, l: l}
+	w := &site{l: l, held: make(chan struct{}), rest: make(chan struct{})}
+	w.http = &http.Server{Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: pageTime}
 	go w.http.Serve(l) //nolint:errcheck // it is told that it was closed
 	return w, nil
 }
@@ -37,14 +41,38 @@ func (w *site) Addr() string { return w.l.Addr().String() }
 // Close ends it.
 func (w *site) Close() error { return w.http.Close() }
 
-func serve(w http.ResponseWriter, r *http.Request) {
+func (w *site) serve(to http.ResponseWriter, r *http.Request) {
 	number, err := strconv.ParseUint(r.URL.Path[1:], 10, 64)
 	if err != nil {
-		http.NotFound(w, r)
+		http.NotFound(to, r)
 		return
 	}
-	w.Header().Set("Content-Length", strconv.Itoa(pageSize))
-	page(number, w)
+	to.Header().Set("Content-Length", strconv.Itoa(pageSize))
+	if number < crowdPages {
+		page(number, to)
+		return
+	}
+	page(number, &paced{Writer: to, ctx: r.Context(), gates: map[int]chan struct{}{pageSize / 2: w.held, pageSize * 3 / 4: w.rest}})
+}
+
+// paced writes on past certain points once their gates are open.
+type paced struct {
+	io.Writer
+	ctx   context.Context
+	count int
+	gates map[int]chan struct{}
+}
+
+func (p *paced) Write(b []byte) (int, error) {
+	if gate := p.gates[p.count]; gate != nil {
+		select {
+		case <-gate:
+		case <-p.ctx.Done():
+			return 0, p.ctx.Err()
+		}
+	}
+	p.count += len(b)
+	return p.Writer.Write(b)
 }
 
 // page writes the page of a number, until there is an error.
