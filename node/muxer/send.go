@@ -22,6 +22,10 @@ const (
 	// waits for a turn.
 	queuedMost = 64 << 10
 
+	// roundsMost is how often who has written writes what others left meanwhile,
+	// before a goroutine of its own does.
+	roundsMost = 4
+
 	pongsMost  = 4 << 10 // bytes that wait to be written when a ping is not answered any more
 	postedMost = 1 << 20 // the same, when no stream is taken any more: the far side makes work and reads nothing
 )
@@ -143,7 +147,7 @@ func (s *sender) await(d *deadline) error {
 // finish gives the right to write to the next, after what was posted meanwhile.
 // It is called with mu and unlocks it.
 func (s *sender) finish(err error) error {
-	for {
+	for round := 0; ; round++ {
 		if err != nil {
 			s.endLocked(err)
 			s.mu.Unlock()
@@ -160,6 +164,11 @@ func (s *sender) finish(err error) error {
 		if len(s.posted) == 0 || s.err != nil {
 			s.busy = false
 			s.mu.Unlock()
+			return nil
+		}
+		if round == roundsMost {
+			s.mu.Unlock()
+			go s.flush()
 			return nil
 		}
 		b := s.posted
