@@ -1,6 +1,7 @@
 package muxer
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -32,6 +33,37 @@ func TestRoundTripIsMeasured(t *testing.T) {
 			t.Error("an idle connection has ended")
 		}
 	})
+}
+
+// TestWhyAConnectionEndsIsTold: when nothing else is on its way, which could meet
+// a socket that is closed and have TCP drop the word.
+func TestWhyAConnectionEndsIsTold(t *testing.T) {
+	for name, of := range pairings {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := longPath(t)
+			dialer, _ := of[0].NewConn(a, false, &network.NullScope{})
+			server, _ := of[1].NewConn(b, true, &network.NullScope{})
+			near, far := streamsOf(t, dialer, server)
+			time.Sleep(pingFirst / 2)
+			if err := dialer.CloseWithError(99); err != nil {
+				t.Fatal(err)
+			}
+			var told *network.ConnError
+			if _, err := far.Read(make([]byte, 1)); !errors.As(err, &told) || !told.Remote || told.ErrorCode != 99 {
+				t.Errorf("%s: the far side read: %v", name, err)
+			}
+			if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 99 {
+				t.Errorf("%s: this side read: %v", name, err)
+			}
+			if _, err := server.AcceptStream(); err == nil || !server.IsClosed() {
+				t.Errorf("%s: the far side lives", name)
+			}
+			if _, err := dialer.OpenStream(t.Context()); err == nil || !dialer.IsClosed() {
+				t.Errorf("%s: this side lives", name)
+			}
+			server.Close()
+		})
+	}
 }
 
 // TestRoundTripIsTheLeastOfTheLast: what else a connection is busy with does not

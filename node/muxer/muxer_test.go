@@ -174,32 +174,6 @@ func TestResetIsTold(t *testing.T) {
 	}
 }
 
-func TestWhyAConnectionEndsIsTold(t *testing.T) {
-	for name, of := range pairings {
-		t.Run(name, func(t *testing.T) {
-			dialer, server := connPair(t, of)
-			near, far := streamsOf(t, dialer, server)
-			if err := dialer.CloseWithError(99); err != nil {
-				t.Fatal(err)
-			}
-			var told *network.ConnError
-			_, err := far.Read(make([]byte, 1))
-			if of[1] != yamux.DefaultTransport && (!errors.As(err, &told) || !told.Remote || told.ErrorCode != 99) { // that may notice a failed write first
-				t.Errorf("the far side read: %v", err)
-			}
-			if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 99 {
-				t.Errorf("this side read: %v", err)
-			}
-			if _, err := server.AcceptStream(); err == nil || !server.IsClosed() {
-				t.Error("the far side lives")
-			}
-			if _, err := dialer.OpenStream(context.Background()); err == nil || !dialer.IsClosed() {
-				t.Error("this side lives")
-			}
-		})
-	}
-}
-
 // TestCloseUnblocksEverybody: readers, writers, who opens and who accepts.
 func TestCloseUnblocksEverybody(t *testing.T) {
 	dialer, server := connPair(t, pairings["ours"])
