@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,6 +65,37 @@ func TestWhyAConnectionEndsIsTold(t *testing.T) {
 			server.Close()
 		})
 	}
+}
+
+func TestDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far, _ := streamPair(t, New())
+		soon := func() time.Time { return time.Now().Add(20 * time.Second) }
+		if err := near.SetDeadline(soon()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+		n, err := near.Write(make([]byte, 1<<20))
+		if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(n, err)
+		}
+		if err := near.SetDeadline(time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = far.Write([]byte("x")) }()
+		if _, err := near.Read(make([]byte, 1)); err != nil {
+			t.Errorf("after that: %v", err)
+		}
+		if err := near.SetWriteDeadline(soon()); err != nil {
+			t.Fatal(err)
+		}
+		n, err = near.Write(make([]byte, 1<<20)) // nobody reads
+		if n != firstWindow || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(n, err)
+		}
+	})
 }
 
 // TestRoundTripIsTheLeastOfTheLast: what else a connection is busy with does not

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -196,36 +195,6 @@ func TestCloseUnblocksEverybody(t *testing.T) {
 		if err := <-errs; err == nil {
 			t.Error("no error")
 		}
-	}
-}
-
-func TestDeadlines(t *testing.T) {
-	dialer, server := connPair(t, pairings["ours"])
-	near, far := streamsOf(t, dialer, server)
-	soon := func() time.Time { return time.Now().Add(20 * time.Millisecond) }
-	if err := near.SetDeadline(soon()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := near.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error(err)
-	}
-	n, err := near.Write(make([]byte, 1<<20))
-	if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error(n, err)
-	}
-	if err := near.SetDeadline(time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	go func() { _, _ = far.Write([]byte("x")) }()
-	if _, err := near.Read(make([]byte, 1)); err != nil {
-		t.Errorf("after that: %v", err)
-	}
-	if err := near.SetWriteDeadline(soon()); err != nil {
-		t.Fatal(err)
-	}
-	n, err = near.Write(make([]byte, 1<<20)) // nobody reads
-	if n != firstWindow || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error(n, err)
 	}
 }
 
