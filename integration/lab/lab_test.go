@@ -61,12 +61,13 @@ func listen(t *testing.T, m *Machine, network, addr string) (l net.Listener) {
 	return l
 }
 
-// dial tells whether a connection comes about within a second.
+// dial tells whether a connection comes about, in time for a second try of the
+// kernel after one second.
 func dial(t *testing.T, m *Machine, addr string) (err error) {
 	t.Helper()
 	m.do(func() {
 		var c net.Conn
-		if c, err = net.DialTimeout("tcp4", addr, time.Second); err == nil {
+		if c, err = net.DialTimeout("tcp4", addr, 3*time.Second); err == nil {
 			c.Close()
 		}
 	})
