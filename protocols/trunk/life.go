@@ -34,7 +34,7 @@ type life struct {
 	due   time.Time   // when it does
 
 	reported  atomic.Uint64 // of received, to the far side
-	reporting atomic.Bool   // report is set; nobody sets it twice
+	reporting atomic.Bool   // report is set
 	hurried   bool          // to seenEvery; owned by run
 	last      time.Duration // when bulk was reported last; owned by run
 	report    *time.Timer
@@ -204,7 +204,7 @@ func (c *carrier) count(n int) {
 
 // reportSoon has SEEN sent, and LEAVEs that wait, after seenDelay.
 func (c *carrier) reportSoon() {
-	if f := &c.life; f.reporting.CompareAndSwap(false, true) {
+	if f := &c.life; !f.reporting.Load() && f.reporting.CompareAndSwap(false, true) { // the first alone costs little, for each frame
 		f.report.Reset(seenDelay)
 	}
 }
