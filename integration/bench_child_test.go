@@ -5,6 +5,7 @@ package integration
 import (
 	"bufio"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -55,3 +56,15 @@ func startChild(t tester, test, env string) (at string, pid int) {
 
 // awaitParent keeps a child until its parent's test has ended.
 func awaitParent() { _, _ = io.Copy(io.Discard, os.Stdin) } // whatever ends it
+
+// acceptAll serves each connection on a goroutine of its own, until the listener
+// is closed.
+func acceptAll(l net.Listener, serve func(*net.TCPConn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go serve(c.(*net.TCPConn))
+	}
+}

@@ -277,15 +277,7 @@ func playRole(what []string) error {
 			joinBoth(c, st)
 		}
 	}
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go handle(c.(*net.TCPConn))
-		}
-	}()
+	go acceptAll(l, handle)
 	fmt.Println("\nat", at)
 	asked := bufio.NewScanner(os.Stdin)
 	for asked.Scan() {

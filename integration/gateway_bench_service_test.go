@@ -34,15 +34,7 @@ func serveGatewayChild(t *testing.T, asked string) {
 		t.Fatal(err)
 	}
 	fmt.Println(childAt, l.Addr())
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serve(c.(*net.TCPConn))
-		}
-	}()
+	go acceptAll(l, serve)
 	awaitParent()
 	l.Close()
 }

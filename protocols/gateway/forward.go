@@ -170,20 +170,30 @@ func (f *listening) status(s *Status) {
 // forward carries one client to the rule's pipe.
 func (f *listening) forward(client net.Conn) {
 	e := f.e
-	key := clientKey(client)
-	if err := e.take(key); err != nil {
-		e.refused(err)
-		reset(client)
+	give, ok := e.admit(client)
+	if !ok {
 		return
 	}
 	conn, err := f.dial(e.g.loops.before(client.RemoteAddr()))
 	if err != nil {
-		e.give(key)
+		give()
 		e.refused(err)
 		reset(client)
 		return
 	}
-	e.carry(conn, client, func() { e.give(key) })
+	e.carry(conn, client, give)
+}
+
+// admit takes a place for a client, until give is called. One for whom there is
+// none is reset.
+func (e *entry) admit(client net.Conn) (give func(), ok bool) {
+	key := clientKey(client)
+	if err := e.take(key); err != nil {
+		e.refused(err)
+		reset(client)
+		return nil, false
+	}
+	return func() { e.give(key) }, true
 }
 
 // dial opens a channel's connection by whatever the rule leads to now.

@@ -37,10 +37,8 @@ func frontOf(c io.ReadWriter) (front, error) {
 // socks carries one client to the pipe that it names.
 func (f *listening) socks(client net.Conn) {
 	e := f.e
-	key := clientKey(client)
-	if err := e.take(key); err != nil {
-		e.refused(err)
-		reset(client)
+	give, ok := e.admit(client)
+	if !ok {
 		return
 	}
 	_ = client.SetDeadline(time.Now().Add(e.g.cfg.Limits.HandshakeTimeout))
@@ -54,14 +52,14 @@ func (f *listening) socks(client net.Conn) {
 	}
 	if err != nil {
 		stop()
-		e.give(key)
+		give()
 		e.refused(err)
 		_ = client.Close()
 		return
 	}
 	e.carry(conn, client, func() {
 		release()
-		e.give(key)
+		give()
 	})
 }
 
