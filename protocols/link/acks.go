@@ -6,7 +6,7 @@ import (
 )
 
 // ackQueue acknowledges for many links with one timer: what one waits for is
-// never more than ackDelay away.
+// never more than ackDelay away. Once it is stopped it puts nothing off.
 type ackQueue struct {
 	links *Links
 
@@ -19,18 +19,35 @@ type ackQueue struct {
 }
 
 func (q *ackQueue) add(l *Link) {
+	if !q.later(l) {
+		l.acknowledge()
+	}
+}
+
+func (q *ackQueue) later(l *Link) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.stopped {
+		return false
+	}
 	q.waiting = append(q.waiting, l)
-	if q.armed || q.stopped {
-		return
+	if q.armed {
+		return true
 	}
 	q.armed = true
 	if q.timer == nil {
 		q.timer = time.AfterFunc(ackDelay, q.flush)
-		return
+	} else {
+		q.timer.Reset(ackDelay)
 	}
-	q.timer.Reset(ackDelay)
+	return true
+}
+
+// acknowledge says what the link owes.
+func (l *Link) acknowledge() {
+	l.mu.Lock()
+	l.m.owed()
+	l.unlock(false)
 }
 
 func (q *ackQueue) flush() {
@@ -39,9 +56,7 @@ func (q *ackQueue) flush() {
 	q.waiting, q.spare, q.armed = q.spare[:0], nil, false
 	q.mu.Unlock()
 	for _, l := range due {
-		l.mu.Lock()
-		l.m.owed()
-		l.unlock(false)
+		l.acknowledge()
 	}
 	clear(due)
 	q.mu.Lock()
@@ -51,9 +66,10 @@ func (q *ackQueue) flush() {
 
 func (q *ackQueue) stop() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.stopped = true
 	if q.timer != nil {
 		q.timer.Stop()
 	}
+	q.mu.Unlock()
+	q.flush()
 }

@@ -27,6 +27,7 @@ func (h *Links) Close() error {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
+	h.acks.stop()
 	all := h.all()
 	late, cancel := context.WithTimeout(context.Background(), partTime)
 	defer cancel()
@@ -37,7 +38,6 @@ func (h *Links) Close() error {
 	h.part(late, all)
 	h.cancel()
 	err := h.join()
-	h.acks.stop()
 	for _, l := range all {
 		l.retire()
 	}
