@@ -30,7 +30,7 @@ func measureThroughput(t *testing.T, report *figures.Report) {
 	for _, w := range ways() {
 		raw, link := pair(t, "raw", w), pair(t, "link", w)
 		size := betterWrite(t, report, raw, w)
-		f := raceFigure{name: "throughput_" + w.name, unit: "MiB/s", rounds: 9, ofRaw: ">=0.95"}
+		f := raceFigure{name: "throughput_" + w.name, unit: "MiB/s", rounds: 25, ofRaw: ">=0.95"}
 		race(t, report, f, raw, link, func(s subject) (float64, error) {
 			if s == raw {
 				return bulkRate(s, size, bulkTime)

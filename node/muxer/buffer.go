@@ -32,6 +32,10 @@ func (s *segment) free() {
 	segmentPools[s.class].Put(s)
 }
 
+// keptParts is how many segments an empty buffer has places for, at most:
+// 512 bytes.
+const keptParts = 64
+
 // buffer is what has arrived on a stream and was not read. Its memory is within
 // four times that and 64 KiB, however small the frames, and none when it is
 // empty. While space is out it may be read, but nothing else.
@@ -90,7 +94,7 @@ func (b *buffer) trim() {
 		b.parts[n] = nil
 		b.parts = b.parts[:n]
 	}
-	if len(b.parts) == 0 && cap(b.parts) > 16 {
+	if len(b.parts) == 0 && cap(b.parts) > keptParts {
 		b.parts = nil
 	}
 }

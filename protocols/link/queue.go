@@ -1,12 +1,15 @@
 package link
 
+import "sync"
+
 // queue holds the bytes of a stream from offset off to offset end. The zero
 // queue is empty and stands at offset 0. An empty queue holds no memory.
 type queue struct {
 	off, end uint64
-	parts    []part // in order, none empty
-	head     int    // parts before it are freed
-	mem      int    // bytes of memory held
+	parts    []part           // in order, none empty
+	head     int              // parts before it are freed
+	mem      int              // bytes of memory held
+	many     *[manyParts]part // where parts are, if there were more than keptParts
 }
 
 // part is the bytes from..to of a chunk; the first stands at offset off.
@@ -62,8 +65,11 @@ func (q *queue) push(c *chunk, from, to int) {
 
 // pushPart is push of bytes that stay where they are.
 func (q *queue) pushPart(c *chunk, from, to int) {
-	if len(q.parts) == cap(q.parts) && q.head > len(q.parts)/2 {
+	switch full := len(q.parts) == cap(q.parts); {
+	case full && q.head > len(q.parts)/2:
 		q.shift()
+	case full && len(q.parts) >= keptParts:
+		q.grow()
 	}
 	q.parts = append(q.parts, part{c: c, off: q.end, from: from, to: to})
 	q.end += uint64(to - from)
@@ -119,16 +125,41 @@ func (q *queue) skipTo(off uint64) {
 	q.compact()
 }
 
-// keptParts is how many parts an empty queue has room for, at most: 1 KiB.
-const keptParts = 32
+const (
+	keptParts = 32  // that an empty queue has room for, or a few more: 1.3 KiB
+	manyParts = 512 // that a queue of more has room for, in pooled memory
+)
+
+var partsPool = sync.Pool{New: func() any { return new([manyParts]part) }}
+
+// grow makes room for more than keptParts.
+func (q *queue) grow() {
+	if len(q.parts) < manyParts {
+		q.many = partsPool.Get().(*[manyParts]part)
+		q.parts = append(q.many[:0], q.parts...)
+		return
+	}
+	q.parts = append(make([]part, 0, 2*len(q.parts)), q.parts...)
+	q.giveBack()
+}
+
+// giveBack does without the pooled memory.
+func (q *queue) giveBack() {
+	if q.many != nil {
+		clear(q.many[:])
+		partsPool.Put(q.many)
+		q.many = nil
+	}
+}
 
 // compact forgets freed parts, nearly all memory once the queue is empty.
 func (q *queue) compact() {
 	switch {
 	case q.head == len(q.parts):
 		q.head = 0
-		if cap(q.parts) > keptParts {
+		if cap(q.parts) > 2*keptParts {
 			q.parts = nil
+			q.giveBack()
 		} else {
 			q.parts = q.parts[:0]
 		}

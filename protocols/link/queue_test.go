@@ -103,3 +103,31 @@ func TestSizeOfReadsFollowsWhatComes(t *testing.T) {
 		}
 	}
 }
+
+// TestQueueOfManyParts grows past each kind of room that it has, is read from
+// meanwhile, and holds nothing when it is empty.
+func TestQueueOfManyParts(t *testing.T) {
+	var q queue
+	var want, got []byte
+	buf := make([]byte, 40)
+	for round := range 3 {
+		for i := range 3 * manyParts {
+			c := newChunk(1)
+			c.b[c.head()] = byte(i + round)
+			q.pushPart(c, c.head(), c.head()+1)
+			want = append(want, byte(i+round))
+			if i%70 == 69 {
+				got = append(got, buf[:q.read(buf)]...)
+			}
+		}
+		for q.len() > 0 {
+			got = append(got, buf[:q.read(buf)]...)
+		}
+		if q.mem != 0 || q.many != nil || cap(q.parts) > 2*keptParts {
+			t.Errorf("round %d: an empty queue holds %d bytes and room for %d parts", round, q.mem, cap(q.parts))
+		}
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("it is not what was put in")
+	}
+}
