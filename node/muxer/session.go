@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -21,6 +23,8 @@ const backlog = 256
 // session is a connection that carries streams. One goroutine belongs to it,
 // which reads.
 type session struct {
+	meeting atomic.Pointer[introduction] // the last that was begun
+
 	// Fixed after newSession.
 	conn     net.Conn
 	dialer   bool // its streams have odd numbers
@@ -68,11 +72,15 @@ func (c *session) IsClosed() bool {
 
 // As implements network.MuxedConn: it gives who asks for it the round trip.
 func (c *session) As(target any) bool {
-	if t, ok := target.(*interface{ RTT() time.Duration }); ok {
+	switch t := target.(type) {
+	case *interface{ RTT() time.Duration }:
 		*t = c
-		return true
+	case *interface{ Drive(io.Reader, func()) bool }:
+		*t = c
+	default:
+		return false
 	}
-	return false
+	return true
 }
 
 // RTT is the round trip, the least of the last few; 0 while there is none.

@@ -38,6 +38,8 @@ type stream struct {
 	since   time.Time // when more was allowed last
 	room    uint32    // bytes that may be sent
 
+	driven *driven // its reader, if that is no goroutine
+
 	asked bool // this side has opened it, and the far side has not taken it
 	over  bool // it is forgotten
 }
@@ -54,11 +56,20 @@ func newStream(c *session, id uint32, span network.ResourceScopeSpan) *stream {
 	return s
 }
 
+// wakeReaderLocked has who reads look.
+func (s *stream) wakeReaderLocked() {
+	if s.driven != nil {
+		go s.driven.resume()
+		return
+	}
+	s.readers.Broadcast()
+}
+
 // wakeReaders has those who wait look at their deadline.
 func (s *stream) wakeReaders() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.readers.Broadcast()
+	s.wakeReaderLocked()
 }
 
 func (s *stream) wakeWriters() {
@@ -106,7 +117,7 @@ func (s *stream) resetLocked(err error) {
 	if s.out == isOpen {
 		s.out, s.outErr = isReset, err
 	}
-	s.readers.Broadcast()
+	s.wakeReaderLocked()
 	s.writers.Broadcast()
 }
 
@@ -164,7 +175,7 @@ func (s *stream) CloseRead() error {
 	s.mu.Lock()
 	if s.in == isOpen {
 		s.in, s.inErr = isReset, network.ErrReset
-		s.readers.Broadcast()
+		s.wakeReaderLocked()
 	}
 	s.buf.drop()
 	s.settle()

@@ -12,6 +12,9 @@ import (
 
 // Read implements network.MuxedStream.
 func (s *stream) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		s.c.meets(s, b)
+	}
 	s.mu.Lock()
 	for {
 		if err := s.unreadable(); err != nil {
@@ -20,6 +23,12 @@ func (s *stream) Read(b []byte) (int, error) {
 		}
 		if s.buf.len > 0 || len(b) == 0 {
 			break
+		}
+		if d := s.driven; d != nil {
+			s.mu.Unlock()
+			d.yield(struct{}{})
+			s.mu.Lock()
+			continue
 		}
 		s.readers.Wait()
 	}
@@ -88,8 +97,14 @@ func (s *stream) data(r *bufio.Reader, n int) error {
 			return err
 		}
 		s.buf.filled(len(space))
-		s.readers.Broadcast()
 		n -= len(space)
+		if d := s.driven; d != nil {
+			s.mu.Unlock()
+			d.resume()
+			s.mu.Lock()
+			continue
+		}
+		s.readers.Broadcast()
 	}
 	s.mu.Unlock()
 	return nil
@@ -101,6 +116,6 @@ func (s *stream) ended() {
 	if s.in == isOpen {
 		s.in = isEnded
 	}
-	s.readers.Broadcast()
+	s.wakeReaderLocked()
 	s.settle()
 }

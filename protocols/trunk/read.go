@@ -37,11 +37,19 @@ func (c *carrier) read() error {
 	if err := c.welcome(); err != nil {
 		return c.verdict(err)
 	}
-	for {
-		if err := c.frame(); err != nil {
-			return c.verdict(err)
+	var end error
+	loop := func() {
+		for end == nil {
+			end = c.frame()
 		}
 	}
+	var d interface {
+		Drive(s io.Reader, loop func()) bool
+	}
+	if !c.s.Conn().As(&d) || !d.Drive(c.s, loop) {
+		loop()
+	}
+	return c.verdict(end)
 }
 
 // verdict is why the carrier ends when err met its reader: the stream's end,
