@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// Driver is what network.Conn.As gives of a connection of this package.
-type Driver interface {
+// Driver is what network.Conn.As gives of a connection of this package. It is no
+// type of its own, so that who asks need not know this package.
+type Driver = interface {
 	// Drive runs loop, which reads from s, a stream of the connection, and
 	// returns when loop does. Where loop's Read would wait for data, loop is put
 	// aside, and goes on within the goroutine that has read the data from the

@@ -26,6 +26,9 @@
 //     first come, first served. Of a large frame a quarter is copied, so that the
 //     rest goes in whole TLS records from where it is
 //   - nothing that reads waits for a write
+//   - who reads a stream may run within the goroutine that reads the connection
+//     (Driver): an exchange of 64 bytes through two nodes takes a quarter less
+//     when no other goroutine is woken for each frame
 //   - one goroutine belongs to a connection rather than three
 //   - windows grow as go-yamux means it: doubled when half of one lasts no longer
 //     than four round trips, up to 16 MiB, and all of it is announced

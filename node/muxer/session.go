@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net"
 	"sync"
@@ -75,7 +74,7 @@ func (c *session) As(target any) bool {
 	switch t := target.(type) {
 	case *interface{ RTT() time.Duration }:
 		*t = c
-	case *interface{ Drive(io.Reader, func()) bool }:
+	case *Driver:
 		*t = c
 	default:
 		return false

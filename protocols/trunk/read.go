@@ -24,6 +24,13 @@ func (c *carrier) hear() time.Duration {
 	return now
 }
 
+// driver is a connection that runs the readers of its streams itself, one at a
+// time and as data comes, so that no goroutine is to be woken for a frame. A
+// reader that is run so waits for its stream alone.
+type driver = interface {
+	Drive(s io.Reader, loop func()) bool
+}
+
 // read takes in what the far side writes, until the carrier ends; nil is a good
 // end.
 func (c *carrier) read() error {
@@ -43,9 +50,7 @@ func (c *carrier) read() error {
 			end = c.frame()
 		}
 	}
-	var d interface {
-		Drive(s io.Reader, loop func()) bool
-	}
+	var d driver
 	if !c.s.Conn().As(&d) || !d.Drive(c.s, loop) {
 		loop()
 	}
