@@ -25,7 +25,11 @@ func (s *stream) Read(b []byte) (int, error) {
 	}
 	n := s.buf.read(b)
 	more := s.growLocked()
-	s.mu.Unlock()
+	if s.in == isEnded && s.buf.len == 0 && !s.over {
+		s.settle()
+	} else {
+		s.mu.Unlock()
+	}
 	if more > 0 {
 		_ = s.c.out.post(header{kind: kindWindow, stream: s.id, length: more}) // the next Read will see
 	}
