@@ -50,10 +50,11 @@ func TestWhyAConnectionEndsIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told *network.ConnError
-			if _, err := far.Read(make([]byte, 1)); !errors.As(err, &told) || !told.Remote || told.ErrorCode != 99 {
+			var word *wire.Error // would be shown as it is, rather than that the path is lost
+			if _, err := far.Read(make([]byte, 1)); !errors.As(err, &told) || !told.Remote || told.ErrorCode != 99 || errors.As(err, &word) {
 				t.Errorf("%s: the far side read: %v", name, err)
 			}
-			if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 99 {
+			if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 99 || errors.As(err, &word) {
 				t.Errorf("%s: this side read: %v", name, err)
 			}
 			if _, err := server.AcceptStream(); err == nil || !server.IsClosed() {

@@ -202,7 +202,7 @@ func (c *session) CloseWithError(code network.ConnErrorCode) error {
 	if code == 0 {
 		return c.Close()
 	}
-	why := &network.ConnError{ErrorCode: code, TransportError: errShutdown}
+	why := &network.ConnError{ErrorCode: code, TransportError: errGone}
 	c.mu.Lock()
 	c.lost = why // whatever the far side makes of it
 	c.mu.Unlock()
@@ -254,8 +254,11 @@ func (c *session) end(err error) {
 	close(c.settled)
 }
 
-// Why a session or a stream is of no use.
+// Why a session or a stream is of no use. The first two are in what streams say,
+// which has no word of the vocabulary.
 var (
+	errFarGone         = errors.New("the far side has said that it goes")
+	errGone            = errors.New("this side goes")
 	errShutdown  error = wire.Errorf(wire.Closed, "this side has closed the connection")
 	errExhausted error = wire.Errorf(wire.Limit, "the connection has no numbers for streams any more")
 	errUnsent    error = wire.Errorf(wire.Busy, "the connection takes nothing, and much waits for it")

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // stuck is a session whose far side has read its first ping and reads no more.
@@ -172,8 +174,9 @@ func TestConnectionsEndIsNoStreamsEnd(t *testing.T) {
 				failed <- err
 			}()
 			happens(c, far)
+			var word *wire.Error
 			for range 2 {
-				if err := <-failed; !errors.Is(err, network.ErrReset) || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
+				if err := <-failed; !errors.Is(err, network.ErrReset) || errors.As(err, &word) || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
