@@ -259,9 +259,9 @@ func (c *session) end(err error) {
 var (
 	errFarGone         = errors.New("the far side has said that it goes")
 	errGone            = errors.New("this side goes")
+	errUnsent          = fmt.Errorf("the connection takes nothing, and much waits for it: %w", network.ErrResourceLimitExceeded)
 	errShutdown  error = wire.Errorf(wire.Closed, "this side has closed the connection")
 	errExhausted error = wire.Errorf(wire.Limit, "the connection has no numbers for streams any more")
-	errUnsent    error = wire.Errorf(wire.Busy, "the connection takes nothing, and much waits for it")
 	errFlood     error = wire.Errorf(wire.Limit, "the far side asks for more than it takes")
 	errSilent    error = wire.Errorf(wire.Timeout, "the far side does not answer")
 	errClosed    error = wire.Errorf(wire.Closed, "the stream is closed for writing")

@@ -186,3 +186,22 @@ func TestConnectionsEndIsNoStreamsEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestOpeningOnAStuckConnectionCostsNoEndOfMemory: who opens and resets streams
+// of his own is told that it is too much.
+func TestOpeningOnAStuckConnectionCostsNoEndOfMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := stuck(t)
+		for range postedMost {
+			s, err := c.OpenStream(context.Background())
+			if err != nil {
+				if !errors.Is(err, network.ErrResourceLimitExceeded) || c.IsClosed() {
+					t.Error(err)
+				}
+				return
+			}
+			_ = s.Reset()
+		}
+		t.Error("there is no limit")
+	})
+}
