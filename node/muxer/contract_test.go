@@ -77,9 +77,19 @@ func TestWhatWasNotReadIsAccountedFor(t *testing.T) {
 	}
 }
 
-// TestDeadlineOfAnEndedStreamIsNone: its timer would hold it.
+// TestDeadlineOfAnEndedStreamIsNone: its timer would hold it. One that has passed
+// hides no end.
 func TestDeadlineOfAnEndedStreamIsNone(t *testing.T) {
 	s, _ := halfRead(t)
+	err := allOf(s)
+	_ = s.SetReadDeadline(time.Unix(1, 0))
+	if err = errors.Join(err, s.CloseWrite()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(make([]byte, 1)); err != io.EOF {
+		t.Error(err)
+	}
+	s, _ = halfRead(t)
 	_ = s.SetDeadline(time.Now().Add(time.Hour))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

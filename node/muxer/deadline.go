@@ -59,12 +59,12 @@ func (d *deadline) fire(n uint64) {
 	d.wake()
 }
 
-// stop ends it: who waits waits no more, and it cannot be set.
+// stop ends it: who waits waits no more, and it is never from now on.
 func (d *deadline) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.clearLocked()
-	d.stopped = true
+	d.at, d.gone, d.stopped = time.Time{}, false, true
 	d.releaseLocked()
 }
 
