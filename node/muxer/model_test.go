@@ -70,7 +70,7 @@ func (e *end) write(size int) error {
 	n, err := e.s.Write(pattern(e.sent, size))
 	switch {
 	case e.out == isReset && !resets(err, e.outErr):
-		return fmt.Errorf("a write after a reset with %v: %d, %w", e.outErr, n, err)
+		return fmt.Errorf("a write after a reset with %w: %d, %w", e.outErr, n, err)
 	case e.out == isEnded && (err == nil || n > 0 || isTimeout(err)):
 		return fmt.Errorf("a write after the end: %d, %w", n, err)
 	case e.out != isOpen:
@@ -97,7 +97,7 @@ func (e *end) read(size int) error {
 	switch {
 	case e.in == isReset:
 		if n > 0 || !resets(err, e.inErr) {
-			return fmt.Errorf("a read after a reset with %v: %d, %w", e.inErr, n, err)
+			return fmt.Errorf("a read after a reset with %w: %d, %w", e.inErr, n, err)
 		}
 	case len(e.unread) > 0:
 		if err != nil || n == 0 || n > len(e.unread) || !bytes.Equal(b, e.unread[:n]) {
