@@ -99,6 +99,22 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
+// TestDeadlineDoesNotNeedTheClock: one that was put back when the timer is due.
+func TestDeadlineDoesNotNeedTheClock(t *testing.T) {
+	woken := false
+	d := deadline{wake: func() { woken = true }}
+	d.set(time.Now().Add(time.Hour))
+	d.fire(d.sets - 1) // of a deadline before
+	if woken || d.over() {
+		t.Error("it has passed")
+	}
+	d.fire(d.sets)
+	if <-d.wait(); !woken || !d.over() {
+		t.Error("it has not passed")
+	}
+	d.stop()
+}
+
 // TestRoundTripIsTheLeastOfTheLast: what else a connection is busy with does not
 // count, and what was long ago neither.
 func TestRoundTripIsTheLeastOfTheLast(t *testing.T) {

@@ -71,32 +71,51 @@ func (s *stream) growLocked() uint32 {
 
 // data takes in n bytes.
 func (s *stream) data(r *bufio.Reader, n int) error {
-	s.mu.Lock()
-	if uint32(n) > s.allowed {
-		s.mu.Unlock()
-		return wire.Errorf(wire.BadRequest, "%d bytes on a stream that may have %d", n, s.allowed)
+	if err := s.allow(n); err != nil {
+		return err
 	}
-	s.allowed -= uint32(n)
 	for n > 0 {
-		if s.in != isOpen {
-			s.mu.Unlock()
+		space := s.space(n)
+		if space == nil {
 			return skip(r, n)
 		}
-		space := s.buf.space(n)
-		s.mu.Unlock()
-		_, err := io.ReadFull(r, space)
-		s.mu.Lock()
-		if err != nil {
-			s.buf.filled(0)
-			s.mu.Unlock()
+		if _, err := io.ReadFull(r, space); err != nil {
+			s.filled(0)
 			return err
 		}
-		s.buf.filled(len(space))
-		s.readers.Broadcast()
+		s.filled(len(space))
 		n -= len(space)
 	}
-	s.mu.Unlock()
 	return nil
+}
+
+// allow counts n bytes that the far side sends.
+func (s *stream) allow(n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if uint32(n) > s.allowed {
+		return wire.Errorf(wire.BadRequest, "%d bytes on a stream that may have %d", uint32(n), s.allowed)
+	}
+	s.allowed -= uint32(n)
+	return nil
+}
+
+// space is memory for at most n bytes that arrive, until filled; nil when nobody
+// will read them.
+func (s *stream) space(n int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock() // a panic is not to leave a lock behind
+	if s.in != isOpen {
+		return nil
+	}
+	return s.buf.space(n)
+}
+
+func (s *stream) filled(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buf.filled(n)
+	s.readers.Broadcast()
 }
 
 // ended takes in that the far side sends no more.
