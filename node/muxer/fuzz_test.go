@@ -30,15 +30,15 @@ func (f *scripted) next() byte {
 }
 
 // size is a number of bytes: often one at a bound.
-func (f *scripted) size() int {
+func (f *scripted) size() uint32 {
 	b := f.next()
-	bounds := [...]int{0, 1, 100, smallMost, smallMost + 1, recordSize, frameMost, firstWindow / 2, firstWindow, firstWindow + 1, 1<<31 - 1, 1 << 31, 1<<32 - 1}
+	bounds := [...]uint32{0, 1, 100, smallMost, smallMost + 1, recordSize, frameMost, firstWindow / 2, firstWindow, firstWindow + 1, 1<<31 - 1, 1 << 31, 1<<32 - 1}
 	return bounds[int(b)%len(bounds)]
 }
 
 // hostile has the far side send a frame. Its data may be cut off.
 func (f *scripted) hostile(op byte) {
-	h := header{kind: kind(op % uint8(kinds)), flags: flags(f.next() % 32), stream: uint32(f.next() % 8), length: uint32(f.size())}
+	h := header{kind: kind(op % uint8(kinds)), flags: flags(f.next() % 32), stream: uint32(f.next() % 8), length: f.size()}
 	b := h.append(nil)
 	if h.kind == kindData && h.length <= firstWindow+1 {
 		b = append(b, make([]byte, h.length)...)
