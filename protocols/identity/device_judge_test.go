@@ -25,24 +25,25 @@ func wantJudge(t *testing.T, name string, known, shown *DeviceLog, want Outcome)
 	check(shown, known, back[want])
 }
 
-func TestJudgeKeepsTheRulesOfForks(t *testing.T) {
-	// 2 is senior to 3, that to 4.
-	base := testLog(t, 2, 3, 4)
+// fork is a pair of logs and what is to become of the one that is shown.
+type fork struct {
+	name         string
+	known, shown *DeviceLog
+	want         Outcome
+}
+
+// forks are all rules of Judge. 2 is senior to 3, that to 4.
+func forks(t testing.TB) []fork {
+	t.Helper()
+	base := extend(t, testLog(t, 2), rootSeed, begins(t, 2, 3, 4))
 	on := func(signer byte, entries ...Entry) *DeviceLog { return extend(t, base, signer, entries...) }
 	by := func(seed byte, e Entry, l *DeviceLog) *DeviceLog { return extend(t, l, seed, e) }
-	twin := func(l *DeviceLog) *DeviceLog {
-		again, err := ParseLog(l.Bytes())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return again
+	low, high := on(2, adds(t, 5)), on(2, adds(t, 6))
+	if low.Head().String() > high.Head().String() {
+		low, high = high, low
 	}
-	for _, v := range []struct {
-		name         string
-		known, shown *DeviceLog
-		want         Outcome
-	}{
-		{"one log read twice", base, twin(base), LogSame},
+	return []fork{
+		{"nothing new", base, base, LogSame},
 		{"one entry more", base, on(4, adds(t, 5)), LogExtends},
 		{"many entries more", base, on(4, adds(t, 5), revokes(t, 3), testRotation(1)), LogExtends},
 		{"the root begins anew from the head", base, on(rootSeed, revokes(t, 2)), LogExtends},
@@ -58,17 +59,21 @@ func TestJudgeKeepsTheRulesOfForks(t *testing.T) {
 		{"what a senior thief has won goes to the root", on(2, revokes(t, 3)), on(rootSeed, revokes(t, 2)), LogBeats},
 		{"neither revokes: the senior", on(4, adds(t, 5)), on(3, testRotation(1)), LogBeats},
 		{"the senior need not be the first", on(3, adds(t, 5)), by(2, testRotation(1), on(4, adds(t, 6))), LogBeats},
-		{"a device added after the fork is the least", on(4, adds(t, 5)), by(3, adds(t, 7), by(5, adds(t, 6), on(4, adds(t, 5)))), LogExtends},
+		{"the senior may revoke later", on(3, revokes(t, 2)), by(2, revokes(t, 3), on(4, adds(t, 6))), LogBeats},
+		{"the same weight: the lower hash", high, low, LogBeats},
+		{"whatever the other goes on with", extend(t, high, 3, adds(t, 7), testRotation(1)), low, LogBeats},
 		{"another account", base, otherAccount(t), LogForeign},
-	} {
-		wantJudge(t, v.name, v.known, v.shown, v.want)
 	}
-	a, b := on(2, adds(t, 5)), on(2, adds(t, 6))
-	if a.Head().String() > b.Head().String() {
-		a, b = b, a
+}
+
+func TestJudgeKeepsTheRulesOfForks(t *testing.T) {
+	for _, v := range forks(t) {
+		shown, err := ParseLog(v.shown.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantJudge(t, v.name, v.known, shown, v.want)
 	}
-	wantJudge(t, "the same weight: the lower hash", b, a, LogBeats)
-	wantJudge(t, "whatever the other goes on with", extend(t, b, 3, adds(t, 7), testRotation(1)), a, LogBeats)
 }
 
 func otherAccount(t testing.TB) *DeviceLog {
