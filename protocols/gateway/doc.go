@@ -127,8 +127,12 @@
 // Each Open says through how many gateways its data has come: a client that is
 // this gateway's own connection to a target, which leads back to one of its
 // listeners, inherits the count of the channel behind it and adds one. Above 8 the
-// exposing node refuses. A loop through other programs is not seen as one, and
-// ends at the limits of a client.
+// exposing node refuses. A loop through another program is not seen as one: what
+// that program connects by is a client like any other, and says nothing of where
+// its data comes from. It grows by a channel of each rule with every round, until
+// a limit refuses one: half of the gateway's channels, a third where both rules
+// are on one node, or sooner what max_per_client or max_channels of the rule say.
+// Then it unwinds, and the rules go on.
 //
 // # Limits
 //
