@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func newGateway(a *app) *cobra.Command {
 }
 
 // putRule adds a rule or changes one.
-func (a *app) putRule(cmd *cobra.Command, r api.GatewayRule, human func(w io.Writer, c api.GatewayChange)) error {
+func (a *app) putRule(cmd *cobra.Command, r api.GatewayRule, q api.GatewayPutQuery, human func(w io.Writer, c api.GatewayChange)) error {
 	if err := notZero(cmd.Flags(), given(cmd, "max-channels", "max-per-client")...); err != nil {
 		return err
 	}
@@ -25,7 +26,7 @@ func (a *app) putRule(cmd *cobra.Command, r api.GatewayRule, human func(w io.Wri
 	if err != nil {
 		return err
 	}
-	change, err := c.PutGatewayRule(cmd.Context(), r)
+	change, err := c.PutGatewayRule(cmd.Context(), r, q)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func newExpose(a *app) *cobra.Command {
 			if r.Target, err = localAddress(args[0]); err != nil {
 				return err
 			}
-			return a.putRule(cmd, r, a.printExposed)
+			return a.putRule(cmd, r, api.GatewayPutQuery{}, a.printExposed)
 		}),
 	}
 	f := cmd.Flags()
@@ -123,15 +124,27 @@ func (a *app) warnDown(s api.GatewayStatus) {
 		if p == nil || a.quiet {
 			continue
 		}
-		fmt.Fprintf(a.err, "  not yet: %s (%s); it is tried again\n", p.Detail, p.Code)
+		switch {
+		case p == s.Unbound && p.Code == wire.NotReady.String():
+			fmt.Fprintf(a.err, "  connecting: %s; clients wait for it\n", p.Detail)
+		case p == s.Unbound:
+			fmt.Fprintf(a.err, "  not yet: clients are refused, as %s: %s; it is tried again\n", p.Code, p.Detail)
+		default:
+			fmt.Fprintf(a.err, "  not yet: %s (%s); it is tried again\n", p.Detail, p.Code)
+		}
 		if p.Next != "" {
 			fmt.Fprintf(a.err, "  next: %s\n", p.Next)
 		}
 	}
 }
 
+// firstStateTime is how long forward waits to tell whether its pipe leads to
+// anybody.
+const firstStateTime = 5 * time.Second
+
 func newForward(a *app) *cobra.Command {
 	r := api.GatewayRule{Kind: "forward"}
+	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "forward ADDRESS PIPE",
 		Short: "Listen locally, and carry each client to a pipe",
@@ -139,7 +152,8 @@ func newForward(a *app) *cobra.Command {
 			"to, until gateway rm; restarts of the node change nothing. It prints where it\n" +
 			"listens. ADDRESS is host:port (port 0 takes a free one, which is another one after\n" +
 			"each restart), or a Unix socket. Connections outlive the path that carries them: they\n" +
-			"go on over another one. While nobody serves the pipe clients are refused.",
+			"go on over another one. While nobody serves the pipe clients are refused. It waits up to\n" +
+			"5 s to tell whether somebody does; the rule works meanwhile.",
 		Example: "  panpipe gateway forward 127.0.0.1:0 bafkrei…\n" +
 			"  panpipe gateway forward 127.0.0.1:5432 bafkrei… --transport quic-v1\n" +
 			"  panpipe gateway forward unix:/run/user/1000/db.sock bafkrei…",
@@ -150,12 +164,17 @@ func newForward(a *app) *cobra.Command {
 			if r.Listen, err = listenAddress(args[0]); err != nil {
 				return err
 			}
-			return a.putRule(cmd, r, a.printListening)
+			q := api.GatewayPutQuery{Wait: api.Duration(firstStateTime)}
+			if noWait {
+				q.Wait = 0
+			}
+			return a.putRule(cmd, r, q, a.printListening)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&r.Transport, "transport", "", "the transport that must carry it (default any)")
 	f.BoolVar(&r.Spread, "spread", false, "divide clients among all who serve the pipe")
+	f.BoolVar(&noWait, "no-wait", false, "do not wait to tell whether somebody serves the pipe")
 	f.StringVar(&r.Capability, "cap", "", "the owner's permission to dial, where one is needed")
 	capFlags(cmd, &r)
 	complete(cmd, "transport", "tcp", "quic-v1", "ws", "webtransport", "webrtc-direct", "relay")
@@ -178,7 +197,7 @@ func newSocks(a *app) *cobra.Command {
 			if r.Listen, err = listenAddress(args[0]); err != nil {
 				return err
 			}
-			return a.putRule(cmd, r, a.printListening)
+			return a.putRule(cmd, r, api.GatewayPutQuery{}, a.printListening)
 		}),
 	}
 	cmd.Flags().StringVar(&r.Transport, "transport", "", "the transport that must carry it (default any)")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/gateway"
@@ -29,7 +30,7 @@ func (s *Server) gatewayRules(g Gateway, _ *http.Request, _, _ none) (api.Gatewa
 
 // putGatewayRule adds a rule or changes one. Which of the two it was shows in
 // the rules as they were before.
-func (s *Server) putGatewayRule(g Gateway, r *http.Request, _ none, q api.GatewayRule) (api.GatewayChange, error) {
+func (s *Server) putGatewayRule(g Gateway, r *http.Request, o api.GatewayPutQuery, q api.GatewayRule) (api.GatewayChange, error) {
 	rule, err := gatewayRule(q)
 	if err != nil {
 		return api.GatewayChange{}, err
@@ -49,6 +50,13 @@ func (s *Server) putGatewayRule(g Gateway, r *http.Request, _ none, q api.Gatewa
 		change = api.GatewayChanged
 		if reflect.DeepEqual(before[i].Rule, st.Rule) {
 			change = api.GatewayKept
+		}
+	}
+	if o.Wait > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), min(time.Duration(o.Wait), opTimeout))
+		defer cancel()
+		if st, err = g.Await(ctx, st.Rule.ID); err != nil {
+			return api.GatewayChange{}, err
 		}
 	}
 	return api.GatewayChange{Change: change, Status: apiGatewayStatus(st)}, nil

@@ -147,7 +147,7 @@ func (k *Keeper) take(f Found) {
 	ctx, cancel := context.WithCancel(k.ctx)
 	b := &keptBinder{
 		k: k, who: f.Binding.Binder, peer: to, cancel: cancel, found: f,
-		retry: make(chan struct{}, 1), err: wire.Errorf(wire.Unreachable, "binder %s is being connected to", f.Binding.Binder),
+		retry: make(chan struct{}, 1), err: wire.Errorf(wire.NotReady, "binder %s is being connected to", f.Binding.Binder),
 	}
 	k.binders = append(k.binders, b)
 	k.running.Go(func() { b.run(ctx) })

@@ -60,7 +60,8 @@ type GatewayStatus struct {
 	Holders int `json:"holders,omitempty"`
 	// Binders are those who serve the pipe of a forward rule, as far as is known.
 	Binders []GatewayBinder `json:"binders,omitempty"`
-	// Unbound is why a forward rule's pipe leads to nobody; absent if it does.
+	// Unbound is why a forward rule's pipe leads to nobody, with the code not-ready
+	// until that is known; absent if it does.
 	Unbound *Problem `json:"unbound,omitempty"`
 	// Channels counts those that are open.
 	Channels int `json:"channels"`
@@ -146,6 +147,13 @@ type GatewayFailure struct {
 	Rule string `json:"rule"`
 	// Problem is why.
 	Problem Problem `json:"problem"`
+}
+
+// GatewayPutQuery are the parameters of adding or changing a rule.
+type GatewayPutQuery struct {
+	// Wait is how long to wait until it is known whether anybody serves the pipe
+	// of a forward rule.
+	Wait Duration `json:"wait,omitempty"`
 }
 
 // GatewayRemoveQuery are the parameters of the removal of a rule.
