@@ -30,13 +30,14 @@ func (a *app) putRule(cmd *cobra.Command, r api.GatewayRule, q api.GatewayPutQue
 	if err != nil {
 		return err
 	}
-	return a.print(ruleChange{change.Change, change.Status}, func(w io.Writer) { human(w, change) })
+	return a.print(ruleChange{change.Change, change.Status, change.Service}, func(w io.Writer) { human(w, change) })
 }
 
 // ruleChange is what expose, forward and socks tell.
 type ruleChange struct {
 	Change string `json:"change"`
 	api.GatewayStatus
+	Service *api.Problem `json:"service,omitempty"`
 }
 
 // given are those of the names that are flags of a command.
@@ -51,6 +52,7 @@ func given(cmd *cobra.Command, names ...string) (flags []string) {
 
 func newExpose(a *app) *cobra.Command {
 	r := api.GatewayRule{Kind: "expose"}
+	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "expose ADDRESS --allow PRINCIPAL|anyone",
 		Short: "Publish a local TCP or Unix service on a pipe, and print the pipe's ID",
@@ -59,7 +61,8 @@ func newExpose(a *app) *cobra.Command {
 			"host:port, a port (8080 and :8080 are localhost:8080), or a Unix socket (unix:/path, or\n" +
 			"a path with a slash). --allow says who may connect: the principals that panpipe id\n" +
 			"prints on their nodes, or anyone. To expose a pipe's service again changes the rule\n" +
-			"in place; connections that are open stay.\n\n" +
+			"in place; connections that are open stay. Whether the service answers is looked at once,\n" +
+			"by a connection, and told; the rule is there either way.\n\n" +
 			"A new pipe may be served by several nodes: its owner exposes it here, others with\n" +
 			"--pipe ID and --cap from panpipe pipe grant ID --bind. Whoever forwards finds one that\n" +
 			"answers, or is divided among all with --spread.",
@@ -75,11 +78,12 @@ func newExpose(a *app) *cobra.Command {
 			if r.Target, err = localAddress(args[0]); err != nil {
 				return err
 			}
-			return a.putRule(cmd, r, api.GatewayPutQuery{}, a.printExposed)
+			return a.putRule(cmd, r, waiting(noWait), a.printExposed)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&r.Allow, "allow", nil, "who may connect: a principal (peer:… or a peer ID), or anyone (repeated)")
+	f.BoolVar(&noWait, "no-wait", false, "do not look whether the service answers")
 	f.StringVar(&r.Pipe, "pipe", "", "name of the pipe on this node, made if there is none, or the ID of one (default after the address)")
 	f.StringVar(&r.ProxyProtocol, "proxy-protocol", "", "tell the service who comes: v2 (PROXY protocol)")
 	f.BoolVar(&r.Exclusive, "exclusive", false, "make a new pipe one that a single node serves at a time")
@@ -104,7 +108,18 @@ func (a *app) printExposed(w io.Writer, c api.GatewayChange) {
 	}
 	fmt.Fprintf(w, "  %s; pipe %s serves %s to %s\n", changeText(c), s.Rule.Pipe, s.Rule.Target, strings.Join(s.Rule.Allow, ", "))
 	fmt.Fprintf(w, "  on the other node: panpipe gateway forward 127.0.0.1:0 %s\n", s.Pipe)
+	if p := c.Service; p != nil {
+		fmt.Fprintf(a.err, "  notice: %s (%s); whoever dials is refused until it answers\n", p.Detail, p.Code)
+		a.printNext(p)
+	}
 	a.warnDown(s)
+}
+
+// printNext tells what to do about a problem.
+func (a *app) printNext(p *api.Problem) {
+	if p.Next != "" {
+		fmt.Fprintf(a.err, "  next: %s\n", p.Next)
+	}
 }
 
 // changeText tells what became of a rule.
@@ -132,15 +147,20 @@ func (a *app) warnDown(s api.GatewayStatus) {
 		default:
 			fmt.Fprintf(a.err, "  not yet: %s (%s); it is tried again\n", p.Detail, p.Code)
 		}
-		if p.Next != "" {
-			fmt.Fprintf(a.err, "  next: %s\n", p.Next)
-		}
+		a.printNext(p)
 	}
 }
 
-// firstStateTime is how long forward waits to tell whether its pipe leads to
-// anybody.
+// firstStateTime is how long expose and forward wait to tell whether what they
+// lead to answers.
 const firstStateTime = 5 * time.Second
+
+func waiting(not bool) (q api.GatewayPutQuery) {
+	if !not {
+		q.Wait = api.Duration(firstStateTime)
+	}
+	return q
+}
 
 func newForward(a *app) *cobra.Command {
 	r := api.GatewayRule{Kind: "forward"}
@@ -164,11 +184,7 @@ func newForward(a *app) *cobra.Command {
 			if r.Listen, err = listenAddress(args[0]); err != nil {
 				return err
 			}
-			q := api.GatewayPutQuery{Wait: api.Duration(firstStateTime)}
-			if noWait {
-				q.Wait = 0
-			}
-			return a.putRule(cmd, r, q, a.printListening)
+			return a.putRule(cmd, r, waiting(noWait), a.printListening)
 		}),
 	}
 	f := cmd.Flags()

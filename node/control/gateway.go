@@ -52,14 +52,26 @@ func (s *Server) putGatewayRule(g Gateway, r *http.Request, o api.GatewayPutQuer
 			change = api.GatewayKept
 		}
 	}
+	told := api.GatewayChange{Change: change, Status: apiGatewayStatus(st)}
 	if o.Wait > 0 {
 		ctx, cancel := context.WithTimeout(r.Context(), min(time.Duration(o.Wait), opTimeout))
 		defer cancel()
-		if st, err = g.Await(ctx, st.Rule.ID); err != nil {
-			return api.GatewayChange{}, err
-		}
+		err = await(ctx, g, &told)
 	}
-	return api.GatewayChange{Change: change, Status: apiGatewayStatus(st)}, nil
+	return told, err
+}
+
+// await waits until it is known what a rule leads to, and tells of it.
+func await(ctx context.Context, g Gateway, c *api.GatewayChange) error {
+	st, err := g.Await(ctx, c.Status.Rule.ID)
+	if err != nil {
+		return err
+	}
+	c.Status = apiGatewayStatus(st)
+	if st.Rule.Kind == gateway.Expose && st.State == gateway.Up {
+		c.Service = api.ProblemOf(g.Check(ctx, st.Rule.ID))
+	}
+	return nil
 }
 
 func (s *Server) applyGatewayRules(g Gateway, r *http.Request, _ none, q api.GatewayRuleSet) (api.GatewayChanges, error) {

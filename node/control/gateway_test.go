@@ -88,6 +88,10 @@ func (g *fakeGateway) Await(_ context.Context, ref string) (gateway.Status, erro
 	return g.rules[g.find(ref)], nil
 }
 
+func (g *fakeGateway) Check(context.Context, string) error {
+	return wire.Errorf(wire.Refused, "it is off").WithNext("start it")
+}
+
 func (g *fakeGateway) Rules() []gateway.Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -128,8 +132,12 @@ func TestARuleIsAddedChangedOrKept(t *testing.T) {
 	if _, err := c.PutGatewayRule(t.Context(), api.GatewayRule{Transport: "pigeon"}, api.GatewayPutQuery{}); !errors.Is(err, wire.BadRequest) {
 		t.Errorf("error %v", err)
 	}
-	if g.awaited != 2 {
-		t.Errorf("waited %d times for what was asked to be waited for twice", g.awaited)
+	got, err := c.PutGatewayRule(t.Context(), api.GatewayRule{ID: "e", Kind: "expose"}, api.GatewayPutQuery{Wait: api.Duration(time.Second)})
+	if err != nil || got.Service == nil || got.Service.Code != "refused" || got.Service.Next != "start it" {
+		t.Errorf("a service that is off: %+v, %v", got, err)
+	}
+	if g.awaited != 3 {
+		t.Errorf("waited %d times for what was asked to be waited for three times", g.awaited)
 	}
 }
 

@@ -75,6 +75,8 @@ type Gateway interface {
 	Remove(ctx context.Context, ref string, drain bool) error
 	// Await waits until it is known whether a rule leads to anybody.
 	Await(ctx context.Context, ref string) (gateway.Status, error)
+	// Check tells whether what a rule leads to answers.
+	Check(ctx context.Context, ref string) error
 	Rules() []gateway.Status
 	Channels(ref string) ([]gateway.Channel, error)
 }

@@ -31,7 +31,8 @@
 // A rule that is new and cannot be taken up is refused, and nothing has changed,
 // unless what it lacks is a node that cannot be reached yet. One that is restored
 // stays, with its reason. A forward to a pipe that nobody serves is up: its
-// clients are refused, promptly, until somebody does.
+// clients are refused, promptly, until somebody does. Until that is known, at
+// first, they wait (not-ready in its status).
 //
 // Targets come from rules alone. A dialer names a pipe, never an address.
 //
@@ -77,6 +78,10 @@
 //	rule removed, gateway ends             closed                reset
 //	path lost                              none                  a pause
 //	path lost for the time of grace        gone                  reset
+//
+// Who is not on the list is refused by a word that is never older than 50 ms and
+// one round trip before the client: a list that has grown holds at the next
+// attempt. One that has shrunk ends no channel.
 //
 // A channel that breaks at one side is reset at the other: a client never takes
 // a break for an end. Unix sockets know no reset, and close. With several

@@ -188,7 +188,8 @@ func (b *keptBinder) stateLocked() KeptBinder {
 	p, ok := b.usableLocked()
 	switch {
 	case !ok && b.err == nil:
-		told.Err = wire.Errorf(wire.Unreachable, "no path to binder %s, it is being reconnected", b.who)
+		told.Err = wire.Errorf(wire.Unreachable, "no path to binder %s, it is being reconnected", b.who).
+			WithNext("see that the node runs and has a network; connections that are open wait for it")
 	case ok && !p.IsZero():
 		told.Transport, told.Direct, told.RTT = p.Transport(), p.Direct(), p.RTT()
 	case ok:

@@ -170,7 +170,7 @@ func (k *Keeper) drop(which func(*keptBinder) bool) {
 	if len(k.binders) != before {
 		if len(k.binders) == 0 {
 			k.asked, k.err = true, wire.Errorf(wire.Unbound, "nobody serves pipe %s any more", k.id).
-				WithNext("see that the nodes that served it run")
+				WithNext("see that the node that served it runs, and serves it still (panpipe gateway ls, panpipe pipe ls there)")
 		}
 		k.changeLocked()
 	}

@@ -110,6 +110,9 @@ type GatewayChange struct {
 	Change string `json:"change"`
 	// Status is how it stands.
 	Status GatewayStatus `json:"status"`
+	// Service is why the service of an expose rule does not answer now; absent if
+	// it does, and where it was not asked for.
+	Service *Problem `json:"service,omitempty"`
 }
 
 // Values of GatewayChange.Change.
@@ -151,8 +154,9 @@ type GatewayFailure struct {
 
 // GatewayPutQuery are the parameters of adding or changing a rule.
 type GatewayPutQuery struct {
-	// Wait is how long to wait until it is known whether anybody serves the pipe
-	// of a forward rule.
+	// Wait is how long to wait until it is known what the rule leads to: whether
+	// the service of an expose rule takes connections, whether anybody serves the
+	// pipe of a forward rule.
 	Wait Duration `json:"wait,omitempty"`
 }
 
