@@ -14,8 +14,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"go.uber.org/goleak"
 
+	"github.com/panpipe-net/panpipe/node/muxer"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
@@ -71,6 +73,7 @@ func (w *world) start(key crypto.PrivKey, pipes pipe.Store, rules *ruleStore, ch
 	var err error
 	n.host, err = libp2p.New(
 		libp2p.Identity(key), libp2p.AddrsFactory(reach.HideAdopted), libp2p.DisableMetrics(),
+		libp2p.Muxer(yamux.ID, muxer.New()),
 		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 	)
