@@ -2,7 +2,7 @@ package integration
 
 import (
 	"bytes"
-	"encoding/binary"
+	varint "encoding/binary"
 	"io"
 	"slices"
 	"sync"
@@ -95,11 +95,11 @@ func (s *tapped) frames() (up, down []trunkFrame) {
 
 func framesOf(b []byte) (all []trunkFrame) {
 	for {
-		handle, n := binary.Uvarint(b)
+		handle, n := varint.Uvarint(b)
 		if n <= 0 || n >= len(b) {
 			return all
 		}
-		size, m := binary.Uvarint(b[n+1:])
+		size, m := varint.Uvarint(b[n+1:])
 		begin := n + 1 + m
 		if m <= 0 || uint64(len(b)-begin) < size {
 			return all

@@ -79,8 +79,8 @@
 //	path lost                              none                  a pause
 //	path lost for the time of grace        gone                  reset
 //
-// Who is not on the list is refused by a word that is never older than 50 ms and
-// one round trip before the client: a list that has grown holds at the next
+// Who is not on the list is refused by a word that was asked for a round trip
+// before the client came at the earliest: a list that has grown holds at the next
 // attempt. One that has shrunk ends no channel.
 //
 // A channel that breaks at one side is reset at the other: a client never takes
