@@ -128,27 +128,6 @@ func TestDrivenLoopDelaysNoOtherStream(t *testing.T) {
 	}
 }
 
-// TestPanicOfALoopCostsItsConnection alone, and Drive returns.
-func TestPanicOfALoopCostsItsConnection(t *testing.T) {
-	dialer, server := connPair(t, [2]network.Multiplexer{New(), New()})
-	near, far := streamsOf(t, dialer, server)
-	var ended sync.WaitGroup
-	ended.Go(func() {
-		drive(t, server, far, func(r io.Reader) {
-			if _, err := io.ReadFull(r, make([]byte, 1)); err == nil {
-				panic("a fault")
-			}
-		})
-	})
-	if _, err := near.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	ended.Wait()
-	if _, err := near.Read(make([]byte, 1)); err == nil {
-		t.Error("the connection lives")
-	}
-}
-
 func TestOnlyOwnStreamsAreDriven(t *testing.T) {
 	dialer, _ := connPair(t, [2]network.Multiplexer{New(), New()})
 	var d interface{ Drive(io.Reader, func()) bool }

@@ -59,7 +59,7 @@ func newStream(c *session, id uint32, span network.ResourceScopeSpan) *stream {
 // wakeReaderLocked has who reads look.
 func (s *stream) wakeReaderLocked() {
 	if s.driven != nil {
-		go s.driven.resume()
+		s.driven.kick()
 		return
 	}
 	s.readers.Broadcast()

@@ -123,7 +123,7 @@ func (s *stream) space(n int) []byte {
 // filled says that n bytes were put into space.
 func (s *stream) filled(n int) {
 	if d := s.took(n); d != nil {
-		d.resume()
+		d.data(n)
 	}
 }
 
