@@ -76,7 +76,7 @@ func TestDataForAChannelThatHasClosedIsCountedAndDropped(t *testing.T) {
 	before := nodes[0].trunks.Stats()
 	h.says(closed.handle, linkData, []byte("late")...)
 	h.says(closed.handle, linkOpen, registers(link.NewID(), 1)...) // the number anew
-	h.says(closed.handle, linkData, opens(t, s.Pipe)...)
+	h.says(closed.handle, linkData, opens(s.Pipe)...)
 	h.refused("the channel taken up again", h.leg(linkResume, resumes(closed.id, 2, 0)), wire.Gone)
 	converseByHand(t, other, "still here")
 	converse(t, bystander, 100)
@@ -151,7 +151,7 @@ func TestWhoNamesTheChannelOfAnotherIsRefusedAndCounted(t *testing.T) {
 			want = wire.Taken // it has opened the link itself
 		}
 		h.refused("OPEN at "+name, opened, want)
-		h.says(opened, linkData, opens(t, s.Pipe)...)
+		h.says(opened, linkData, opens(s.Pipe)...)
 		mine, code := h.dials(link.NewID(), s.Pipe) // what was said before has been read
 		if want := map[bool]wire.Code{true: wire.OK, false: wire.Unbound}[n == nodes[0]]; code != want {
 			t.Errorf("%s answers the thief's own channel with %s", name, code)

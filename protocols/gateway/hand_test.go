@@ -9,11 +9,9 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
-	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/trunk"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -135,20 +133,25 @@ type handChannel struct {
 func (h *hand) dials(id link.ID, to pipe.ID, extra ...byte) (*handChannel, wire.Code) {
 	h.t.Helper()
 	c := &handChannel{h: h, id: id, handle: h.leg(linkOpen, registers(id, 1))}
-	c.sends(opens(h.t, to, extra...)...)
+	c.sends(opens(to, extra...)...)
 	h.hears(c.handle, linkResumed)
-	answer := new(pb.OpenReply)
-	must(h.t, wire.ReadMessage(c, answer, 64<<10))
-	return c, wire.Code(answer.Code)
+	length, err := binary.ReadUvarint(byteReader{c})
+	must(h.t, err)
+	answer := make([]byte, length)
+	_, err = io.ReadFull(c, answer)
+	must(h.t, err)
+	if length < 2 || answer[0] != 1<<3 { // field 1, a number below 128: the code
+		return c, wire.OK
+	}
+	return c, wire.Code(answer[1])
 }
 
 // opens is Open, with its length before it.
-func opens(t testing.TB, to pipe.ID, extra ...byte) []byte {
-	t.Helper()
+func opens(to pipe.ID, extra ...byte) []byte {
 	nonce := make([]byte, 16)
 	_, _ = rand.Read(nonce)
-	b, err := proto.Marshal(&pb.Open{Pipe: to.Bytes(), Nonce: nonce})
-	must(t, err)
+	b := append([]byte{1<<3 | 2, byte(len(to.Bytes()))}, to.Bytes()...)
+	b = append(append(b, 2<<3|2, byte(len(nonce))), nonce...)
 	b = append(b, extra...)
 	return append(binary.AppendUvarint(nil, uint64(len(b))), b...)
 }
@@ -195,4 +198,13 @@ func (c *handChannel) leaves() {
 	c.h.t.Helper()
 	c.h.says(c.handle, trunkLeave, 0)
 	c.h.hears(c.handle, trunkLeave)
+}
+
+// byteReader reads byte by byte.
+type byteReader struct{ io.Reader }
+
+func (r byteReader) ReadByte() (byte, error) {
+	var b [1]byte
+	_, err := io.ReadFull(r, b[:])
+	return b[0], err
 }
