@@ -22,6 +22,11 @@ type rule struct {
 // inTests is what the tests of a package may import besides.
 var inTests = []rule{
 	{"node/control", []string{"node/control/client"}}, // server and client are tested against each other
+	// their hosts have a node's muxer
+	{"protocols/trunk", []string{"node/muxer"}},
+	{"protocols/link", []string{"node/muxer"}},
+	{"protocols/pipe", []string{"node/muxer"}},
+	{"protocols/gateway", []string{"node/muxer"}},
 }
 
 var allowed = []rule{

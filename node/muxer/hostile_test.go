@@ -220,6 +220,26 @@ func TestWhoReadsNothingIsGivenUp(t *testing.T) {
 	}
 }
 
+// TestAFaultCostsOneConnection: its streams end, and nobody waits for it.
+func TestAFaultCostsOneConnection(t *testing.T) {
+	r := newRaw(t, &network.NullScope{})
+	r.say(header{kind: kindWindow, flags: flagOpen, stream: 1})
+	s, err := r.ours.AcceptStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := newSegment(1)
+	broken.w = -1
+	s.(*stream).buf.parts = []*segment{broken}
+	r.say(header{kind: kindData, stream: 1, length: 1}, 'x')
+	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, network.ErrReset) {
+		t.Error(err)
+	}
+	if err := r.ours.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzFrames has a far side write anything: no panic, and the connection ends
 // when the bytes do.
 func FuzzFrames(f *testing.F) {

@@ -50,10 +50,11 @@ func TestWhyAConnectionEndsIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			var told *network.ConnError
-			if _, err := far.Read(make([]byte, 1)); !errors.As(err, &told) || !told.Remote || told.ErrorCode != 99 {
+			var word *wire.Error // would be shown as it is, rather than that the path is lost
+			if _, err := far.Read(make([]byte, 1)); !errors.As(err, &told) || !told.Remote || told.ErrorCode != 99 || errors.As(err, &word) {
 				t.Errorf("%s: the far side read: %v", name, err)
 			}
-			if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 99 {
+			if _, err := near.Read(make([]byte, 1)); !errors.As(err, &told) || told.Remote || told.ErrorCode != 99 || errors.As(err, &word) {
 				t.Errorf("%s: this side read: %v", name, err)
 			}
 			if _, err := server.AcceptStream(); err == nil || !server.IsClosed() {
@@ -96,6 +97,22 @@ func TestDeadlines(t *testing.T) {
 			t.Error(n, err)
 		}
 	})
+}
+
+// TestDeadlineDoesNotNeedTheClock: one that was put back when the timer is due.
+func TestDeadlineDoesNotNeedTheClock(t *testing.T) {
+	woken := false
+	d := deadline{wake: func() { woken = true }}
+	d.set(time.Now().Add(time.Hour))
+	d.fire(d.sets - 1) // of a deadline before
+	if woken || d.over() {
+		t.Error("it has passed")
+	}
+	d.fire(d.sets)
+	if <-d.wait(); !woken || !d.over() {
+		t.Error("it has not passed")
+	}
+	d.stop()
 }
 
 // TestRoundTripIsTheLeastOfTheLast: what else a connection is busy with does not

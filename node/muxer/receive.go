@@ -49,7 +49,7 @@ func (c *session) frames(r *bufio.Reader) (err error) {
 		case kindPing:
 			err = c.ping(h)
 		case kindGoAway:
-			err = &network.ConnError{Remote: true, ErrorCode: network.ConnErrorCode(h.length), TransportError: errGone}
+			err = &network.ConnError{Remote: true, ErrorCode: network.ConnErrorCode(h.length), TransportError: errFarGone}
 		default:
 			err = c.streamFrame(h, r)
 		}
@@ -58,8 +58,6 @@ func (c *session) frames(r *bufio.Reader) (err error) {
 		}
 	}
 }
-
-var errGone error = wire.Errorf(wire.Closed, "the far side has said that it goes")
 
 // streamFrame takes in a frame of a stream.
 func (c *session) streamFrame(h header, r *bufio.Reader) error {

@@ -26,8 +26,8 @@ const (
 	// before a goroutine of its own does.
 	roundsMost = 4
 
-	pongsMost  = 4 << 10 // bytes that wait to be written when a ping is not answered any more
-	postedMost = 1 << 20 // the same, when no stream is taken any more: the far side makes work and reads nothing
+	pongsMost  = 256     // answers that wait to be written when a ping is not answered any more
+	postedMost = 1 << 20 // bytes that wait when no stream is opened or taken any more: the far side makes work and reads nothing
 )
 
 // sender writes frames. Whoever has one writes it himself; who comes meanwhile
@@ -40,6 +40,7 @@ type sender struct {
 	busy   bool    // somebody writes
 	turns  []*turn // wait for that to end; first come, first served
 	posted []byte  // small frames that whoever writes next takes along
+	pongs  int     // of them are answers to pings
 	spare  []byte  // memory for posted
 	err    error   // why nothing can be written any more
 
@@ -61,9 +62,12 @@ func (s *sender) post(h header) error {
 		s.mu.Unlock()
 		return s.err
 	}
-	if h.kind == kindPing && h.flags == flagTake && len(s.posted) >= pongsMost {
-		s.mu.Unlock()
-		return nil
+	if h.kind == kindPing && h.flags == flagTake {
+		if s.pongs >= pongsMost {
+			s.mu.Unlock()
+			return nil
+		}
+		s.pongs++
 	}
 	s.posted = h.append(s.posted)
 	flush := !s.busy
@@ -81,13 +85,27 @@ func (s *sender) flush() {
 	_ = s.finish(nil) // who posted has gone on
 }
 
+// takeLocked gives what was posted to who has the right to write.
+func (s *sender) takeLocked() []byte {
+	b := s.posted
+	s.posted, s.spare, s.pongs = s.spare[:0], nil, 0
+	return b
+}
+
 // send writes a frame. It may wait until the deadline for others to write
-// theirs; if that passes nothing of the frame was sent.
+// theirs; if that passes nothing of the frame was sent. A connection that is
+// being written to cannot be left: who has a deadline has a copy written by
+// somebody else.
 func (s *sender) send(h header, body []byte, d *deadline) error {
 	s.mu.Lock()
 	if s.err != nil {
 		s.mu.Unlock()
 		return s.err
+	}
+	leave, stopped := d.state()
+	if stopped { // its stream's last frame may be posted
+		s.mu.Unlock()
+		return errTimeout
 	}
 	if s.busy && len(body) <= smallMost && len(s.posted) < queuedMost {
 		s.posted = append(h.append(s.posted), body...)
@@ -100,8 +118,13 @@ func (s *sender) send(h header, body []byte, d *deadline) error {
 		}
 	}
 	s.busy = true
-	before := s.posted
-	s.posted, s.spare = s.spare[:0], nil
+	if leave {
+		s.posted = append(h.append(s.posted), body...)
+		s.mu.Unlock()
+		go s.flush()
+		return nil
+	}
+	before := s.takeLocked()
 	s.mu.Unlock()
 	err := s.write(before, h, body)
 	s.mu.Lock()
@@ -141,6 +164,11 @@ func (s *sender) await(d *deadline) error {
 		s.mu.Unlock()
 		return s.err
 	}
+	if _, stopped := d.state(); stopped {
+		s.mu.Unlock()
+		go s.flush()
+		return errTimeout
+	}
 	return nil
 }
 
@@ -171,8 +199,7 @@ func (s *sender) finish(err error) error {
 			go s.flush()
 			return nil
 		}
-		b := s.posted
-		s.posted, s.spare = s.spare[:0], nil
+		b := s.takeLocked()
 		s.mu.Unlock()
 		err = s.put(b)
 		s.mu.Lock()
@@ -241,7 +268,7 @@ func (s *sender) put(b []byte) error {
 func (s *sender) last(h header) {
 	d := deadline{wake: func() {}}
 	d.set(time.Now().Add(goAwayTime))
-	defer d.set(time.Time{})
+	defer d.stop()
 	s.mu.Lock()
 	if s.err != nil {
 		s.mu.Unlock()
@@ -251,8 +278,7 @@ func (s *sender) last(h header) {
 		return
 	}
 	s.busy = true
-	before := s.posted
-	s.posted = nil
+	before := s.takeLocked()
 	s.mu.Unlock()
 	_ = s.conn.SetWriteDeadline(time.Now().Add(goAwayTime))
 	_, _ = s.conn.Write(h.append(before)) // the far side may have gone

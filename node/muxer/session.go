@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -21,6 +22,8 @@ const backlog = 256
 // session is a connection that carries streams. One goroutine belongs to it,
 // which reads.
 type session struct {
+	meeting atomic.Pointer[introduction] // the last that was begun
+
 	// Fixed after newSession.
 	conn     net.Conn
 	dialer   bool // its streams have odd numbers
@@ -30,11 +33,13 @@ type session struct {
 	incoming chan *stream  // to be accepted
 	dead     chan struct{} // closed when the session has ended
 	finished chan struct{} // closed when nothing is read any more
+	settled  chan struct{} // closed when all the streams have ended too
 
 	life life
 
 	mu      sync.Mutex // guards what follows
 	err     error      // why it has ended
+	told    error      // what its streams say then
 	lost    error      // why it is about to end, unless the far side has said why
 	next    uint64     // number of the next own stream
 	streams map[uint32]*stream
@@ -44,7 +49,7 @@ func newSession(conn net.Conn, isServer bool, span func() (network.ResourceScope
 	c := &session{
 		conn: conn, dialer: !isServer, span: span,
 		opening: make(chan struct{}, backlog), incoming: make(chan *stream, backlog),
-		dead: make(chan struct{}), finished: make(chan struct{}),
+		dead: make(chan struct{}), finished: make(chan struct{}), settled: make(chan struct{}),
 		next: 1, streams: make(map[uint32]*stream),
 	}
 	if isServer {
@@ -68,11 +73,15 @@ func (c *session) IsClosed() bool {
 
 // As implements network.MuxedConn: it gives who asks for it the round trip.
 func (c *session) As(target any) bool {
-	if t, ok := target.(*interface{ RTT() time.Duration }); ok {
+	switch t := target.(type) {
+	case *interface{ RTT() time.Duration }:
 		*t = c
-		return true
+	case *Driver:
+		*t = c
+	default:
+		return false
 	}
-	return false
+	return true
 }
 
 // RTT is the round trip, the least of the last few; 0 while there is none.
@@ -84,6 +93,9 @@ func (c *session) OpenStream(ctx context.Context) (network.MuxedStream, error) {
 	case <-c.dead:
 		return nil, c.why()
 	default:
+	}
+	if c.out.flooded() {
+		return nil, errUnsent
 	}
 	select {
 	case c.opening <- struct{}{}:
@@ -97,8 +109,9 @@ func (c *session) OpenStream(ctx context.Context) (network.MuxedStream, error) {
 		<-c.opening
 		return nil, err
 	}
-	if err := c.out.send(header{kind: kindWindow, flags: flagOpen, stream: s.id}, nil, nil); err != nil {
-		return nil, err
+	if c.out.post(header{kind: kindWindow, flags: flagOpen, stream: s.id}) != nil {
+		<-c.dead
+		return nil, c.why()
 	}
 	return s, nil
 }
@@ -142,12 +155,15 @@ func (c *session) reserve() (network.ResourceScopeSpan, error) {
 
 // AcceptStream implements network.MuxedConn.
 func (c *session) AcceptStream() (network.MuxedStream, error) {
-	select {
-	case s := <-c.incoming:
-		s.take()
-		return s, nil
-	case <-c.dead:
-		return nil, c.why()
+	for {
+		select {
+		case s := <-c.incoming:
+			if s.take() {
+				return s, nil
+			}
+		case <-c.dead:
+			return nil, c.why()
+		}
 	}
 }
 
@@ -156,6 +172,15 @@ func (c *session) why() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
+}
+
+// broken is what a stream says whose session cannot be written to. It must not
+// be called by who reads.
+func (c *session) broken() error {
+	<-c.dead // the far side may have said why
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.told
 }
 
 // forget ends a stream's place.
@@ -184,7 +209,7 @@ func (c *session) CloseWithError(code network.ConnErrorCode) error {
 	if code == 0 {
 		return c.Close()
 	}
-	why := &network.ConnError{ErrorCode: code, TransportError: errShutdown}
+	why := &network.ConnError{ErrorCode: code, TransportError: errGone}
 	c.mu.Lock()
 	c.lost = why // whatever the far side makes of it
 	c.mu.Unlock()
@@ -210,31 +235,38 @@ func (c *session) end(err error) {
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
+		<-c.settled
 		return
 	}
 	var away *network.ConnError
 	if c.lost != nil && !errors.As(err, &away) {
 		err = c.lost
 	}
-	said := errors.As(err, &away)
 	c.err = err
+	if c.told = err; !errors.As(err, &away) {
+		// Its words only: a connection's end is no stream's end, its deadline no
+		// stream's deadline.
+		c.told = fmt.Errorf("%w: the connection has ended: %v", network.ErrReset, err) //nolint:errorlint // see above
+	}
 	streams := c.streams
 	c.streams = nil
 	close(c.dead)
 	c.mu.Unlock()
 	c.life.end()
 	c.out.end(err)
-	_ = c.conn.Close() // nothing is left to be said
-	if !said {
-		err = fmt.Errorf("%w: the connection has ended: %w", network.ErrReset, err)
-	}
 	for _, s := range streams {
-		s.abandon(err)
+		s.abandon(c.told)
 	}
+	_ = c.conn.Close() // nothing is left to be said; TLS may wait for a moment
+	close(c.settled)
 }
 
-// Why a session or a stream is of no use.
+// Why a session or a stream is of no use. The first two are in what streams say,
+// which has no word of the vocabulary.
 var (
+	errFarGone         = errors.New("the far side has said that it goes")
+	errGone            = errors.New("this side goes")
+	errUnsent          = fmt.Errorf("the connection takes nothing, and much waits for it: %w", network.ErrResourceLimitExceeded)
 	errShutdown  error = wire.Errorf(wire.Closed, "this side has closed the connection")
 	errExhausted error = wire.Errorf(wire.Limit, "the connection has no numbers for streams any more")
 	errFlood     error = wire.Errorf(wire.Limit, "the far side asks for more than it takes")

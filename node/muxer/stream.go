@@ -38,6 +38,8 @@ type stream struct {
 	since   time.Time // when more was allowed last
 	room    uint32    // bytes that may be sent
 
+	driven *driven // its reader, if that is no goroutine
+
 	asked bool // this side has opened it, and the far side has not taken it
 	over  bool // it is forgotten
 }
@@ -54,11 +56,20 @@ func newStream(c *session, id uint32, span network.ResourceScopeSpan) *stream {
 	return s
 }
 
+// wakeReaderLocked has who reads look.
+func (s *stream) wakeReaderLocked() {
+	if s.driven != nil {
+		s.driven.kick()
+		return
+	}
+	s.readers.Broadcast()
+}
+
 // wakeReaders has those who wait look at their deadline.
 func (s *stream) wakeReaders() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.readers.Broadcast()
+	s.wakeReaderLocked()
 }
 
 func (s *stream) wakeWriters() {
@@ -67,9 +78,14 @@ func (s *stream) wakeWriters() {
 	s.writers.Broadcast()
 }
 
-// take tells the far side that its stream is taken.
-func (s *stream) take() {
-	_ = s.c.out.post(header{kind: kindWindow, flags: flagTake, stream: s.id}) // if it fails the session has ended
+// take tells the far side that its stream is taken, unless that is over already:
+// a far side that opens and resets streams without end is not to have much work
+// done.
+func (s *stream) take() bool {
+	s.mu.Lock()
+	over := s.over
+	s.mu.Unlock()
+	return !over && s.c.out.post(header{kind: kindWindow, flags: flagTake, stream: s.id}) == nil
 }
 
 // established notes that the far side has taken the stream, or it is over.
@@ -83,21 +99,33 @@ func (s *stream) established() {
 	}
 }
 
-// settle forgets the stream if it is over. It is called with mu and unlocks it.
+// settle forgets the stream if it is over and nothing of it waits to be read:
+// that has to be accounted for. It is called with mu and unlocks it.
 func (s *stream) settle() {
-	over := s.in != isOpen && s.out != isOpen && !s.over
-	s.over = s.over || over
 	if s.in == isReset {
 		s.buf.drop()
 	}
+	s.settleIf(s.in != isOpen && s.out != isOpen && !s.unread())
+}
+
+// settleIf is settle for who knows whether the stream is over.
+func (s *stream) settleIf(over bool) {
+	over = over && !s.over
+	s.over = s.over || over
+	ended := s.out != isOpen
 	s.mu.Unlock()
+	if ended {
+		s.writes.stop()
+	}
 	if over {
+		s.reads.stop()
 		s.c.forget(s)
 		s.span.Done()
-		s.reads.set(time.Time{})
-		s.writes.set(time.Time{})
 	}
 }
+
+// unread reports that the far side has ended, and all of it was not read.
+func (s *stream) unread() bool { return s.in == isEnded && s.buf.len > 0 }
 
 func (s *stream) resetLocked(err error) {
 	if s.in == isOpen {
@@ -106,7 +134,7 @@ func (s *stream) resetLocked(err error) {
 	if s.out == isOpen {
 		s.out, s.outErr = isReset, err
 	}
-	s.readers.Broadcast()
+	s.wakeReaderLocked()
 	s.writers.Broadcast()
 }
 
@@ -121,7 +149,10 @@ func (s *stream) resetByFar(code network.StreamErrorCode) {
 func (s *stream) abandon(err error) {
 	s.mu.Lock()
 	s.resetLocked(err)
-	s.settle()
+	if s.in == isReset {
+		s.buf.drop()
+	}
+	s.settleIf(true)
 }
 
 // Reset implements network.MuxedStream.
@@ -130,13 +161,14 @@ func (s *stream) Reset() error { return s.ResetWithError(0) }
 // ResetWithError implements network.MuxedStream.
 func (s *stream) ResetWithError(code network.StreamErrorCode) error {
 	s.mu.Lock()
-	if s.over {
-		s.buf.drop()
-		s.mu.Unlock()
+	known := s.in == isOpen || s.out == isOpen // to the far side
+	err := &network.StreamError{ErrorCode: code, TransportError: errReset}
+	s.refuseLocked(err)
+	s.resetLocked(err)
+	s.settle()
+	if !known {
 		return nil
 	}
-	s.resetLocked(&network.StreamError{ErrorCode: code, TransportError: errReset})
-	s.settle()
 	_ = s.c.out.post(header{kind: kindWindow, flags: flagReset, stream: s.id, length: uint32(code)}) // nobody is left to tell otherwise
 	return nil
 }
@@ -155,18 +187,26 @@ func (s *stream) CloseWrite() error {
 	s.out = isEnded
 	s.writers.Broadcast()
 	s.settle()
-	return s.c.out.send(header{kind: kindWindow, flags: flagEnd, stream: s.id}, nil, nil)
+	if s.c.out.post(header{kind: kindWindow, flags: flagEnd, stream: s.id}) != nil {
+		return s.c.broken()
+	}
+	return nil
+}
+
+// refuseLocked has this side read no more, what has arrived neither: who still
+// reads is not to take its end for the far side's.
+func (s *stream) refuseLocked(err error) {
+	if s.in == isOpen || s.unread() {
+		s.in, s.inErr = isReset, err
+		s.wakeReaderLocked()
+	}
 }
 
 // CloseRead implements network.MuxedStream. The far side is not told: yamux
 // knows no such frame.
 func (s *stream) CloseRead() error {
 	s.mu.Lock()
-	if s.in == isOpen {
-		s.in, s.inErr = isReset, network.ErrReset
-		s.readers.Broadcast()
-	}
-	s.buf.drop()
+	s.refuseLocked(network.ErrReset)
 	s.settle()
 	return nil
 }

@@ -12,6 +12,9 @@ import (
 
 // Read implements network.MuxedStream.
 func (s *stream) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		s.c.meets(s, b)
+	}
 	s.mu.Lock()
 	for {
 		if err := s.unreadable(); err != nil {
@@ -21,11 +24,21 @@ func (s *stream) Read(b []byte) (int, error) {
 		if s.buf.len > 0 || len(b) == 0 {
 			break
 		}
+		if d := s.driven; d != nil {
+			s.mu.Unlock()
+			d.yield(struct{}{})
+			s.mu.Lock()
+			continue
+		}
 		s.readers.Wait()
 	}
 	n := s.buf.read(b)
 	more := s.growLocked()
-	s.mu.Unlock()
+	if s.in == isEnded && s.buf.len == 0 && !s.over {
+		s.settle()
+	} else {
+		s.mu.Unlock()
+	}
 	if more > 0 {
 		_ = s.c.out.post(header{kind: kindWindow, stream: s.id, length: more}) // the next Read will see
 	}
@@ -67,32 +80,62 @@ func (s *stream) growLocked() uint32 {
 
 // data takes in n bytes.
 func (s *stream) data(r *bufio.Reader, n int) error {
-	s.mu.Lock()
-	if uint32(n) > s.allowed {
-		s.mu.Unlock()
-		return wire.Errorf(wire.BadRequest, "%d bytes on a stream that may have %d", n, s.allowed)
+	if err := s.allow(n); err != nil {
+		return err
 	}
-	s.allowed -= uint32(n)
 	for n > 0 {
-		if s.in != isOpen {
-			s.mu.Unlock()
+		space := s.space(n)
+		if space == nil {
 			return skip(r, n)
 		}
-		space := s.buf.space(n)
-		s.mu.Unlock()
-		_, err := io.ReadFull(r, space)
-		s.mu.Lock()
-		if err != nil {
-			s.buf.filled(0)
-			s.mu.Unlock()
+		if _, err := io.ReadFull(r, space); err != nil {
+			s.filled(0)
 			return err
 		}
-		s.buf.filled(len(space))
-		s.readers.Broadcast()
+		s.filled(len(space))
 		n -= len(space)
 	}
-	s.mu.Unlock()
 	return nil
+}
+
+// allow counts n bytes that the far side sends.
+func (s *stream) allow(n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if uint32(n) > s.allowed {
+		return wire.Errorf(wire.BadRequest, "%d bytes on a stream that may have %d", uint32(n), s.allowed)
+	}
+	s.allowed -= uint32(n)
+	return nil
+}
+
+// space is memory for at most n bytes that arrive, until filled; nil when nobody
+// will read them.
+func (s *stream) space(n int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock() // a panic is not to leave a lock behind
+	if s.in != isOpen {
+		return nil
+	}
+	return s.buf.space(n)
+}
+
+// filled says that n bytes were put into space.
+func (s *stream) filled(n int) {
+	if d := s.took(n); d != nil {
+		d.data(n)
+	}
+}
+
+// took is filled, but for a reader that is driven, which it returns.
+func (s *stream) took(n int) *driven {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.buf.filled(n)
+	if s.driven == nil {
+		s.readers.Broadcast()
+	}
+	return s.driven
 }
 
 // ended takes in that the far side sends no more.
@@ -101,6 +144,6 @@ func (s *stream) ended() {
 	if s.in == isOpen {
 		s.in = isEnded
 	}
-	s.readers.Broadcast()
+	s.wakeReaderLocked()
 	s.settle()
 }

@@ -35,7 +35,7 @@ func (s *stream) claim(n int) (int, error) {
 		case s.writes.over():
 			return 0, errTimeout
 		case s.room > 0:
-			n = min(n, int(s.room), frameMost)
+			n = int(min(uint32(min(n, frameMost)), s.room)) // which need not fit an int of 32 bits
 			s.room -= uint32(n)
 			return n, nil
 		}
@@ -46,10 +46,16 @@ func (s *stream) claim(n int) (int, error) {
 // unclaim gives room back that was not used, and says why.
 func (s *stream) unclaim(n int, err error) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.room += uint32(n)
-	if s.out == isReset {
-		return s.outErr
+	out, outErr := s.out, s.outErr
+	s.mu.Unlock()
+	switch {
+	case out == isReset:
+		return outErr
+	case err != errTimeout:
+		return s.c.broken()
+	case out == isEnded:
+		return errClosed
 	}
 	return err
 }

@@ -14,8 +14,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"go.uber.org/goleak"
 
+	"github.com/panpipe-net/panpipe/node/muxer"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
@@ -75,6 +77,7 @@ func (w *world) start(key crypto.PrivKey, pipes pipe.Store, rules *ruleStore, ch
 	}
 	n.host, err = libp2p.New(append(at,
 		libp2p.Identity(key), libp2p.AddrsFactory(reach.HideAdopted), libp2p.DisableMetrics(),
+		libp2p.Muxer(yamux.ID, muxer.New()),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 	)...)
 	must(w.t, err)

@@ -171,11 +171,16 @@ func (l *Link) claim(want, least int) (room int, err error) {
 	return room, nil
 }
 
+// unclaim gives the turn back: there is nothing to be put. What waits for the
+// first words of who has opened the link goes without them.
 func (l *Link) unclaim() {
 	l.mu.Lock()
 	l.writing = false
-	l.mu.Unlock()
-	l.writers.Broadcast()
+	if l.m.dialer {
+		l.hurryLocked()
+	}
+	l.m.fx.writable = true
+	l.unlock(false)
 }
 
 // roomLocked is how many bytes may be written now, or why none ever.
@@ -207,6 +212,7 @@ func (l *Link) put(c *chunk, n int) error {
 		err := l.usable(&l.writes)
 		taken := false
 		if err == nil {
+			l.hurryLocked()
 			taken, err = l.m.put(c, n)
 		}
 		if taken || err != nil {

@@ -9,10 +9,12 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"go.uber.org/goleak"
 
+	"github.com/panpipe-net/panpipe/node/muxer"
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/trunk"
@@ -48,6 +50,7 @@ func newNode(t testing.TB, cfg link.Config, opts ...libp2p.Option) *node {
 	h, err := libp2p.New(append([]libp2p.Option{
 		libp2p.AddrsFactory(reach.HideAdopted),
 		libp2p.DisableMetrics(),
+		libp2p.Muxer(yamux.ID, muxer.New()),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 	}, opts...)...)

@@ -44,7 +44,8 @@ type Link struct {
 	prompt           bool                  // it does not outlive its first leg unless the far side has answered
 	offered          reach.Path            // a better one, that came at a bad time
 	wakers           []*waker              // of calls that may wait for another conn
-	drain            *drain                // writes what comes; nil if that is left to Read
+	late             late
+	drain            *drain // writes what comes; nil if that is left to Read
 }
 
 // deadline is when a call fails; its timer wakes those who wait.
@@ -75,6 +76,7 @@ func (l *Link) unlock(soon bool) {
 		l.roundLocked()
 	}
 	fx := l.m.take()
+	l.withholdLocked(&fx.ready)
 	if fx.over {
 		l.overLocked()
 	}
@@ -212,7 +214,9 @@ func (l *Link) usable(d *deadline) error {
 // Write writes b. It returns once all of b is kept for sending: what was
 // written is delivered even if the link is closed after, unless it is lost for
 // good. It fails as Read does, io.EOF excepted.
-func (l *Link) Write(b []byte) (written int, err error) {
+func (l *Link) Write(b []byte) (int, error) { return l.write(b, false) }
+
+func (l *Link) write(b []byte, late bool) (written int, err error) {
 	l.mu.Lock()
 	for l.writing {
 		if err := l.usable(&l.writes); err != nil {
@@ -222,6 +226,11 @@ func (l *Link) Write(b []byte) (written int, err error) {
 		l.writers.Wait()
 	}
 	l.writing = true
+	if late {
+		l.putOffLocked()
+	} else {
+		l.hurryLocked()
+	}
 	for {
 		if err = l.usable(&l.writes); err != nil {
 			break
@@ -252,6 +261,7 @@ func (l *Link) CloseWrite() error {
 	if l.closed {
 		return net.ErrClosed
 	}
+	l.hurryLocked()
 	return l.m.closeWrite()
 }
 
@@ -276,6 +286,7 @@ func (l *Link) closeLocked() {
 	l.reads.stop()
 	l.writes.stop()
 	l.m.fx.readable, l.m.fx.writable = true, true
+	l.hurryLocked()
 }
 
 // Reset drops the link: the far side gets an error with this code and reason,

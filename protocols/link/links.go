@@ -60,6 +60,10 @@ type Options struct {
 	// answered: its opener has other ways, and decides itself.
 	Prompt bool
 
+	// Late has the opening wait for what is written first, for a millisecond at
+	// most.
+	Late bool
+
 	// Only is as Link.Only; nil for all paths.
 	Only func(reach.Path) bool
 }
@@ -79,6 +83,11 @@ func (h *Links) Open(ctx context.Context, p reach.Path, o Options) (*Link, error
 	l.prompt, l.only = o.Prompt, o.Only
 	if err := h.add(l); err != nil {
 		return nil, err
+	}
+	if o.Late {
+		l.mu.Lock()
+		l.putOffLocked()
+		l.mu.Unlock()
 	}
 	if err := l.attach(ctx, p, attachOptions{why: WhyOpened}); err != nil {
 		l.Reset(wire.CodeOf(err), "no leg could be had")

@@ -194,7 +194,7 @@ func (s *Service) agree(l *Listener, c carrier, o opening) (Handshake, error) {
 		DialerPrincipal: o.principal, DialerNonce: o.nonce,
 	}
 	if l.advertisement.Type != TypeSecure {
-		_, err := c.Write(emptyReply)
+		_, err := c.words().Write(emptyReply)
 		return h, err
 	}
 	h.ListenerNonce = identity.NewNonce()

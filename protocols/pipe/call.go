@@ -110,7 +110,7 @@ func (s *Service) sendOpen(c carrier, f candidate, open *pb.Open) (*call, error)
 	c.opening(time.Now().Add(s.cfg.Limits.OpenTimeout))
 	nonce := identity.NewNonce()
 	open.Nonce = nonce[:]
-	if err := wire.WriteMessage(c, open, MaxOpen); err != nil {
+	if err := wire.WriteMessage(c.words(), open, MaxOpen); err != nil {
 		c.drop()
 		return nil, err
 	}

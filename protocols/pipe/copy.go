@@ -2,6 +2,8 @@ package pipe
 
 import (
 	"io"
+
+	"github.com/panpipe-net/panpipe/protocols/link"
 )
 
 // What ReadFrom reads at a time before the far side has accepted: little, since a
@@ -40,7 +42,7 @@ func (c *Conn) ReadFrom(r io.Reader) (n int64, err error) {
 func (c *Conn) readEarly(r io.Reader) (n int64, ended bool, err error) {
 	small := make([]byte, earlyChunk)
 	for !isClosed(c.settled) {
-		read, readErr := r.Read(small)
+		read, readErr := link.ReadOr(r, small, c.flush)
 		if read > 0 {
 			written, err := c.Write(small[:read])
 			n += int64(written)
@@ -58,6 +60,13 @@ func (c *Conn) readEarly(r io.Reader) (n int64, ended bool, err error) {
 		}
 	}
 	return n, false, nil
+}
+
+// flush sends what has waited for more.
+func (c *Conn) flush() {
+	if st, _ := c.carrier(); st.late && st.link != nil {
+		st.link.Flush()
+	}
 }
 
 // WriteTo writes what the far side sends to w until its end, without a copy

@@ -80,6 +80,7 @@ func (i *Incoming) Accept() (*Conn, error) {
 		return nil, errAnswered
 	}
 	i.answered = true
+	i.c.late = !i.o.probe
 	if i.l.advertisement.Type != TypeSecure || i.o.probe {
 		if _, err := i.s.agree(i.l, i.c, i.o); err != nil {
 			i.s.places.give(i.of)

@@ -136,7 +136,7 @@ func (d *keptDial) open(ctx context.Context, b *keptBinder, f candidate, path re
 	s := d.k.s
 	var c carrier
 	var err error
-	switch o := (streamOptions{way: d.k.way, grace: d.k.o.Grace, lasting: true}); {
+	switch o := (streamOptions{way: d.k.way, grace: d.k.o.Grace, lasting: true, late: !d.secure}); {
 	case path.IsZero():
 		c, _, err = s.openLocal()
 	case f.raw:

@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -75,14 +76,14 @@ func (s *Service) linksWith(p peer.ID) bool {
 func (s *Service) openLink(ctx context.Context, p reach.Path, o streamOptions) (carrier, error) {
 	var key any = o.way // one object for all that stays with the link
 	l, err := s.cfg.Links.Open(ctx, p, link.Options{
-		Service: LinkService, Route: link.Route{Key: key}, Grace: o.grace, Prompt: !o.lasting,
+		Service: LinkService, Route: link.Route{Key: key}, Grace: o.grace, Prompt: !o.lasting, Late: o.late,
 		Only: func(p reach.Path) bool { return key.(way).fits(p) },
 	})
 	if err != nil {
 		return carrier{}, err
 	}
 	release := s.follow(link.Route{Peer: p.Peer(), Key: key})
-	return carrier{stream: held(linkStream{l}, release), link: l, opened: placeOf(p), path: p}, nil
+	return carrier{stream: held(linkStream{l}, release), link: l, opened: placeOf(p), path: p, late: o.late}, nil
 }
 
 // acceptLink takes a link that another node has opened.
@@ -98,6 +99,19 @@ func (s *Service) acceptLink(l *link.Link) {
 	c.opened = c.place()
 	s.acceptCarrier(s.ctx, c)
 }
+
+// words is where the first words of this side are written.
+func (c carrier) words() io.Writer {
+	if c.late && c.link != nil {
+		return lateWriter{c.link}
+	}
+	return c
+}
+
+// lateWriter writes what may wait for a moment.
+type lateWriter struct{ l *link.Link }
+
+func (w lateWriter) Write(b []byte) (int, error) { return w.l.WriteLate(b) }
 
 // linkStream is a link as a stream.
 type linkStream struct{ *link.Link }

@@ -31,6 +31,7 @@ type carrier struct {
 	stream
 	link   *link.Link // nil for a raw stream and within one node
 	opened place
+	late   bool       // the first words may wait for more
 	path   reach.Path // on which it was opened; zero within one node and where this side did not open
 }
 
@@ -152,6 +153,7 @@ type streamOptions struct {
 	// lasting is a link that is taken up again even before the far side has
 	// answered. Else the opener has other ways.
 	lasting bool
+	late    bool // the opening of a link waits for what is written first
 }
 
 func (s *Service) openRaw(ctx context.Context, p reach.Path, _ streamOptions) (carrier, error) {

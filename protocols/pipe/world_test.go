@@ -15,9 +15,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	ma "github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
 
+	"github.com/panpipe-net/panpipe/node/muxer"
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/reach"
@@ -68,6 +70,7 @@ func loopback(t testing.TB, n int, listen ...string) (*world, []*node) {
 		h, err := libp2p.New(
 			libp2p.Identity(key), libp2p.ListenAddrStrings(listen...), libp2p.AddrsFactory(reach.HideAdopted),
 			libp2p.ResourceManager(&network.NullResourceManager{}), libp2p.DisableMetrics(),
+			libp2p.Muxer(yamux.ID, muxer.New()),
 		)
 		must(t, err)
 		return h

@@ -12,7 +12,8 @@ import (
 )
 
 // carrier is one stream and the legs on it. Two goroutines belong to it: run
-// reads, pumps writes what nobody else writes.
+// reads, if need be in a loop that the connection drives, and pumps writes what
+// nobody else writes.
 type carrier struct {
 	// Fixed after newCarrier.
 	t        *Trunks

@@ -134,8 +134,10 @@
 // the very bytes that are written, and what comes it reads from the stream into
 // its own memory. Whoever says [Leg.Ready] on an idle carrier of which little is
 // under way writes himself, so that a small exchange costs no switch between
-// goroutines; else the carrier's second goroutine does. There are two for each
-// carrier and two for each QUIC connection, none for a leg.
+// goroutines; else the carrier's second goroutine does. What comes is taken in by
+// the goroutine that has read it from the connection, if that can be (package
+// muxer); else by the carrier's first. There are two for each carrier, three in
+// the former case, and two for each QUIC connection, none for a leg.
 //
 // # Vectors
 //

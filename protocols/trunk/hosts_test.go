@@ -8,10 +8,12 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"go.uber.org/goleak"
 
+	"github.com/panpipe-net/panpipe/node/muxer"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/trunk"
 )
@@ -51,6 +53,7 @@ func newNode(t testing.TB, cfg trunk.Config, opts ...libp2p.Option) node {
 	h, err := libp2p.New(append([]libp2p.Option{
 		libp2p.AddrsFactory(reach.HideAdopted),
 		libp2p.DisableMetrics(),
+		libp2p.Muxer(yamux.ID, muxer.New()),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 	}, opts...)...)

@@ -24,6 +24,13 @@ func (c *carrier) hear() time.Duration {
 	return now
 }
 
+// driver is a connection that runs the readers of its streams itself, one at a
+// time and as data comes, so that no goroutine is to be woken for a frame. A
+// reader that is run so waits for its stream alone.
+type driver = interface {
+	Drive(s io.Reader, loop func()) bool
+}
+
 // read takes in what the far side writes, until the carrier ends; nil is a good
 // end.
 func (c *carrier) read() error {
@@ -37,11 +44,17 @@ func (c *carrier) read() error {
 	if err := c.welcome(); err != nil {
 		return c.verdict(err)
 	}
-	for {
-		if err := c.frame(); err != nil {
-			return c.verdict(err)
+	var end error
+	loop := func() {
+		for end == nil {
+			end = c.frame()
 		}
 	}
+	var d driver
+	if !c.s.Conn().As(&d) || !d.Drive(c.s, loop) {
+		loop()
+	}
+	return c.verdict(end)
 }
 
 // verdict is why the carrier ends when err met its reader: the stream's end,
