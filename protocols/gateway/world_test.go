@@ -48,6 +48,7 @@ type node struct {
 	pipes  *pipe.Service
 	rules  *ruleStore
 	heard  *heard
+	blamed blame // peers that have broken the rules of links
 	stop   func()
 }
 
@@ -85,7 +86,8 @@ func (w *world) start(key crypto.PrivKey, pipes pipe.Store, rules *ruleStore, ch
 	must(w.t, err)
 	n.links = link.New(link.Config{
 		Self: n.host.ID(), Trunks: later{n}, Grace: 30 * time.Second,
-		Redial: func(ctx context.Context, to link.Route) (reach.Path, error) { return n.pipes.Redial(ctx, to) },
+		Redial:  func(ctx context.Context, to link.Route) (reach.Path, error) { return n.pipes.Redial(ctx, to) },
+		Hostile: n.blamed.add,
 	})
 	n.trunks, err = trunk.New(trunk.Config{Self: n.host.ID(), Overlay: "test", Reach: n.reach, Accept: n.links.Accept})
 	must(w.t, err)
@@ -161,6 +163,27 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// blame counts breaches of the rules by the peer that is guilty.
+type blame struct {
+	mu sync.Mutex
+	by map[peer.ID]int
+}
+
+func (b *blame) add(p peer.ID, _ error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.by == nil {
+		b.by = make(map[peer.ID]int)
+	}
+	b.by[p]++
+}
+
+func (b *blame) of(p peer.ID) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.by[p]
 }
 
 // heard is what a gateway has told of.

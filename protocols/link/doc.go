@@ -269,6 +269,9 @@
 //	state (gone); a seventeenth REWIND on a leg (limit)
 //	CLOSE before both streams have ended; an unknown kind; a malformed frame
 //
+// Who asks for a link of others is refused as forbidden, and told of too; the
+// link goes on.
+//
 // # Versions
 //
 // This is the first. Retired numbers: none. Later versions add fields at the end
