@@ -138,13 +138,13 @@ func (e *entry) over(c *channel, err error) {
 	e.counts.out += out
 	last := len(e.channels) == 0 && e.state == Draining
 	e.mu.Unlock()
+	if last {
+		e.g.forget(e)
+	}
 	if refused != nil {
 		e.refused(refused)
 	}
 	e.trace(Event{Kind: EventClosed, Channel: c.conn.Link().String(), Err: err, In: in, Out: out, Took: time.Since(c.opened)})
-	if last {
-		e.g.forget(e)
-	}
 }
 
 // reset drops a local connection as its other end did: where the protocol has
