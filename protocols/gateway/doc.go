@@ -62,6 +62,11 @@
 // at one end stops the writer at the other: in between are the buffers of two
 // sockets and the link's window, which grows for those who read alone.
 //
+// An idle channel is one goroutine at each node, which waits for the local
+// connection, and no buffer. What comes from the far node needs none: it is
+// written to the local connection by who brings it, as far as that takes it at
+// once, and otherwise by a goroutine that ends when there is no more for now.
+//
 // # Failures
 //
 //	cause                                  word to the far node  client of forward

@@ -30,7 +30,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a small overlay on loopback, in which everybody knows everybody.
 type world struct {
-	t testing.TB
+	t    testing.TB
+	host func() []libp2p.Option // where the next node is; nil: on loopback
 
 	mu    sync.Mutex
 	nodes []*node
@@ -71,12 +72,15 @@ func (w *world) start(key crypto.PrivKey, pipes pipe.Store, rules *ruleStore, ch
 	w.t.Helper()
 	n := &node{w: w, rules: rules, heard: newHeard()}
 	var err error
-	n.host, err = libp2p.New(
+	at := []libp2p.Option{libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1")}
+	if w.host != nil {
+		at = w.host()
+	}
+	n.host, err = libp2p.New(append(at,
 		libp2p.Identity(key), libp2p.AddrsFactory(reach.HideAdopted), libp2p.DisableMetrics(),
 		libp2p.Muxer(yamux.ID, muxer.New()),
-		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
-	)
+	)...)
 	must(w.t, err)
 	n.reach, err = reach.New(reach.Config{Host: n.host})
 	must(w.t, err)
