@@ -212,7 +212,7 @@ func (c *carrier) fillDues(b *batch) {
 // It unlocks mu for the owner's call.
 func (c *carrier) pull(b *batch) (full bool) {
 	l := c.turns.head.leg
-	space, before := b.space(), b.n
+	space, before, again := b.space(), b.n, false
 	allowed := c.turns.allow(space)
 	if l.datagrams != nil {
 		l.datagrams.fill(l, b, allowed)
@@ -224,8 +224,12 @@ func (c *carrier) pull(b *batch) (full bool) {
 		c.mu.Unlock()
 		more := l.owner.Pull(l, &c.out)
 		c.mu.Lock()
+		again = l.ready && b.n == before
 		l.ready = l.ready || more
 		c.callEndedLocked(l)
+	}
+	if again && !l.released && l.lost == nil {
+		return false // what it said meanwhile came too late for the call: it is asked once more
 	}
 	more := l.ready && !l.released && l.lost == nil || l.datagrams.pending()
 	return c.turns.done(space, allowed, b.n-before, more, before == 0)

@@ -152,3 +152,36 @@ func BenchmarkFrame(b *testing.B) {
 		}
 	})
 }
+
+// hesitant has nothing to send when it is first asked, and has something before
+// that call is over.
+type hesitant struct {
+	steady
+	asked bool
+}
+
+func (o *hesitant) Pull(l *Leg, out *Outbox) bool {
+	if !o.asked {
+		o.asked, o.left = true, 1
+		l.ReadySoon() // another goroutine's, really
+		return false
+	}
+	return o.steady.Pull(l, out)
+}
+
+// TestReadyDuringAPullThatGivesNothingIsHeard: the owner is asked again.
+func TestReadyDuringAPullThatGivesNothingIsHeard(t *testing.T) {
+	s := new(sink)
+	c := carrierOn(s)
+	defer c.life.end()
+	o := &hesitant{steady: steady{size: 10, buf: make([]byte, 10)}}
+	l, err := c.attach(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.greeted = true
+	l.Ready()
+	if o.left != 0 || s.bytes.Load() != 13 {
+		t.Errorf("%d frames were not pulled, %d bytes written", o.left, s.bytes.Load())
+	}
+}
