@@ -1,0 +1,218 @@
+package replica
+
+import (
+	"encoding/binary"
+	"strings"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+type frameType uint8
+
+// The frames. Numbers are part of the wire format and never reused.
+const (
+	frameHello        frameType = 1
+	frameLog          frameType = 2
+	frameConversation frameType = 3
+	frameAuthor       frameType = 4
+	frameReady        frameType = 5
+	frameHave         frameType = 6
+	frameEntry        frameType = 7
+	frameBye          frameType = 8
+
+	skipFrom = 128 // unknown types from here on are skipped
+)
+
+const (
+	version        = 1
+	maxSmall       = 64
+	maxAuthorFrame = 160
+	maxBye         = 256
+	maxLog         = 16 << 10
+	maxEntryFrame  = MaxBody + 128
+
+	// MaxFrame caps a whole frame in bytes.
+	MaxFrame = 1 + 3 + maxEntryFrame
+
+	maxAuthorNumber = 1<<16 - 1
+)
+
+// frame is any frame; fields that its type does not have are zero.
+type frame struct {
+	typ      frameType
+	version  byte               // HELLO
+	features uint64             // HELLO
+	log      []byte             // LOG
+	with     identity.Principal // CONVERSATION; zero for "ours"
+	number   uint64             // of a conversation in AUTHOR, else of an author
+	author   Author             // AUTHOR
+	run      Run                // AUTHOR, HAVE
+	entry    Entry              // ENTRY, without its key
+	code     wire.Code          // BYE
+	reason   string             // BYE
+}
+
+// limit is the cap of a frame's payload.
+func (t frameType) limit() uint64 {
+	switch t {
+	case frameLog:
+		return maxLog
+	case frameAuthor:
+		return maxAuthorFrame
+	case frameEntry:
+		return maxEntryFrame
+	case frameBye:
+		return maxBye
+	}
+	return maxSmall
+}
+
+func (f *frame) append(b []byte) []byte {
+	if f.typ == frameEntry {
+		return f.appendEntry(b)
+	}
+	p := f.payload(make([]byte, 0, maxAuthorFrame))
+	b = append(b, byte(f.typ))
+	b = binary.AppendUvarint(b, uint64(len(p)))
+	return append(b, p...)
+}
+
+func (f *frame) payload(p []byte) []byte {
+	switch f.typ {
+	case frameHello:
+		return binary.AppendUvarint(append(p, f.version), f.features)
+	case frameLog:
+		return append(p, f.log...)
+	case frameConversation:
+		return append(p, f.with.Bytes()...)
+	case frameAuthor:
+		p = binary.AppendUvarint(p, f.number)
+		return appendRun(appendAuthor(p, f.author), f.run)
+	case frameHave:
+		return appendRun(binary.AppendUvarint(p, f.number), f.run)
+	case frameBye:
+		return append(binary.AppendUvarint(p, uint64(f.code)), f.reason...)
+	}
+	return p
+}
+
+// appendEntry writes in place what there are many of.
+func (f *frame) appendEntry(b []byte) []byte {
+	e := &f.entry
+	size := uvarintLen(f.number) + uvarintLen(e.Counter) + idSize + uvarintLen(uint64(e.Kind)) + uvarintLen(e.Sent) + len(e.Body)
+	b = append(b, byte(frameEntry))
+	b = binary.AppendUvarint(b, uint64(size))
+	b = binary.AppendUvarint(b, f.number)
+	b = binary.AppendUvarint(b, e.Counter)
+	return e.AppendRecord(b)
+}
+
+func appendRun(b []byte, r Run) []byte {
+	b = binary.AppendUvarint(b, r.Low)
+	b = binary.AppendUvarint(b, r.High)
+	return append(b, r.Tag[:]...)
+}
+
+// FrameSize returns the size of the frame that b begins with, 0 if b is too
+// short to tell. Its errors are BadRequest and TooLarge.
+func FrameSize(b []byte) (int, error) {
+	if len(b) < 2 {
+		return 0, nil
+	}
+	size, n := binary.Uvarint(b[1:min(len(b), 1+4)])
+	if n < 0 || n == 0 && len(b) >= 1+4 || n > 1 && b[n] == 0 {
+		return 0, wire.Errorf(wire.BadRequest, "frame: bad length")
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	if t := frameType(b[0]); size > t.limit() {
+		return 0, wire.Errorf(wire.TooLarge, "frame %d of %d bytes announced, at most %d", t, size, t.limit())
+	}
+	return 1 + n + int(size), nil
+}
+
+// parseFrame reads the frame that b begins with and its size; the size is 0 if b
+// does not hold all of it. What it returns aliases b.
+func parseFrame(b []byte) (f frame, size int, err error) {
+	size, err = FrameSize(b)
+	if err != nil || size == 0 || size > len(b) {
+		return f, 0, err
+	}
+	_, n := binary.Uvarint(b[1:])
+	f.typ = frameType(b[0])
+	return f, size, f.parse(b[1+n : size : size])
+}
+
+func (f *frame) parse(b []byte) error {
+	p := parser{b: b}
+	switch f.typ {
+	case frameHello:
+		if v := p.take(1); v != nil {
+			f.version = v[0]
+		}
+		f.features = p.uint(1<<64 - 1)
+		p.b = nil // features may bring more
+	case frameLog:
+		f.log = p.take(len(b))
+	case frameConversation:
+		f.with, p.bad = parseAccount(p.take(len(b)))
+	case frameAuthor:
+		f.number, f.author, f.run = p.uint(MaxConversations), p.author(), p.run()
+	case frameReady:
+		p.b = nil
+	case frameHave:
+		f.number, f.run = p.uint(maxAuthorNumber), p.run()
+	case frameEntry:
+		return f.parseEntry(&p)
+	case frameBye:
+		f.code = wire.Code(p.uint(1<<32 - 1))
+		f.reason = strings.ToValidUTF8(string(p.take(len(p.b))), "\ufffd")
+	default:
+		if f.typ < skipFrom {
+			return wire.Errorf(wire.Unsupported, "frame of unknown type %d", f.typ)
+		}
+		p.b = nil
+	}
+	if p.bad || len(p.b) > 0 {
+		return wire.Errorf(wire.BadRequest, "frame %d does not parse", f.typ)
+	}
+	return nil
+}
+
+func (f *frame) parseEntry(p *parser) error {
+	f.number, f.entry.Counter = p.uint(maxAuthorNumber), p.uint(MaxCounter)
+	if p.bad {
+		return wire.Errorf(wire.BadRequest, "frame %d does not parse", f.typ)
+	}
+	return f.entry.ParseRecord(p.b)
+}
+
+func parseAccount(b []byte) (with identity.Principal, bad bool) {
+	if len(b) == 0 {
+		return with, false
+	}
+	with, err := identity.PrincipalFromBytes(b)
+	return with, err != nil || with.Kind() != identity.KindAccount
+}
+
+// run takes a run and refuses one that cannot be.
+func (p *parser) run() (r Run) {
+	r.Low, r.High = p.uint(MaxCounter+1), p.uint(MaxCounter)
+	copy(r.Tag[:], p.take(len(r.Tag)))
+	if r.Low == 0 || r.High < r.Low-1 || r.Empty() && r.Tag != (Tag{}) {
+		p.bad = true
+	}
+	return r
+}
+
+// Bye returns the frame that ends a session, with err's word and text.
+func Bye(err error) []byte {
+	reason := strings.ToValidUTF8(err.Error(), "\ufffd")
+	if most := maxBye - binary.MaxVarintLen32; len(reason) > most {
+		reason = strings.ToValidUTF8(reason[:most], "")
+	}
+	f := frame{typ: frameBye, code: wire.CodeOf(err), reason: reason}
+	return f.append(nil)
+}
