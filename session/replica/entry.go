@@ -134,3 +134,15 @@ type Tag [8]byte
 
 // Tag returns the ID's tag.
 func (id ID) Tag() Tag { return Tag(id[8:]) }
+
+// Shown is an entry in its place among all of its conversation.
+type Shown struct {
+	Entry
+	Place ID
+}
+
+// Draft is an entry of this device before it is written.
+type Draft struct {
+	Kind Kind
+	Body []byte
+}

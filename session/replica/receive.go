@@ -10,13 +10,13 @@ type Action uint8
 
 // The actions.
 const (
-	Nothing Action = iota
-	Store          // hold Entry durably, then Mine, then Heard
-	Adopt          // begin to hold the log Key with an empty run, then Mine
-	Compare        // look whether the entry of Key at Run.High has Run.Tag, then Checked
-	Split          // the log Key is forked; the machine has stopped it
-	Shown          // the far side shows its grown device Log
-	Parted         // the far side has ended the session; Err says why
+	Nothing  Action = iota
+	Store           // hold Entry durably, then Mine, then Heard
+	Adopt           // begin to hold the log Key with an empty run, then Mine
+	Compare         // look whether the entry of Key at Run.High has Run.Tag, then Checked
+	Split           // the log Key is forked; the machine has stopped it
+	LogShown        // the far side shows its grown device Log
+	Parted          // the far side has ended the session; Err says why
 )
 
 // Effect is an action and what it is about.
@@ -48,7 +48,7 @@ func (m *Machine) Receive(b []byte) (size int, do Effect, err error) {
 	case frameHello:
 		err = m.onHello(&f)
 	case frameLog:
-		do = Effect{Do: Shown, Log: f.log}
+		do = Effect{Do: LogShown, Log: f.log}
 	case frameConversation:
 		err = m.onConversation(f.with)
 	case frameAuthor:

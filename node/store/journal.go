@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/session/replica"
+)
+
+// JournalName is the journal's file in a node's state directory.
+const JournalName = "journal.db"
+
+// Journal keeps conversations: every log that this device holds of, in one file.
+// What it has acknowledged is on the disk. Whoever writes while another's write
+// is being synced waits for the next sync, together with all others who wait. It
+// is safe for concurrent use.
+type Journal struct {
+	// fixed after OpenJournal
+	s       *Store
+	self    identity.Principal
+	now     func() time.Time
+	inserts inserts
+
+	// owned by whoever leads a commit
+	clock replica.Clock
+	watch func([]replica.Entry, map[replica.Key]replica.Run)
+
+	mu            sync.Mutex
+	conversations map[identity.Principal]conversation
+	logs          map[replica.Key]held
+	queue         []*waiting
+	leading       bool
+	stats         JournalStats
+}
+
+// JournalStats counts since the journal was opened.
+type JournalStats struct {
+	Entries uint64 // held anew
+	Syncs   uint64 // transactions that brought them to the disk
+}
+
+type conversation struct {
+	number  int64 // 0 before it is on the disk
+	epoch   uint64
+	written bool // epoch is set
+	authors int
+}
+
+type held struct {
+	replica.Log
+	number int64 // of the author, 0 before it is on the disk
+}
+
+// OpenJournal opens the journal at path, made if it is not there, of the device
+// self. An empty path gives one in memory. now is the clock of the device.
+// Errors are those of Open.
+func OpenJournal(ctx context.Context, path string, self identity.Principal, now func() time.Time) (*Journal, error) {
+	s, err := openFile(ctx, path, journalSchema, "")
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{s: s, self: self, now: now, conversations: map[identity.Principal]conversation{}, logs: map[replica.Key]held{}}
+	if err = j.load(ctx); err == nil {
+		err = j.inserts.prepare(ctx, s.db)
+	}
+	if err != nil {
+		s.db.Close()
+		return nil, s.fail("open journal", err)
+	}
+	return j, nil
+}
+
+// Close closes the file. What waits for a sync is waited for by its caller: nobody
+// is to write any more.
+func (j *Journal) Close() error {
+	j.inserts.close()
+	return j.s.Close()
+}
+
+// Watch says who hears of every commit, before those who wait for it: what is new
+// in the order of the commits, and the runs that are then held. It is called once,
+// before the first write.
+func (j *Journal) Watch(f func(added []replica.Entry, runs map[replica.Key]replica.Run)) { j.watch = f }
+
+// Stats returns what was counted.
+func (j *Journal) Stats() JournalStats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.stats
+}
+
+// Runs returns what is held of every log.
+func (j *Journal) Runs() map[replica.Key]replica.Run {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	runs := make(map[replica.Key]replica.Run, len(j.logs))
+	for key, l := range j.logs {
+		runs[key] = l.Run()
+	}
+	return runs
+}
+
+// Adopt begins to hold a log of which another device holds run, unless it is
+// held already, and returns what is held. It comes to the disk with the log's
+// first entry. Its error is Limit.
+func (j *Journal) Adopt(key replica.Key, run replica.Run) (replica.Run, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if l, ok := j.logs[key]; ok {
+		return l.Run(), nil
+	}
+	c, known := j.conversations[key.With]
+	switch {
+	case !known && len(j.conversations) == replica.MaxConversations:
+		return run, wire.LimitError("conversations", replica.MaxConversations, "")
+	case c.authors == replica.MaxAuthors:
+		return run, wire.LimitError("authors of a conversation", replica.MaxAuthors, "")
+	}
+	c.authors++
+	j.conversations[key.With] = c
+	begin := run.Begin()
+	j.logs[key] = held{Log: replica.Log{Low: begin.Low, High: begin.High}}
+	return begin, nil
+}
+
+// Renew begins a new epoch of this device in a conversation, at its next write, if
+// key is of the present one. Where a conversation has too many authors the epoch
+// stays.
+func (j *Journal) Renew(ctx context.Context, key replica.Key) error {
+	j.mu.Lock()
+	c := j.conversations[key.With]
+	mine := key.Author.Device == j.self && c.written && c.epoch == key.Author.Epoch && c.authors < replica.MaxAuthors
+	if mine {
+		c.written = false
+		j.conversations[key.With] = c
+	}
+	j.mu.Unlock()
+	if !mine {
+		return nil
+	}
+	return j.s.exec(ctx, "renew epoch", "UPDATE conversations SET epoch = NULL WHERE account = ? AND epoch = ?",
+		key.With.Bytes(), epochBytes(key.Author.Epoch))
+}
+
+// load reads what is held of every log.
+func (j *Journal) load(ctx context.Context) error {
+	accounts := map[int64]identity.Principal{}
+	if _, err := rows(ctx, j.s, "read conversations", "SELECT number, account, epoch FROM conversations", nil,
+		func(scan func(...any) error) (none struct{}, err error) {
+			var c conversation
+			var account, epoch []byte
+			if err := scan(&c.number, &account, &epoch); err != nil {
+				return none, err
+			}
+			with, err := identity.PrincipalFromBytes(account)
+			if err != nil || epoch != nil && len(epoch) != 8 {
+				return none, j.s.damaged(fmt.Errorf("conversation %d does not parse", c.number))
+			}
+			if c.written = epoch != nil; c.written {
+				c.epoch = binary.BigEndian.Uint64(epoch)
+			}
+			accounts[c.number], j.conversations[with] = with, c
+			return none, nil
+		}); err != nil {
+		return err
+	}
+	_, err := rows(ctx, j.s, "read logs", "SELECT number, conversation, device, epoch, low, high, low_id, high_id, low_place, high_place FROM authors", nil,
+		func(scan func(...any) error) (none struct{}, err error) {
+			var l held
+			var number int64
+			var device, epoch, lowID, highID []byte
+			if err := scan(&l.number, &number, &device, &epoch, &l.Low, &l.High, &lowID, &highID, &l.LowPlace, &l.HighPlace); err != nil {
+				return none, err
+			}
+			with, known := accounts[number]
+			d, err := identity.PrincipalFromBytes(device)
+			if err != nil || !known || len(epoch) != 8 || len(lowID) != len(l.LowID) || len(highID) != len(l.HighID) {
+				return none, j.s.damaged(fmt.Errorf("author %d does not parse", l.number))
+			}
+			l.LowID, l.HighID = replica.ID(lowID), replica.ID(highID)
+			key := replica.Key{With: with, Author: replica.Author{Device: d, Epoch: binary.BigEndian.Uint64(epoch)}}
+			c := j.conversations[with]
+			c.authors++
+			j.conversations[with], j.logs[key] = c, l
+			j.clock.Observe(l.HighID.Stamp(), j.now())
+			return none, nil
+		})
+	return err
+}
+
+func epochBytes(epoch uint64) []byte { return binary.BigEndian.AppendUint64(nil, epoch) }

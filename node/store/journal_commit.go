@@ -1,0 +1,286 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/session/replica"
+)
+
+// transaction is one commit. What it changes of the journal in memory it keeps
+// to itself until it is on the disk.
+type transaction struct {
+	j       *Journal
+	tx      *sql.Tx
+	now     time.Time
+	logs    map[replica.Key]held
+	touched map[identity.Principal]touched
+	rows    []any // of entries that are not inserted yet
+	added   []replica.Entry
+	wrote   bool
+}
+
+// touched is what changes of a conversation.
+type touched struct {
+	number int64
+	epoch  uint64
+	begun  bool // the epoch is new
+}
+
+func newTransaction(j *Journal) *transaction {
+	return &transaction{j: j, now: j.now(), logs: map[replica.Key]held{}, touched: map[identity.Principal]touched{}}
+}
+
+func (t *transaction) runs() map[replica.Key]replica.Run {
+	runs := make(map[replica.Key]replica.Run, len(t.logs))
+	for key, l := range t.logs {
+		runs[key] = l.Run()
+	}
+	return runs
+}
+
+// run decides about the entries of a group and brings to the disk what is new.
+func (t *transaction) run(ctx context.Context, group []*waiting) error {
+	return t.j.s.tx(ctx, "append", func(tx *sql.Tx) error {
+		t.tx = tx
+		for _, w := range group {
+			w.verdicts = make([]replica.Verdict, len(w.entries))
+			for i := range w.entries {
+				var err error
+				if w.verdicts[i], err = t.entry(ctx, &w.entries[i]); wire.CodeOf(err) == wire.Limit {
+					w.err = err // its own fault, not the group's
+				} else if err != nil {
+					return err
+				}
+			}
+		}
+		if err := t.flush(ctx); err != nil {
+			return err
+		}
+		return t.saveLogs(ctx)
+	})
+}
+
+// entry decides about one entry.
+func (t *transaction) entry(ctx context.Context, e *replica.Entry) (replica.Verdict, error) {
+	draft := e.Counter == 0
+	if draft {
+		if err := t.draw(ctx, e); err != nil {
+			return 0, err
+		}
+	}
+	l, known := t.log(e.Key)
+	if !known {
+		return replica.Apart, nil
+	}
+	switch v := l.Admit(e); v {
+	case replica.Stored:
+		return v, t.add(ctx, l, e)
+	case replica.Repeated:
+		return t.compare(ctx, l, e)
+	default:
+		return v, nil
+	}
+}
+
+// log returns the log as it is after what came before in this transaction.
+func (t *transaction) log(key replica.Key) (held, bool) {
+	if l, ok := t.logs[key]; ok {
+		return l, true
+	}
+	t.j.mu.Lock()
+	defer t.j.mu.Unlock()
+	l, ok := t.j.logs[key]
+	return l, ok
+}
+
+// conversation returns what is known of a conversation, and whether this device
+// may begin another log in it.
+func (t *transaction) conversation(with identity.Principal) (c conversation, room bool) {
+	t.j.mu.Lock()
+	c, known := t.j.conversations[with]
+	room = c.authors < replica.MaxAuthors && (known || len(t.j.conversations) < replica.MaxConversations)
+	t.j.mu.Unlock()
+	if changed, ok := t.touched[with]; ok {
+		c.number = changed.number
+		if changed.begun {
+			c.epoch, c.written = changed.epoch, true
+		}
+	}
+	return c, room
+}
+
+// draw makes a draft the next entry of this device's log. A log whose last stamp
+// lies too far ahead, since the clock was wrong, is left for a new one.
+func (t *transaction) draw(ctx context.Context, e *replica.Entry) error {
+	c, room := t.conversation(e.With)
+	e.Author = replica.Author{Device: t.j.self, Epoch: c.epoch}
+	l, known := t.log(e.Key)
+	if !c.written || !known || room && !l.HighID.Stamp().Within(t.now) {
+		if !room {
+			return wire.LimitError("authors of a conversation", replica.MaxAuthors, "")
+		}
+		epoch, err := t.begin(ctx, e.With)
+		if err != nil {
+			return err
+		}
+		e.Author.Epoch = epoch
+		l = held{Log: replica.Log{Low: 1}}
+		t.logs[e.Key] = l
+	}
+	stamp := max(t.j.clock.Next(t.now), l.HighID.Stamp()+1)
+	var random [8]byte
+	rand.Read(random[:])
+	e.Counter, e.ID = l.High+1, replica.MakeID(stamp, binary.BigEndian.Uint64(random[:]))
+	return nil
+}
+
+// begin gives this device an epoch in a conversation.
+func (t *transaction) begin(ctx context.Context, with identity.Principal) (uint64, error) {
+	number, err := t.number(ctx, with)
+	if err != nil {
+		return 0, err
+	}
+	var b [8]byte
+	rand.Read(b[:])
+	epoch := binary.BigEndian.Uint64(b[:])
+	t.touched[with] = touched{number: number, epoch: epoch, begun: true}
+	_, err = t.tx.ExecContext(ctx, "UPDATE conversations SET epoch = ? WHERE number = ?", b[:], number)
+	return epoch, err
+}
+
+// number returns a conversation's number, and brings it to the disk if it is new.
+func (t *transaction) number(ctx context.Context, with identity.Principal) (int64, error) {
+	if c, _ := t.conversation(with); c.number != 0 {
+		return c.number, nil
+	}
+	r, err := t.tx.ExecContext(ctx, "INSERT INTO conversations (account) VALUES (?)", with.Bytes())
+	if err != nil {
+		return 0, err
+	}
+	changed := t.touched[with]
+	changed.number, err = r.LastInsertId()
+	t.touched[with] = changed
+	return changed.number, err
+}
+
+// add takes an entry into the log.
+func (t *transaction) add(ctx context.Context, l held, e *replica.Entry) (err error) {
+	conversation, err := t.number(ctx, e.With)
+	if err != nil {
+		return err
+	}
+	if l.number == 0 {
+		if l.number, err = t.insertAuthor(ctx, conversation, e.Author); err != nil {
+			return err
+		}
+	}
+	var place replica.ID
+	l.Log, place = l.Extend(e, t.now)
+	t.logs[e.Key] = l
+	t.j.clock.Observe(e.ID.Stamp(), t.now)
+	if e.Kind == replica.Delivered || e.Kind == replica.Read {
+		if err := t.mark(ctx, conversation, l.number, e); err != nil {
+			return err
+		}
+	}
+	var shown []byte
+	if e.Kind == replica.Text {
+		shown = place[:]
+	}
+	t.rows = append(t.rows, l.number, int64(e.Counter), conversation, shown, seal(e))
+	t.added = append(t.added, *e)
+	if len(t.rows) == columns*manyRows {
+		return t.flush(ctx)
+	}
+	return nil
+}
+
+func (t *transaction) insertAuthor(ctx context.Context, conversation int64, a replica.Author) (int64, error) {
+	r, err := t.tx.ExecContext(ctx, `INSERT INTO authors (conversation, device, epoch, low, high, low_id, high_id, low_place, high_place)
+		VALUES (?, ?, ?, 0, 0, x'', x'', 0, 0)`, conversation, a.Device.Bytes(), epochBytes(a.Epoch))
+	if err != nil {
+		return 0, err
+	}
+	return r.LastInsertId()
+}
+
+// saveLogs writes what is held of the logs that have grown.
+func (t *transaction) saveLogs(ctx context.Context) error {
+	for _, l := range t.logs {
+		if l.number == 0 {
+			continue
+		}
+		if _, err := t.tx.ExecContext(ctx, `UPDATE authors SET low = ?, high = ?, low_id = ?, high_id = ?, low_place = ?, high_place = ? WHERE number = ?`,
+			int64(l.Low), int64(l.High), l.LowID[:], l.HighID[:], int64(l.LowPlace), int64(l.HighPlace), l.number); err != nil {
+			return err
+		}
+	}
+	t.wrote = len(t.added) > 0
+	return nil
+}
+
+// mark raises what the author has marked.
+func (t *transaction) mark(ctx context.Context, conversation, reader int64, e *replica.Entry) error {
+	marks, err := replica.ParseMarks(e.Body)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		if _, err := t.tx.ExecContext(ctx, `INSERT INTO marks (conversation, kind, reader, device, epoch, counter) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET counter = max(counter, excluded.counter)`,
+			conversation, int64(e.Kind), reader, m.Author.Device.Bytes(), epochBytes(m.Author.Epoch), int64(m.Counter)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare decides about an entry whose counter is held.
+func (t *transaction) compare(ctx context.Context, l held, e *replica.Entry) (replica.Verdict, error) {
+	if err := t.flush(ctx); err != nil {
+		return 0, err
+	}
+	var record []byte
+	if err := t.tx.QueryRowContext(ctx, "SELECT record FROM entries WHERE author = ? AND counter = ?", l.number, int64(e.Counter)).Scan(&record); err != nil {
+		return 0, t.j.s.damaged(err)
+	}
+	kept, err := t.j.s.unseal(e.Key, e.Counter, record)
+	switch {
+	case err != nil:
+		return 0, err
+	case kept.ID != e.ID:
+		return replica.Forked, nil
+	case !kept.Same(e):
+		return replica.Altered, nil
+	}
+	return replica.Repeated, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// seal is the record of an entry with its checksum.
+func seal(e *replica.Entry) []byte {
+	b := e.AppendRecord(make([]byte, 0, len(e.Body)+40))
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// unseal reads what seal made.
+func (s *Store) unseal(key replica.Key, counter uint64, b []byte) (e replica.Entry, err error) {
+	n := len(b) - 4
+	if n < 0 || crc32.Checksum(b[:n], castagnoli) != binary.BigEndian.Uint32(b[n:]) {
+		return e, s.damaged(errors.New("the checksum of a message is wrong"))
+	}
+	e.Key, e.Counter = key, counter
+	if err := e.ParseRecord(b[:n]); err != nil {
+		return e, s.damaged(err)
+	}
+	return e, nil
+}
