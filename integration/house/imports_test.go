@@ -22,6 +22,7 @@ type rule struct {
 // inTests is what the tests of a package may import besides.
 var inTests = []rule{
 	{"node/control", []string{"node/control/client"}}, // server and client are tested against each other
+	{"session", []string{"node/store"}},               // on the journal that a node has
 	// their hosts have a node's muxer
 	{"protocols/trunk", []string{"node/muxer"}},
 	{"protocols/link", []string{"node/muxer"}},

@@ -145,15 +145,18 @@ func (m *Machine) Checked(key Key, same bool) {
 	m.schedule(s)
 }
 
-// Fork stops the log in this session.
-func (m *Machine) Fork(key Key) {
-	if s := m.streams[key]; s != nil {
-		s.forked = true
-		for _, f := range s.flight {
-			m.landed(f)
-		}
-		s.flight = nil
+// Fork stops the log in this session. It reports false if it was.
+func (m *Machine) Fork(key Key) bool {
+	s := m.stream(key)
+	if s.forked {
+		return false
 	}
+	s.forked = true
+	for _, f := range s.flight {
+		m.landed(f)
+	}
+	s.flight = nil
+	return true
 }
 
 // Waiting reports that something is under way that the far side has not

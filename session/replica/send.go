@@ -117,6 +117,9 @@ func (m *Machine) Next() (Part, bool) {
 // in its direction, at least one.
 func (m *Machine) Sent(b []byte, p Part, entries []Entry) []byte {
 	s, before := p.s, len(b)
+	if s.forked {
+		return b
+	}
 	first, last := entries[0].Counter, entries[len(entries)-1].Counter
 	if first+1 < s.told.Low || first > s.told.High+1 {
 		b = m.tell(b, s) // the rest came by other ways
