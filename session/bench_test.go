@@ -15,7 +15,7 @@ import (
 
 var historySize = flag.Int("history", 100_000, "messages in the history that BenchmarkHistory opens")
 
-// BenchmarkMessages writes messages of 100 bytes at one device, 32 at once, and
+// BenchmarkMessages writes messages of 100 bytes at one device, 256 at once, and
 // ends when the other one, over TCP on loopback, has all of them on its disk and
 // has said so.
 func BenchmarkMessages(b *testing.B) {
@@ -30,7 +30,7 @@ func BenchmarkMessages(b *testing.B) {
 	for i := range body {
 		body[i] = 'x'
 	}
-	const writers = 32
+	const writers = 256
 	b.ResetTimer()
 	start := time.Now()
 	var all sync.WaitGroup

@@ -91,7 +91,10 @@ func (s *session) act(ctx context.Context, do *replica.Effect) error {
 	case replica.Split:
 		return s.forked(ctx, do.Key)
 	case replica.LogShown:
-		return s.far.LogShown(do.Log)
+		if err := s.far.LogShown(do.Log); err != nil {
+			return err
+		}
+		s.tell((*replica.Machine).Learned)
 	case replica.Parted:
 		return do.Err
 	}

@@ -126,8 +126,16 @@ func (m *Machine) assume(s *stream) {
 // its new devices have written.
 func (m *Machine) Show(log []byte) {
 	m.logs = append(m.logs, log)
+	m.Learned()
+}
+
+// Learned says that Ours or Theirs know more devices than before.
+func (m *Machine) Learned() {
 	for _, s := range m.streams {
 		s.given = m.mayGive(s.key)
+		if !s.declared && s.mine.Low != 0 {
+			m.soil(s)
+		}
 		m.schedule(s)
 	}
 }

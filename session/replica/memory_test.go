@@ -228,6 +228,12 @@ func (x *end) take(changed func(Key)) (taken bool, err error) {
 				x.j.renew(do.Key)
 			}
 		}
+	case Split:
+		if do.Key.Author.Device == x.cfg.Self {
+			x.j.renew(do.Key)
+		}
+	case LogShown:
+		x.Learned()
 	case Parted:
 		return true, do.Err
 	}

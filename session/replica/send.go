@@ -40,8 +40,8 @@ func (m *Machine) Control(b []byte, limit int) []byte {
 
 // tell appends AUTHOR, with CONVERSATION where it is the first, or HAVE.
 func (m *Machine) tell(b []byte, s *stream) []byte {
-	if s.mine.Low == 0 {
-		return b
+	if s.mine.Low == 0 || !s.declared && !s.given && !m.mayTake(s.key) {
+		return b // or the far side cannot know yet whose this is
 	}
 	s.told = s.mine
 	if s.declared {
