@@ -30,6 +30,10 @@ type Journal interface {
 	// Page returns at most n texts with the highest places before the given one,
 	// the newest first.
 	Page(ctx context.Context, with identity.Principal, before replica.ID, n int) ([]replica.Shown, error)
+	// Marks returns the highest marks of every device of a conversation.
+	Marks(ctx context.Context, with identity.Principal) ([]replica.Marked, error)
+	// State returns the entry that is a conversation's state, false if it has none.
+	State(ctx context.Context, with identity.Principal) (replica.Entry, bool, error)
 	// Renew begins a new epoch of this device in a conversation, if key is of the
 	// present one.
 	Renew(ctx context.Context, key replica.Key) error
@@ -94,6 +98,21 @@ func (c *Conversations) Write(ctx context.Context, with identity.Principal, draf
 // first; the zero place is the end.
 func (c *Conversations) Page(ctx context.Context, with identity.Principal, before replica.ID, n int) ([]replica.Shown, error) {
 	return c.cfg.Journal.Page(ctx, with, before, n)
+}
+
+// Marks returns up to where the devices that has names have marked, with the
+// given kind, the log of every author of a conversation. With all devices of an
+// account it is what the account has read, or received; with one, what that has.
+func (c *Conversations) Marks(ctx context.Context, with identity.Principal, kind replica.Kind, has func(device identity.Principal) bool) (map[replica.Author]uint64, error) {
+	marks, err := c.cfg.Journal.Marks(ctx, with)
+	return replica.Highest(marks, kind, has), err
+}
+
+// State returns the application's bytes that were last written to a conversation,
+// by whichever device, and nil if none were.
+func (c *Conversations) State(ctx context.Context, with identity.Principal) ([]byte, error) {
+	e, _, err := c.cfg.Journal.State(ctx, with)
+	return e.Body, err
 }
 
 // Show sends this account's device log, which has grown, in all sessions with

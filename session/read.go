@@ -82,7 +82,9 @@ func (s *session) act(ctx context.Context, do *replica.Effect) error {
 	switch do.Do {
 	case replica.Adopt:
 		run, err := s.c.cfg.Journal.Adopt(do.Key, do.Run)
-		if err != nil {
+		if wire.CodeOf(err) == wire.Limit {
+			return nil // it is not asked for; one conversation is not to hold up others
+		} else if err != nil {
 			return err
 		}
 		s.c.grown(map[replica.Key]replica.Run{do.Key: run})

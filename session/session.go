@@ -101,8 +101,8 @@ func (s *session) end(err error) {
 	}
 	s.ended = err
 	now := time.Now()
-	s.conn.SetReadDeadline(now)
-	s.conn.SetWriteDeadline(now.Add(parting))
+	_ = s.conn.SetReadDeadline(now) // what fails is closed already
+	_ = s.conn.SetWriteDeadline(now.Add(parting))
 	s.rouse()
 }
 
@@ -116,9 +116,9 @@ func (s *session) arm(progress bool) {
 	case s.ended != nil:
 	case waiting && (progress || !s.armed):
 		s.armed = true
-		s.conn.SetReadDeadline(time.Now().Add(stall))
+		_ = s.conn.SetReadDeadline(time.Now().Add(stall)) // the next read tells of an error
 	case !waiting && s.armed:
 		s.armed = false
-		s.conn.SetReadDeadline(time.Time{})
+		_ = s.conn.SetReadDeadline(time.Time{})
 	}
 }

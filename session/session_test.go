@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/panpipe-net/panpipe/node/store"
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 	"github.com/panpipe-net/panpipe/session/replica"
 )
@@ -70,6 +71,49 @@ func TestAllDevicesShowTheSame(t *testing.T) {
 		third.end()
 		if err := own.errs[0]; wire.CodeOf(err) != wire.Closed {
 			t.Errorf("a session that was ended says %v", err)
+		}
+	})
+}
+
+func TestMarksAndStateReachAllDevices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alice, bob := newPerson(t, "alice", 2), newPerson(t, "bob", 1)
+		laptop, phone, b := newNode(t, alice, 0, ""), newNode(t, alice, 1, ""), newNode(t, bob, 0, "")
+		meetings := []*meeting{pipe(laptop, phone), pipe(laptop, b)}
+		b.say(t, alice, "one", "two")
+		synctest.Wait()
+		mark := func(n *node, kind replica.Kind, counter uint64) {
+			t.Helper()
+			marks := []replica.Mark{{Author: b.added[0].Author, Counter: counter}}
+			if _, err := n.Write(ctx, bob.account, replica.Draft{Kind: kind, Body: replica.AppendMarks(nil, marks)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mark(laptop, replica.Delivered, 2)
+		mark(phone, replica.Read, 1)
+		mark(laptop, replica.Read, 2)
+		for i, n := range []*node{laptop, b} {
+			if _, err := n.Write(ctx, []*person{bob, alice}[i].account, replica.Draft{Kind: replica.State, Body: []byte{byte(i + 1)}}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		for i, n := range []*node{laptop, phone, b} {
+			with := []*person{bob, bob, alice}[i].account
+			both, err := n.Marks(ctx, with, replica.Read, alice.has)
+			if err != nil || both[b.added[0].Author] != 2 {
+				t.Errorf("node %d: alice has read %v, %v", i, both, err)
+			}
+			one, err := n.Marks(ctx, with, replica.Read, func(d identity.Principal) bool { return d == phone.device })
+			if err != nil || i < 2 && one[b.added[0].Author] != 1 {
+				t.Errorf("node %d: the phone has read %v, %v", i, one, err)
+			}
+			if state, err := n.State(ctx, with); err != nil || string(state) != "\x02" {
+				t.Errorf("node %d: state %x, %v", i, state, err)
+			}
+		}
+		for _, m := range meetings {
+			m.end()
 		}
 	})
 }
@@ -236,7 +280,7 @@ func TestCutsLoseAndDoubleNothing(t *testing.T) {
 	alice, bob := newPerson(t, "alice", 1), newPerson(t, "bob", 1)
 	dir := t.TempDir()
 	a, b := newNode(t, alice, 0, filepath.Join(dir, "a.db")), newNode(t, bob, 0, filepath.Join(dir, "b.db"))
-	const rounds, each = 10, 200
+	const rounds, each = 6, 100
 	for round := range rounds {
 		x, y := sockets(t)
 		m := meet(a, b, x, y)

@@ -44,7 +44,7 @@ func (s *session) fill(ctx context.Context, buf []byte) (_ []byte, ended, err er
 	if s.ended != nil {
 		return buf, s.ended, nil
 	}
-	s.conn.SetWriteDeadline(time.Now().Add(stall))
+	_ = s.conn.SetWriteDeadline(time.Now().Add(stall)) // the next write tells of an error
 	buf = s.machine.Control(buf, turn)
 	for len(buf) < turn {
 		p, more := s.machine.Next()

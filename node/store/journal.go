@@ -118,7 +118,7 @@ func (j *Journal) Adopt(key replica.Key, run replica.Run) (replica.Run, error) {
 	switch {
 	case !known && len(j.conversations) == replica.MaxConversations:
 		return run, wire.LimitError("conversations", replica.MaxConversations, "")
-	case c.authors == replica.MaxAuthors:
+	case c.authors >= replica.MaxAuthors:
 		return run, wire.LimitError("authors of a conversation", replica.MaxAuthors, "")
 	}
 	c.authors++
@@ -134,7 +134,7 @@ func (j *Journal) Adopt(key replica.Key, run replica.Run) (replica.Run, error) {
 func (j *Journal) Renew(ctx context.Context, key replica.Key) error {
 	j.mu.Lock()
 	c := j.conversations[key.With]
-	mine := key.Author.Device == j.self && c.written && c.epoch == key.Author.Epoch && c.authors < replica.MaxAuthors
+	mine := key.Author.Device == j.self && c.written && c.epoch == key.Author.Epoch && c.authors < replica.MaxAuthors+ownEpochs
 	if mine {
 		c.written = false
 		j.conversations[key.With] = c

@@ -34,6 +34,10 @@ type touched struct {
 	begun  bool // the epoch is new
 }
 
+// ownEpochs is how many logs of its own a device may begin where others have
+// filled a conversation.
+const ownEpochs = 64
+
 func newTransaction(j *Journal) *transaction {
 	return &transaction{j: j, now: j.now(), logs: map[replica.Key]held{}, touched: map[identity.Principal]touched{}}
 }
@@ -106,7 +110,7 @@ func (t *transaction) log(key replica.Key) (held, bool) {
 func (t *transaction) conversation(with identity.Principal) (c conversation, room bool) {
 	t.j.mu.Lock()
 	c, known := t.j.conversations[with]
-	room = c.authors < replica.MaxAuthors && (known || len(t.j.conversations) < replica.MaxConversations)
+	room = c.authors < replica.MaxAuthors+ownEpochs && (known || len(t.j.conversations) < replica.MaxConversations)
 	t.j.mu.Unlock()
 	if changed, ok := t.touched[with]; ok {
 		c.number = changed.number
@@ -125,7 +129,7 @@ func (t *transaction) draw(ctx context.Context, e *replica.Entry) error {
 	l, known := t.log(e.Key)
 	if !c.written || !known || room && !l.HighID.Stamp().Within(t.now) {
 		if !room {
-			return wire.LimitError("authors of a conversation", replica.MaxAuthors, "")
+			return wire.LimitError("authors of a conversation", replica.MaxAuthors+ownEpochs, "")
 		}
 		epoch, err := t.begin(ctx, e.With)
 		if err != nil {
@@ -186,14 +190,19 @@ func (t *transaction) add(ctx context.Context, l held, e *replica.Entry) (err er
 	l.Log, place = l.Extend(e, t.now)
 	t.logs[e.Key] = l
 	t.j.clock.Observe(e.ID.Stamp(), t.now)
-	if e.Kind == replica.Delivered || e.Kind == replica.Read {
-		if err := t.mark(ctx, conversation, l.number, e); err != nil {
-			return err
-		}
-	}
 	var shown []byte
-	if e.Kind == replica.Text {
+	switch e.Kind {
+	case replica.Text:
 		shown = place[:]
+	case replica.Delivered, replica.Read:
+		err = t.mark(ctx, conversation, l.number, e)
+	case replica.State:
+		_, err = t.tx.ExecContext(ctx, `INSERT INTO states (conversation, place, author, counter) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
+			SET place = excluded.place, author = excluded.author, counter = excluded.counter WHERE excluded.place > place`,
+			conversation, place[:], l.number, int64(e.Counter))
+	}
+	if err != nil {
+		return err
 	}
 	t.rows = append(t.rows, l.number, int64(e.Counter), conversation, shown, seal(e))
 	t.added = append(t.added, *e)

@@ -75,21 +75,14 @@ func (j *Journal) Page(ctx context.Context, with identity.Principal, before repl
 		})
 }
 
-// Marked is a mark and who made it.
-type Marked struct {
-	Reader replica.Author
-	Kind   replica.Kind // Delivered or Read
-	replica.Mark
-}
-
 // Marks returns the highest marks of every device of a conversation.
-func (j *Journal) Marks(ctx context.Context, with identity.Principal) ([]Marked, error) {
+func (j *Journal) Marks(ctx context.Context, with identity.Principal) ([]replica.Marked, error) {
 	j.mu.Lock()
 	number := j.conversations[with].number
 	j.mu.Unlock()
 	return rows(ctx, j.s, "read marks", `SELECT a.device, a.epoch, m.kind, m.device, m.epoch, m.counter
 		FROM marks m JOIN authors a ON a.number = m.reader WHERE m.conversation = ? ORDER BY m.kind, m.reader, m.device, m.epoch`, []any{number},
-		func(scan func(...any) error) (m Marked, err error) {
+		func(scan func(...any) error) (m replica.Marked, err error) {
 			var device, epoch, marked, markedEpoch []byte
 			if err := scan(&device, &epoch, &m.Kind, &marked, &markedEpoch, &m.Counter); err != nil {
 				return m, err
@@ -99,6 +92,32 @@ func (j *Journal) Marks(ctx context.Context, with identity.Principal) ([]Marked,
 			}
 			return m, err
 		})
+}
+
+// State returns the entry that is a conversation's state, and false if it has
+// none.
+func (j *Journal) State(ctx context.Context, with identity.Principal) (replica.Entry, bool, error) {
+	j.mu.Lock()
+	number := j.conversations[with].number
+	j.mu.Unlock()
+	states, err := rows(ctx, j.s, "read state", `SELECT a.device, a.epoch, s.counter, e.record FROM states s
+		JOIN authors a ON a.number = s.author JOIN entries e ON e.author = s.author AND e.counter = s.counter WHERE s.conversation = ?`, []any{number},
+		func(scan func(...any) error) (e replica.Entry, err error) {
+			var device, epoch, record []byte
+			var counter uint64
+			if err := scan(&device, &epoch, &counter, &record); err != nil {
+				return e, err
+			}
+			author, err := j.author(device, epoch)
+			if err != nil {
+				return e, err
+			}
+			return j.s.unseal(replica.Key{With: with, Author: author}, counter, record)
+		})
+	if err != nil || len(states) == 0 {
+		return replica.Entry{}, false, err
+	}
+	return states[0], true, nil
 }
 
 func (j *Journal) author(device, epoch []byte) (a replica.Author, err error) {

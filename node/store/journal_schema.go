@@ -47,4 +47,10 @@ CREATE TABLE marks (                -- the highest of each reading device
 	counter      INTEGER NOT NULL,
 	PRIMARY KEY (conversation, kind, reader, device, epoch)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE states (               -- the entry that is the state of each conversation
+	conversation INTEGER PRIMARY KEY,
+	place        BLOB NOT NULL,
+	author       INTEGER NOT NULL,
+	counter      INTEGER NOT NULL
+) STRICT;
 `}

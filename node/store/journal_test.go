@@ -1,10 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -336,8 +339,61 @@ func TestTooManyAuthorsAreRefused(t *testing.T) {
 	if wire.CodeOf(err) != wire.Limit {
 		t.Errorf("error %v", err)
 	}
-	if _, err := j.Write(ctx, bob, 1, replica.Draft{Kind: replica.Text, Body: []byte("x")}); wire.CodeOf(err) != wire.Limit {
-		t.Errorf("write: %v", err)
+	for range ownEpochs { // others leave this device room of its own
+		if err := j.Renew(ctx, mustWrite(t, j, bob, "x").Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last, again := mustWrite(t, j, bob, "x"), mustWrite(t, j, bob, "x")
+	if last.Author != again.Author || again.Counter != last.Counter+1 || len(j.Runs()) != replica.MaxAuthors+ownEpochs {
+		t.Errorf("%d logs, the last ends with %d and %d", len(j.Runs()), last.Counter, again.Counter)
 	}
 	mustWrite(t, j, someAccount(t), "elsewhere")
+}
+
+// TestDamagedJournalIsReported: whatever page of the file is overwritten, what
+// is read is right or an error, and the program goes on.
+func TestDamagedJournalIsReported(t *testing.T) {
+	path := filepath.Join(t.TempDir(), JournalName)
+	self, bob := someDevice(t), someAccount(t)
+	j := mustJournal(t, path, self)
+	for i := range 500 {
+		mustWrite(t, j, bob, fmt.Sprintf("message number %d", i))
+	}
+	j.Close()
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reported := 0
+	for at := 0; at < len(sound); at += 4096 {
+		b := slices.Clone(sound)
+		copy(b[at:], bytes.Repeat([]byte{0xa5}, 4096))
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := readAll(t, path, self, bob); err != nil {
+			reported++
+			if wire.CodeOf(err) != wire.Internal || !strings.Contains(err.Error(), path) {
+				t.Errorf("page %d: %v", at/4096, err)
+			}
+		}
+	}
+	if pages := len(sound) / 4096; reported < pages/2 {
+		t.Errorf("%d of %d damaged pages were reported", reported, pages)
+	}
+}
+
+// readAll reads a history of 500 messages and checks what comes.
+func readAll(t *testing.T, path string, self, with identity.Principal) error {
+	j, err := OpenJournal(ctx, path, self, noon)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	page, err := j.Page(ctx, with, replica.ID{}, 1000)
+	if err == nil && len(page) != 500 {
+		t.Errorf("%d messages, and no error", len(page))
+	}
+	return err
 }

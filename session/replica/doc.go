@@ -80,8 +80,10 @@
 //
 // Conversations and authors are numbered from 0 in the order in which the sender
 // declares them, each direction by itself: at most 4,096 conversations, 65,536
-// authors, 1,024 in one conversation. Payloads are binary and not protobuf, because the data plane of
-// this protocol is ENTRY, by the ten thousands a second. Frames from 128 on that
+// authors, 2,048 in one conversation, and 64 LOGs. A device takes the logs of at
+// most 1,024 authors of a conversation from others, and leaves the rest alone.
+// Payloads are binary and not protobuf, because the data plane of this protocol
+// is ENTRY, by the ten thousands a second. Frames from 128 on that
 // a reader does not know are skipped; unknown ones below are "unsupported".
 //
 // HAVE and AUTHOR acknowledge: what they name is on the far side's disk. An

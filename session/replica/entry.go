@@ -14,7 +14,8 @@ const (
 	MaxBody = 64 << 10
 	// MaxCounter is the last counter of a log.
 	MaxCounter = 1 << 62
-	// MaxAuthors caps the authors of one conversation.
+	// MaxAuthors caps the authors of one conversation whose logs a device takes
+	// from others; its own may come on top.
 	MaxAuthors = 1024
 	// MaxConversations caps the conversations of one account.
 	MaxConversations = 4096

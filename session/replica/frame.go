@@ -36,6 +36,8 @@ const (
 	MaxFrame = 1 + 3 + maxEntryFrame
 
 	maxAuthorNumber = 1<<16 - 1
+	maxDeclared     = 2 * MaxAuthors // in one conversation
+	maxShown        = 64             // LOGs of one session
 )
 
 // frame is any frame; fields that its type does not have are zero.

@@ -47,6 +47,7 @@ type Machine struct {
 	// What the far side has declared.
 	hello   bool
 	ready   bool
+	shown   int // device logs
 	inWith  []identity.Principal
 	in      []*stream
 	authors map[identity.Principal]int

@@ -322,7 +322,7 @@ func TestTooManyDeclarationsAreRefused(t *testing.T) {
 	p.x.in = f.append(nil)
 	f = frame{typ: frameConversation}
 	p.x.in = f.append(p.x.in)
-	for i := range uint64(MaxAuthors + 1) {
+	for i := range uint64(maxDeclared + 1) {
 		f := frame{typ: frameAuthor, author: Author{Device: p.b.self, Epoch: i}, run: Run{Low: 1}}
 		p.x.in = f.append(p.x.in)
 	}
@@ -330,7 +330,7 @@ func TestTooManyDeclarationsAreRefused(t *testing.T) {
 	for taken := true; taken && err == nil; {
 		taken, err = p.x.take(func(Key) {})
 	}
-	if wire.CodeOf(err) != wire.Limit || len(p.x.streams) > MaxAuthors {
+	if wire.CodeOf(err) != wire.Limit || len(p.x.streams) > maxDeclared {
 		t.Errorf("ended with %v, %d streams", err, len(p.x.streams))
 	}
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"encoding/binary"
 
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -13,6 +14,25 @@ const MaxMarks = 32
 type Mark struct {
 	Author  Author
 	Counter uint64
+}
+
+// Marked is a mark and who made it.
+type Marked struct {
+	Reader Author
+	Kind   Kind // Delivered or Read
+	Mark
+}
+
+// Highest returns up to where the devices that has names have marked the log of
+// every author: together, what their account has read or received.
+func Highest(marks []Marked, kind Kind, has func(device identity.Principal) bool) map[Author]uint64 {
+	high := map[Author]uint64{}
+	for _, m := range marks {
+		if m.Kind == kind && has(m.Reader.Device) {
+			high[m.Author] = max(high[m.Author], m.Counter)
+		}
+	}
+	return high
 }
 
 // AppendMarks appends the body of an entry of kind Delivered or Read.

@@ -48,6 +48,9 @@ func (m *Machine) Receive(b []byte) (size int, do Effect, err error) {
 	case frameHello:
 		err = m.onHello(&f)
 	case frameLog:
+		if m.shown++; m.shown > maxShown {
+			err = limitError("device logs", maxShown)
+		}
 		do = Effect{Do: LogShown, Log: f.log}
 	case frameConversation:
 		err = m.onConversation(f.with)
@@ -103,8 +106,8 @@ func (m *Machine) onAuthor(f *frame) (do Effect, err error) {
 		return do, wire.Errorf(wire.BadRequest, "conversation %d is not declared", f.number)
 	}
 	with := m.inWith[f.number]
-	if m.authors[with]++; m.authors[with] > MaxAuthors || len(m.in) > maxAuthorNumber {
-		return do, limitError("authors", MaxAuthors)
+	if m.authors[with]++; m.authors[with] > maxDeclared || len(m.in) > maxAuthorNumber {
+		return do, limitError("authors", maxDeclared)
 	}
 	s := m.stream(Key{With: with, Author: f.author})
 	if s.their.Low != 0 && !s.assumed {
