@@ -48,9 +48,11 @@ type Observer interface {
 	Added(entries []replica.Entry)
 	// Held tells that a far device holds a run of a log durably.
 	Held(far identity.Principal, key replica.Key, run replica.Run)
-	// Forked tells that a log here and at a far device have different entries:
-	// its author's store was restored from a backup, or runs twice.
-	Forked(far identity.Principal, key replica.Key)
+	// Stopped tells that a log goes no further in the session with a far device,
+	// though the session does. Taken: the log has different entries here and there,
+	// since its author's store was restored from a backup, or runs twice. Limit:
+	// one side has no room for more of the conversation.
+	Stopped(far identity.Principal, key replica.Key, why error)
 }
 
 // Config is of one device. All is needed.
@@ -66,7 +68,7 @@ type Config struct {
 type Conversations struct {
 	cfg    Config
 	tail   tail
-	counts struct{ repeated, forked, refused atomic.Uint64 }
+	counts struct{ repeated, stopped, refused atomic.Uint64 }
 
 	mu       sync.Mutex
 	sessions map[*session]bool
@@ -75,7 +77,7 @@ type Conversations struct {
 // Stats counts what has arrived since the start. None of it was held.
 type Stats struct {
 	Repeated uint64 // entries that were held already
-	Forked   uint64 // logs that were found to be forked
+	Stopped  uint64 // logs that went no further in a session
 	Refused  uint64 // sessions ended because the far side broke the protocol
 }
 
@@ -127,7 +129,7 @@ func (c *Conversations) Show(log []byte) {
 
 // Stats returns what was counted.
 func (c *Conversations) Stats() Stats {
-	return Stats{Repeated: c.counts.repeated.Load(), Forked: c.counts.forked.Load(), Refused: c.counts.refused.Load()}
+	return Stats{Repeated: c.counts.repeated.Load(), Stopped: c.counts.stopped.Load(), Refused: c.counts.refused.Load()}
 }
 
 // committed tells all sessions what the journal has come to hold.

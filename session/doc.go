@@ -19,6 +19,6 @@
 //
 // A far side that does not move for two minutes while something waits for it, in
 // either direction, ends the session with "timeout". What breaks the protocol
-// ends it with the word in BYE and is counted; a log that is forked is reported
-// and stops, and the session goes on.
+// ends it with the word in BYE and is counted; a log that is forked, or has no
+// room, is reported and stops, and the session goes on.
 package session

@@ -91,7 +91,9 @@ func (s *session) act(ctx context.Context, do *replica.Effect) error {
 	case replica.Compare:
 		return s.compare(ctx, do)
 	case replica.Split:
-		return s.forked(ctx, do.Key)
+		return s.stopped(ctx, do.Key, why[replica.Forked])
+	case replica.Stopped:
+		return s.stopped(ctx, do.Key, do.Err)
 	case replica.LogShown:
 		if err := s.far.LogShown(do.Log); err != nil {
 			return err
@@ -114,16 +116,25 @@ func (s *session) compare(ctx context.Context, do *replica.Effect) error {
 	s.machine.Checked(do.Key, same)
 	s.mu.Unlock()
 	if !same {
-		return s.forked(ctx, do.Key)
+		return s.stopped(ctx, do.Key, why[replica.Forked])
 	}
 	return nil
 }
 
-// forked reports a forked log, and leaves it if it is this device's own.
-func (s *session) forked(ctx context.Context, key replica.Key) error {
-	s.c.counts.forked.Add(1)
-	s.c.cfg.Observer.Forked(s.far.Device, key)
-	if key.Author.Device == s.c.cfg.Device {
+// why are the reasons that this side has to stop a log.
+var why = map[replica.Verdict]*wire.Error{
+	replica.Forked: wire.Errorf(wire.Taken, "a device has written different messages under the same numbers").
+		WithNext("if a backup of its state was put back there, or a copy of it runs, stop the copy; what it writes from now on arrives"),
+	replica.Full: wire.Errorf(wire.Limit, "the conversation has no room for more").
+		WithNext("raise limits.conversation"),
+}
+
+// stopped reports a log that goes no further, and leaves it if it is this
+// device's own and forked.
+func (s *session) stopped(ctx context.Context, key replica.Key, why error) error {
+	s.c.counts.stopped.Add(1)
+	s.c.cfg.Observer.Stopped(s.far.Device, key, why)
+	if wire.CodeOf(why) == wire.Taken && key.Author.Device == s.c.cfg.Device {
 		return s.c.cfg.Journal.Renew(ctx, key)
 	}
 	return nil
@@ -138,15 +149,15 @@ func (s *session) hold(ctx context.Context, batch []replica.Entry) error {
 	if err != nil {
 		return err
 	}
-	var split []replica.Key
+	stopped := map[replica.Key]error{}
 	s.mu.Lock()
 	for i, v := range verdicts {
 		switch v {
 		case replica.Repeated:
 			s.c.counts.repeated.Add(1)
-		case replica.Forked:
-			if s.machine.Fork(batch[i].Key) {
-				split = append(split, batch[i].Key)
+		case replica.Forked, replica.Full:
+			if s.machine.Stop(batch[i].Key, why[v].Code) {
+				stopped[batch[i].Key] = why[v]
 			}
 			continue
 		default:
@@ -160,8 +171,8 @@ func (s *session) hold(ctx context.Context, batch []replica.Entry) error {
 		s.machine.Heard(batch[i].Key)
 	}
 	s.mu.Unlock()
-	for _, key := range split {
-		if failed := s.forked(ctx, key); err == nil {
+	for key, reason := range stopped {
+		if failed := s.stopped(ctx, key, reason); err == nil {
 			err = failed
 		}
 	}

@@ -172,7 +172,7 @@ func TestBrokenProtocolIsAnsweredWithItsWord(t *testing.T) {
 		"no HELLO":                {"0500", wire.BadRequest},
 		"10 MB":                   {"0102010007" + "80808005", wire.TooLarge},
 		"an entry of no author":   {"01020100" + "0715" + "0001" + strings.Repeat("01", 16) + "010078", wire.BadRequest},
-		"a frame nobody knows":    {"010201000900", wire.Unsupported},
+		"a frame nobody knows":    {"010201000a00", wire.Unsupported},
 		"text that is not UTF-8":  {"01020100" + "0715" + "0001" + strings.Repeat("01", 16) + "0100ff", wire.BadRequest},
 		"another account's words": {"01020100" + "0301" + "02", wire.BadRequest},
 	} {
@@ -234,6 +234,35 @@ func TestFullDiskIsToldAndNothingIsAcknowledged(t *testing.T) {
 	})
 }
 
+// TestFullConversationStopsNothingElse: who fills a conversation is told, and the
+// session goes on with everything else.
+func TestFullConversationStopsNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alice, bob := newPerson(t, "alice", 1), newPerson(t, "bob", 1)
+		a, b := newNode(t, alice, 0, ""), newSmallNode(t, bob, 0, "", 2000)
+		m := pipe(a, b)
+		for range 10 {
+			a.say(t, bob, strings.Repeat("x", 400))
+			synctest.Wait()
+		}
+		for _, n := range []*node{a, b} {
+			if len(n.stops) != 1 || wire.CodeOf(n.stops[0]) != wire.Limit {
+				t.Errorf("told: %v", n.stops)
+			}
+		}
+		time.Sleep(time.Hour)
+		b.say(t, alice, "you talk too much")
+		synctest.Wait()
+		if got := a.history(t, bob); len(got) != 11 {
+			t.Errorf("%d messages, want 11", len(got))
+		}
+		if got := b.history(t, alice); len(got) != 5 {
+			t.Errorf("%d messages, want 5", len(got))
+		}
+		m.end()
+	})
+}
+
 // TestJournalFromABackup: a device whose journal was put back to an older state
 // is found out, keeps writing in a new epoch, and nothing that others hold changes.
 func TestJournalFromABackup(t *testing.T) {
@@ -268,8 +297,10 @@ func TestJournalFromABackup(t *testing.T) {
 		if got := b.history(t, alice); !slices.Equal(got, []string{"one", "two", "three", "and on"}) {
 			t.Errorf("Bob shows %q", got)
 		}
-		if len(b.forks) != 1 || b.Stats().Forked != 1 {
-			t.Errorf("Bob was told of %d forks, %+v", len(b.forks), b.Stats())
+		for _, n := range []*node{a, b} {
+			if len(n.stops) != 1 || wire.CodeOf(n.stops[0]) != wire.Taken || n.Stats().Stopped != 1 {
+				t.Errorf("told: %v, %+v", n.stops, n.Stats())
+			}
 		}
 	})
 }

@@ -64,14 +64,20 @@ type node struct {
 	mu     sync.Mutex
 	added  []replica.Entry
 	held   map[replica.Key]uint64 // the highest counter that some far device holds
-	forks  []replica.Key
+	stops  []error
 	change chan struct{} // closed when something is told
 }
 
 func newNode(t testing.TB, who *person, device int, path string) *node {
 	t.Helper()
+	return newSmallNode(t, who, device, path, 0)
+}
+
+// newSmallNode has room for so many bytes in each conversation.
+func newSmallNode(t testing.TB, who *person, device int, path string, room int64) *node {
+	t.Helper()
 	n := &node{who: who, device: who.devices[device], held: map[replica.Key]uint64{}, change: make(chan struct{})}
-	j, err := store.OpenJournal(ctx, path, n.device, time.Now)
+	j, err := store.OpenJournal(ctx, store.JournalConfig{Path: path, Self: n.device, Now: time.Now, ConversationBytes: room})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,8 +108,8 @@ func (n *node) Held(_ identity.Principal, key replica.Key, run replica.Run) {
 	n.told(func() { n.held[key] = max(n.held[key], run.High) })
 }
 
-func (n *node) Forked(_ identity.Principal, key replica.Key) {
-	n.told(func() { n.forks = append(n.forks, key) })
+func (n *node) Stopped(_ identity.Principal, _ replica.Key, why error) {
+	n.told(func() { n.stops = append(n.stops, why) })
 }
 
 // until waits until ok, which is asked whenever something was told.

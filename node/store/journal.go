@@ -21,9 +21,8 @@ const JournalName = "journal.db"
 // is safe for concurrent use.
 type Journal struct {
 	// fixed after OpenJournal
+	JournalConfig
 	s       *Store
-	self    identity.Principal
-	now     func() time.Time
 	inserts inserts
 
 	// owned by whoever leads a commit
@@ -44,8 +43,19 @@ type JournalStats struct {
 	Syncs   uint64 // transactions that brought them to the disk
 }
 
+// JournalConfig says whose journal it is.
+type JournalConfig struct {
+	Path string             // of the file, made if it is not there; empty for one in memory
+	Self identity.Principal // the device whose own logs are written
+	Now  func() time.Time   // its clock
+	// ConversationBytes caps what the records of one conversation take. Above it
+	// nothing is held that comes from other devices. 0 is 1 GiB.
+	ConversationBytes int64
+}
+
 type conversation struct {
 	number  int64 // 0 before it is on the disk
+	bytes   int64 // of records
 	epoch   uint64
 	written bool // epoch is set
 	authors int
@@ -56,15 +66,16 @@ type held struct {
 	number int64 // of the author, 0 before it is on the disk
 }
 
-// OpenJournal opens the journal at path, made if it is not there, of the device
-// self. An empty path gives one in memory. now is the clock of the device.
-// Errors are those of Open.
-func OpenJournal(ctx context.Context, path string, self identity.Principal, now func() time.Time) (*Journal, error) {
-	s, err := openFile(ctx, path, journalSchema, "")
+// OpenJournal opens a journal. Errors are those of Open.
+func OpenJournal(ctx context.Context, cfg JournalConfig) (*Journal, error) {
+	if cfg.ConversationBytes == 0 {
+		cfg.ConversationBytes = 1 << 30
+	}
+	s, err := openFile(ctx, cfg.Path, journalSchema, "")
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{s: s, self: self, now: now, conversations: map[identity.Principal]conversation{}, logs: map[replica.Key]held{}}
+	j := &Journal{JournalConfig: cfg, s: s, conversations: map[identity.Principal]conversation{}, logs: map[replica.Key]held{}}
 	if err = j.load(ctx); err == nil {
 		err = j.inserts.prepare(ctx, s.db)
 	}
@@ -134,7 +145,7 @@ func (j *Journal) Adopt(key replica.Key, run replica.Run) (replica.Run, error) {
 func (j *Journal) Renew(ctx context.Context, key replica.Key) error {
 	j.mu.Lock()
 	c := j.conversations[key.With]
-	mine := key.Author.Device == j.self && c.written && c.epoch == key.Author.Epoch && c.authors < replica.MaxAuthors+ownEpochs
+	mine := key.Author.Device == j.Self && c.written && c.epoch == key.Author.Epoch && c.authors < replica.MaxAuthors+ownEpochs
 	if mine {
 		c.written = false
 		j.conversations[key.With] = c
@@ -150,11 +161,11 @@ func (j *Journal) Renew(ctx context.Context, key replica.Key) error {
 // load reads what is held of every log.
 func (j *Journal) load(ctx context.Context) error {
 	accounts := map[int64]identity.Principal{}
-	if _, err := rows(ctx, j.s, "read conversations", "SELECT number, account, epoch FROM conversations", nil,
+	if _, err := rows(ctx, j.s, "read conversations", "SELECT number, account, epoch, bytes FROM conversations", nil,
 		func(scan func(...any) error) (none struct{}, err error) {
 			var c conversation
 			var account, epoch []byte
-			if err := scan(&c.number, &account, &epoch); err != nil {
+			if err := scan(&c.number, &account, &epoch, &c.bytes); err != nil {
 				return none, err
 			}
 			with, err := identity.PrincipalFromBytes(account)
@@ -187,7 +198,7 @@ func (j *Journal) load(ctx context.Context) error {
 			c := j.conversations[with]
 			c.authors++
 			j.conversations[with], j.logs[key] = c, l
-			j.clock.Observe(l.HighID.Stamp(), j.now())
+			j.clock.Observe(l.HighID.Stamp(), j.Now())
 			return none, nil
 		})
 	return err

@@ -150,7 +150,7 @@ func (j *Journal) apply(t *transaction) {
 	}
 	for with, changed := range t.touched {
 		c := j.conversations[with]
-		c.number = changed.number
+		c.number, c.bytes = changed.number, c.bytes+changed.bytes
 		if changed.begun {
 			c.epoch, c.written = changed.epoch, true
 		}

@@ -30,6 +30,7 @@ type transaction struct {
 // touched is what changes of a conversation.
 type touched struct {
 	number int64
+	bytes  int64 // that are new
 	epoch  uint64
 	begun  bool // the epoch is new
 }
@@ -39,7 +40,7 @@ type touched struct {
 const ownEpochs = 64
 
 func newTransaction(j *Journal) *transaction {
-	return &transaction{j: j, now: j.now(), logs: map[replica.Key]held{}, touched: map[identity.Principal]touched{}}
+	return &transaction{j: j, now: j.Now(), logs: map[replica.Key]held{}, touched: map[identity.Principal]touched{}}
 }
 
 func (t *transaction) runs() map[replica.Key]replica.Run {
@@ -86,7 +87,11 @@ func (t *transaction) entry(ctx context.Context, e *replica.Entry) (replica.Verd
 	}
 	switch v := l.Admit(e); v {
 	case replica.Stored:
-		return v, t.add(ctx, l, e)
+		record := seal(e)
+		if c, _ := t.conversation(e.With); !draft && c.bytes+int64(len(record)) > t.j.ConversationBytes {
+			return replica.Full, nil
+		}
+		return v, t.add(ctx, l, e, record)
 	case replica.Repeated:
 		return t.compare(ctx, l, e)
 	default:
@@ -113,7 +118,7 @@ func (t *transaction) conversation(with identity.Principal) (c conversation, roo
 	room = c.authors < replica.MaxAuthors+ownEpochs && (known || len(t.j.conversations) < replica.MaxConversations)
 	t.j.mu.Unlock()
 	if changed, ok := t.touched[with]; ok {
-		c.number = changed.number
+		c.number, c.bytes = changed.number, c.bytes+changed.bytes
 		if changed.begun {
 			c.epoch, c.written = changed.epoch, true
 		}
@@ -125,7 +130,7 @@ func (t *transaction) conversation(with identity.Principal) (c conversation, roo
 // lies too far ahead, since the clock was wrong, is left for a new one.
 func (t *transaction) draw(ctx context.Context, e *replica.Entry) error {
 	c, room := t.conversation(e.With)
-	e.Author = replica.Author{Device: t.j.self, Epoch: c.epoch}
+	e.Author = replica.Author{Device: t.j.Self, Epoch: c.epoch}
 	l, known := t.log(e.Key)
 	if !c.written || !known || room && !l.HighID.Stamp().Within(t.now) {
 		if !room {
@@ -155,7 +160,9 @@ func (t *transaction) begin(ctx context.Context, with identity.Principal) (uint6
 	var b [8]byte
 	rand.Read(b[:])
 	epoch := binary.BigEndian.Uint64(b[:])
-	t.touched[with] = touched{number: number, epoch: epoch, begun: true}
+	changed := t.touched[with]
+	changed.number, changed.epoch, changed.begun = number, epoch, true
+	t.touched[with] = changed
 	_, err = t.tx.ExecContext(ctx, "UPDATE conversations SET epoch = ? WHERE number = ?", b[:], number)
 	return epoch, err
 }
@@ -176,7 +183,7 @@ func (t *transaction) number(ctx context.Context, with identity.Principal) (int6
 }
 
 // add takes an entry into the log.
-func (t *transaction) add(ctx context.Context, l held, e *replica.Entry) (err error) {
+func (t *transaction) add(ctx context.Context, l held, e *replica.Entry, record []byte) (err error) {
 	conversation, err := t.number(ctx, e.With)
 	if err != nil {
 		return err
@@ -204,8 +211,11 @@ func (t *transaction) add(ctx context.Context, l held, e *replica.Entry) (err er
 	if err != nil {
 		return err
 	}
-	t.rows = append(t.rows, l.number, int64(e.Counter), conversation, shown, seal(e))
+	t.rows = append(t.rows, l.number, int64(e.Counter), conversation, shown, record)
 	t.added = append(t.added, *e)
+	changed := t.touched[e.With]
+	changed.number, changed.bytes = conversation, changed.bytes+int64(len(record))
+	t.touched[e.With] = changed
 	if len(t.rows) == columns*manyRows {
 		return t.flush(ctx)
 	}
@@ -229,6 +239,11 @@ func (t *transaction) saveLogs(ctx context.Context) error {
 		}
 		if _, err := t.tx.ExecContext(ctx, `UPDATE authors SET low = ?, high = ?, low_id = ?, high_id = ?, low_place = ?, high_place = ? WHERE number = ?`,
 			int64(l.Low), int64(l.High), l.LowID[:], l.HighID[:], int64(l.LowPlace), int64(l.HighPlace), l.number); err != nil {
+			return err
+		}
+	}
+	for _, c := range t.touched {
+		if _, err := t.tx.ExecContext(ctx, "UPDATE conversations SET bytes = bytes + ? WHERE number = ?", c.bytes, c.number); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func runJournalChild() {
 		return
 	}
 	self, far := childNames()
-	j, err := OpenJournal(ctx, filepath.Join(arg, JournalName), self, noon)
+	j, err := OpenJournal(ctx, JournalConfig{Path: filepath.Join(arg, JournalName), Self: self, Now: noon})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

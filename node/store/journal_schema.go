@@ -14,7 +14,8 @@ var journalMigrations = []string{`
 CREATE TABLE conversations (
 	number  INTEGER PRIMARY KEY,
 	account BLOB NOT NULL UNIQUE,   -- the other one
-	epoch   BLOB                    -- of this device's log, NULL before it writes
+	epoch   BLOB,                   -- of this device's log, NULL before it writes
+	bytes   INTEGER NOT NULL DEFAULT 0 -- of all records
 ) STRICT;
 CREATE TABLE authors (              -- and the run that is held of each log
 	number       INTEGER PRIMARY KEY,

@@ -49,7 +49,7 @@ func noon() time.Time { return time.UnixMilli(1_700_000_000_000) }
 
 func mustJournal(t testing.TB, path string, self identity.Principal) *Journal {
 	t.Helper()
-	j, err := OpenJournal(ctx, path, self, noon)
+	j, err := OpenJournal(ctx, JournalConfig{Path: path, Self: self, Now: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestBrokenClockMovesNoOther(t *testing.T) {
 
 func TestOwnBrokenClockIsLeftWithANewEpoch(t *testing.T) {
 	at := noon().Add(24 * time.Hour)
-	j, err := OpenJournal(ctx, "", someDevice(t), func() time.Time { return at })
+	j, err := OpenJournal(ctx, JournalConfig{Self: someDevice(t), Now: func() time.Time { return at }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestMarksAreTheHighestOfEachDevice(t *testing.T) {
 		}
 	}
 	m, err := j.Marks(ctx, bob)
-	if err != nil || len(m) != 1 || m[0].Mark != (replica.Mark{Author: a, Counter: 9}) || m[0].Kind != replica.Read || m[0].Reader.Device != j.self {
+	if err != nil || len(m) != 1 || m[0].Mark != (replica.Mark{Author: a, Counter: 9}) || m[0].Kind != replica.Read || m[0].Reader.Device != j.Self {
 		t.Errorf("%+v, %v", m, err)
 	}
 	if page, err := j.Page(ctx, bob, replica.ID{}, 10); err != nil || len(page) != 0 {
@@ -326,6 +326,31 @@ func TestDamagedEntryIsReported(t *testing.T) {
 	}
 	if _, err := j.Page(ctx, bob, replica.ID{}, 1); !errors.As(err, &damaged) {
 		t.Errorf("page: %v", err)
+	}
+}
+
+func TestFullConversationTakesNoMoreOfOthers(t *testing.T) {
+	j, err := OpenJournal(ctx, JournalConfig{Self: someDevice(t), Now: noon, ConversationBytes: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	bob, long := someAccount(t), strings.Repeat("x", 400)
+	key := replica.Key{With: bob, Author: replica.Author{Device: someDevice(t), Epoch: 7}}
+	if _, err := j.Adopt(key, replica.Run{Low: 1, High: 4}); err != nil {
+		t.Fatal(err)
+	}
+	var batch []replica.Entry
+	for c := range uint64(3) {
+		batch = append(batch, foreign(key, c+1, 0, long))
+	}
+	v, err := j.Append(ctx, batch)
+	if want := []replica.Verdict{replica.Stored, replica.Stored, replica.Full}; err != nil || !slices.Equal(v, want) {
+		t.Errorf("verdicts %v, %v", v, err)
+	}
+	mustWrite(t, j, bob, long) // what a person writes here is not lost
+	if v := verdict(t, j, batch[2]); v != replica.Full {
+		t.Errorf("verdict %d", v)
 	}
 }
 
@@ -386,7 +411,7 @@ func TestDamagedJournalIsReported(t *testing.T) {
 
 // readAll reads a history of 500 messages and checks what comes.
 func readAll(t *testing.T, path string, self, with identity.Principal) error {
-	j, err := OpenJournal(ctx, path, self, noon)
+	j, err := OpenJournal(ctx, JournalConfig{Path: path, Self: self, Now: noon})
 	if err != nil {
 		return err
 	}

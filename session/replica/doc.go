@@ -74,6 +74,7 @@
 //	 6 HAVE          uvarint author ‖ run                                                     64
 //	 7 ENTRY         uvarint author ‖ uvarint counter ‖ record                            65,664
 //	 8 BYE           uvarint word of package wire ‖ why, UTF-8                               256
+//	 9 STOP          uvarint author ‖ uvarint word                                           64
 //
 //	device       uvarint length ‖ bytes of the peer principal
 //	run          uvarint low (from 1) ‖ uvarint high (from low - 1) ‖ tag: the random half of high's ID, zero where nothing is held
@@ -107,8 +108,8 @@
 //
 // One machine for each session; for each log a stream:
 //
-//	        Mine(run)                     AUTHOR                       tags differ
-//	unknown ---------> known to me only ---------> both known, flowing ------------> forked
+//	        Mine(run)                     AUTHOR                       tags differ, no room, STOP
+//	unknown ---------> known to me only ---------> both known, flowing ------------> stopped
 //	   |                                              ^   |  Next, Sent: ENTRY up or down
 //	   | AUTHOR                                       |   |  HAVE: theirs grew
 //	   v                 Adopt, Mine(empty run)       |   |  Mine: mine grew: HAVE, or ENTRY follows
@@ -119,10 +120,15 @@
 // A device that is restored from a backup writes counters again that others
 // hold with another content. Whoever has the longer run compares the tag at the
 // shorter one's end: if they differ, the log is forked. Each side keeps what it
-// had first, sends and takes no more of that log in this session, and says so. The same holds
-// for an entry whose counter is held with another ID. A device that learns that
-// its own log is forked, or longer elsewhere than at home, begins a new epoch in that
-// conversation; own devices send it what it has lost.
+// had first, and sends and takes no more of that log in this session: STOP with
+// "taken" tells the other side. The same holds for an entry whose counter is held
+// with another ID. A device that learns that its own log is forked, or longer
+// elsewhere than at home, begins a new epoch in that conversation; own devices
+// send it what it has lost. What it wrote in between stays where it is, and goes
+// nowhere.
+//
+// STOP with "limit" says that there is no room for more of the conversation:
+// whoever fills it is told, and holds up no other.
 //
 // # A bad far side
 //

@@ -20,6 +20,7 @@ const (
 	frameHave         frameType = 6
 	frameEntry        frameType = 7
 	frameBye          frameType = 8
+	frameStop         frameType = 9
 
 	skipFrom = 128 // unknown types from here on are skipped
 )
@@ -51,7 +52,7 @@ type frame struct {
 	author   Author             // AUTHOR
 	run      Run                // AUTHOR, HAVE
 	entry    Entry              // ENTRY, without its key
-	code     wire.Code          // BYE
+	code     wire.Code          // BYE, STOP
 	reason   string             // BYE
 }
 
@@ -93,6 +94,8 @@ func (f *frame) payload(p []byte) []byte {
 		return appendRun(appendAuthor(p, f.author), f.run)
 	case frameHave:
 		return appendRun(binary.AppendUvarint(p, f.number), f.run)
+	case frameStop:
+		return binary.AppendUvarint(binary.AppendUvarint(p, f.number), uint64(f.code))
 	case frameBye:
 		return append(binary.AppendUvarint(p, uint64(f.code)), f.reason...)
 	}
@@ -168,6 +171,8 @@ func (f *frame) parse(b []byte) error {
 		f.number, f.run = p.uint(maxAuthorNumber), p.run()
 	case frameEntry:
 		return f.parseEntry(&p)
+	case frameStop:
+		f.number, f.code = p.uint(maxAuthorNumber), wire.Code(p.uint(1<<32-1))
 	case frameBye:
 		f.code = wire.Code(p.uint(1<<32 - 1))
 		f.reason = strings.ToValidUTF8(string(p.take(len(p.b))), "\ufffd")

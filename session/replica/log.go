@@ -60,6 +60,7 @@ const (
 	Altered                      // its ID is held with another content
 	Apart                        // it does not adjoin the run
 	Unordered                    // its stamp does not rise with its counter
+	Full                         // there is no room for more of the conversation
 )
 
 // Err is the word for what no honest device sends, nil for all else.

@@ -36,6 +36,7 @@ type Machine struct {
 	outCount  uint64
 	dirty     []*stream
 	logs      [][]byte
+	stops     []stop
 	greeted   bool // HELLO is sent
 	told      bool // READY is sent
 	complete  bool // all that was held at the start is in dirty
@@ -65,13 +66,19 @@ type stream struct {
 	taken    bool   // the far side may send it
 	given    bool   // this side may send it
 	checking bool   // tags are being compared
-	forked   bool
+	stopped  bool   // by either side
 	isDirty  bool
 	assumed  bool // their is a guess
 
 	up, down       uint64 // the next counter to send
 	inUps, inDowns bool
 	flight         []flown
+}
+
+// stop is a log whose end in this session is to be told.
+type stop struct {
+	*stream
+	why wire.Code
 }
 
 // flown is a part of a log that is under way: all up (or down) to last.
@@ -149,18 +156,32 @@ func (m *Machine) Checked(key Key, same bool) {
 	}
 	s.checking = false
 	if !same {
-		m.Fork(key)
+		m.Stop(key, wire.Taken)
 	}
 	m.schedule(s)
 }
 
-// Fork stops the log in this session. It reports false if it was.
-func (m *Machine) Fork(key Key) bool {
+// Stop takes and sends no more of a log in this session, and tells the far side
+// why: Taken where it is forked, Limit where there is no room. It reports false if
+// the log was stopped already.
+func (m *Machine) Stop(key Key, why wire.Code) bool {
 	s := m.stream(key)
-	if s.forked {
+	if !m.halt(s) {
 		return false
 	}
-	s.forked = true
+	if !s.declared {
+		m.soil(s)
+	}
+	m.stops = append(m.stops, stop{s, why})
+	return true
+}
+
+// halt stops the log. What is under way will not be acknowledged.
+func (m *Machine) halt(s *stream) bool {
+	if s.stopped {
+		return false
+	}
+	s.stopped = true
 	for _, f := range s.flight {
 		m.landed(f)
 	}

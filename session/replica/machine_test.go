@@ -212,8 +212,13 @@ func TestRestoredBackup(t *testing.T) {
 			}
 			p.join(row.own)
 			p.settle()
-			if forked := p.x.did(Split)+p.y.did(Split) > 0; forked != row.forked {
-				t.Errorf("forked: %v, want %v", forked, row.forked)
+			for _, e := range []*end{p.x, p.y} {
+				if forked := e.did(Split)+e.did(Stopped) > 0; forked != row.forked {
+					t.Errorf("forked: %v, want %v", forked, row.forked)
+				}
+				if e.Waiting() {
+					t.Error("something waits for ever")
+				}
 			}
 			there := func(e Entry) Key { // as the other device calls the log
 				if !row.own {
@@ -271,7 +276,7 @@ func TestBadFarSide(t *testing.T) {
 		{"no HELLO", []frame{conversation}, wire.BadRequest, 0},
 		{"two HELLOs", []frame{hello, hello}, wire.BadRequest, 0},
 		{"another version", []frame{{typ: frameHello, version: 2}}, wire.Unsupported, 0},
-		{"unknown frame", []frame{hello, {typ: 9}}, wire.Unsupported, 0},
+		{"unknown frame", []frame{hello, {typ: 10}}, wire.Unsupported, 0},
 		{"unknown frame to be skipped", []frame{hello, {typ: 200}}, wire.OK, 0},
 		{"a conversation with somebody else", []frame{hello, {typ: frameConversation, with: account(t, "carol")}}, wire.Forbidden, 0},
 		{"two conversations", []frame{hello, conversation, conversation}, wire.Limit, 0},
@@ -288,6 +293,8 @@ func TestBadFarSide(t *testing.T) {
 		{"counter with another ID", append(start, text(2, id(2, 99), "two"), text(3, id(3, 3), "x")), wire.OK, 2},
 		{"entry in a stranger's name", []frame{hello, conversation, author(stranger, 1, 1), text(1, id(1, 1), "x")}, wire.Forbidden, 0},
 		{"entry in this device's name", []frame{hello, conversation, author(mine, 1, 1), text(1, id(1, 1), "x")}, wire.Forbidden, 0},
+		{"stop of no author", []frame{hello, {typ: frameStop}}, wire.BadRequest, 0},
+		{"stop, and goes on", append(start, frame{typ: frameStop, code: wire.Limit}, text(3, id(3, 3), "x")), wire.OK, 2},
 		{"bye", []frame{hello, {typ: frameBye, code: wire.Busy}}, wire.Busy, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {

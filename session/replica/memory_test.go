@@ -9,6 +9,7 @@ import (
 	"github.com/multiformats/go-multihash"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // device is a made-up node, account a made-up person.
@@ -207,7 +208,7 @@ func (x *end) take(changed func(Key)) (taken bool, err error) {
 			x.dups++
 		}
 		if v == Forked {
-			x.Fork(do.Key)
+			x.Stop(do.Key, wire.Taken)
 			x.seen = append(x.seen, Effect{Do: Split, Key: do.Key})
 			return true, nil
 		}

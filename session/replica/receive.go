@@ -15,6 +15,7 @@ const (
 	Adopt           // begin to hold the log Key with an empty run, then Mine
 	Compare         // look whether the entry of Key at Run.High has Run.Tag, then Checked
 	Split           // the log Key is forked; the machine has stopped it
+	Stopped         // the far side has stopped the log Key; Err says why
 	LogShown        // the far side shows its grown device Log
 	Parted          // the far side has ended the session; Err says why
 )
@@ -29,7 +30,7 @@ type Effect struct {
 	Err   error
 	Acked bool // the far side holds Run of Key, which is more than before
 	// Behind says that Key is this device's own log and longer elsewhere, or
-	// forked: a new epoch is to begin, if Key is of the present one.
+	// forked there: a new epoch is to begin, if Key is of the present one.
 	Behind bool
 }
 
@@ -62,6 +63,8 @@ func (m *Machine) Receive(b []byte) (size int, do Effect, err error) {
 		do, err = m.onHave(&f)
 	case frameEntry:
 		do, err = m.onEntry(&f)
+	case frameStop:
+		do, err = m.onStop(&f)
 	case frameBye:
 		do = Effect{Do: Parted, Err: wire.Errorf(f.code, "the far side ended the session: %s", f.reason)}
 	}
@@ -156,7 +159,7 @@ func (m *Machine) judge(s *stream, run Run, first bool) Action {
 		s.checking = true
 		return Compare
 	case run.Tag != s.mine.Tag:
-		m.Fork(s.key)
+		m.Stop(s.key, wire.Taken)
 		return Split
 	}
 	return Nothing
@@ -172,7 +175,7 @@ func (m *Machine) onEntry(f *frame) (do Effect, err error) {
 			return do, wire.Errorf(wire.Forbidden, "an entry whose author is no device of the sender's account")
 		}
 	}
-	if s.forked {
+	if s.stopped {
 		return do, nil
 	}
 	switch {
@@ -187,6 +190,18 @@ func (m *Machine) onEntry(f *frame) (do Effect, err error) {
 	m.land(s)
 	f.entry.Key = s.key
 	return Effect{Do: Store, Key: s.key, Entry: f.entry}, nil
+}
+
+func (m *Machine) onStop(f *frame) (do Effect, err error) {
+	if f.number >= uint64(len(m.in)) {
+		return do, wire.Errorf(wire.BadRequest, "author %d is not declared", f.number)
+	}
+	s := m.in[f.number]
+	if m.halt(s) {
+		do = Effect{Do: Stopped, Key: s.key, Err: wire.Errorf(f.code, "the far side takes no more of a log: %s", f.code)}
+		do.Behind = f.code == wire.Taken && s.key.Author.Device == m.cfg.Self
+	}
+	return do, nil
 }
 
 // Heard says that entries of the log have arrived and are held: the far side is

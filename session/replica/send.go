@@ -30,7 +30,14 @@ func (m *Machine) Control(b []byte, limit int) []byte {
 		m.dirty[n].isDirty = false
 		b = m.tell(b, m.dirty[n])
 	}
-	if m.dirty = slices.Delete(m.dirty, 0, n); len(m.dirty) == 0 && m.complete && !m.told {
+	m.dirty = slices.Delete(m.dirty, 0, n)
+	for ; len(m.dirty) == 0 && len(m.stops) > 0 && len(b) < limit; m.stops = m.stops[1:] {
+		if s := m.stops[0]; s.declared {
+			f := frame{typ: frameStop, number: s.number, code: s.why}
+			b = f.append(b)
+		}
+	}
+	if len(m.dirty) == 0 && m.complete && !m.told {
 		m.told = true
 		f := frame{typ: frameReady}
 		b = f.append(b)
@@ -74,7 +81,7 @@ func (m *Machine) tell(b []byte, s *stream) []byte {
 
 // schedule puts the log where there is something to send.
 func (m *Machine) schedule(s *stream) {
-	if !s.declared || !s.given || s.checking || s.forked || s.their.Low == 0 || s.mine.Empty() {
+	if !s.declared || !s.given || s.checking || s.stopped || s.their.Low == 0 || s.mine.Empty() {
 		return
 	}
 	if !s.inUps && s.up >= s.mine.Low && s.up <= s.mine.High {
@@ -98,7 +105,7 @@ func (m *Machine) Next() (Part, bool) {
 		s := m.ups[0]
 		m.ups = slices.Delete(m.ups, 0, 1)
 		s.inUps = false
-		if !s.forked && s.up >= s.mine.Low && s.up <= s.mine.High {
+		if !s.stopped && s.up >= s.mine.Low && s.up <= s.mine.High {
 			return Part{Key: s.key, From: s.up, Limit: quantum, s: s}, true
 		}
 	}
@@ -106,7 +113,7 @@ func (m *Machine) Next() (Part, bool) {
 		s := m.downs[0]
 		m.downs = slices.Delete(m.downs, 0, 1)
 		s.inDowns = false
-		if !s.forked && s.down >= s.mine.Low && s.down <= s.mine.High {
+		if !s.stopped && s.down >= s.mine.Low && s.down <= s.mine.High {
 			return Part{Key: s.key, From: s.down, Down: true, Limit: quantum, s: s}, true
 		}
 	}
@@ -117,7 +124,7 @@ func (m *Machine) Next() (Part, bool) {
 // in its direction, at least one.
 func (m *Machine) Sent(b []byte, p Part, entries []Entry) []byte {
 	s, before := p.s, len(b)
-	if s.forked {
+	if s.stopped {
 		return b
 	}
 	first, last := entries[0].Counter, entries[len(entries)-1].Counter
