@@ -2,11 +2,7 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
-	"encoding/binary"
-	"errors"
-	"hash/crc32"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -34,10 +30,6 @@ type touched struct {
 	epoch  uint64
 	begun  bool // the epoch is new
 }
-
-// ownEpochs is how many logs of its own a device may begin where others have
-// filled a conversation.
-const ownEpochs = 64
 
 func newTransaction(j *Journal) *transaction {
 	return &transaction{j: j, now: j.Now(), logs: map[replica.Key]held{}, touched: map[identity.Principal]touched{}}
@@ -124,47 +116,6 @@ func (t *transaction) conversation(with identity.Principal) (c conversation, roo
 		}
 	}
 	return c, room
-}
-
-// draw makes a draft the next entry of this device's log. A log whose last stamp
-// lies too far ahead, since the clock was wrong, is left for a new one.
-func (t *transaction) draw(ctx context.Context, e *replica.Entry) error {
-	c, room := t.conversation(e.With)
-	e.Author = replica.Author{Device: t.j.Self, Epoch: c.epoch}
-	l, known := t.log(e.Key)
-	if !c.written || !known || room && !l.HighID.Stamp().Within(t.now) {
-		if !room {
-			return wire.LimitError("authors of a conversation", replica.MaxAuthors+ownEpochs, "")
-		}
-		epoch, err := t.begin(ctx, e.With)
-		if err != nil {
-			return err
-		}
-		e.Author.Epoch = epoch
-		l = held{Log: replica.Log{Low: 1}}
-		t.logs[e.Key] = l
-	}
-	stamp := max(t.j.clock.Next(t.now), l.HighID.Stamp()+1)
-	var random [8]byte
-	rand.Read(random[:])
-	e.Counter, e.ID = l.High+1, replica.MakeID(stamp, binary.BigEndian.Uint64(random[:]))
-	return nil
-}
-
-// begin gives this device an epoch in a conversation.
-func (t *transaction) begin(ctx context.Context, with identity.Principal) (uint64, error) {
-	number, err := t.number(ctx, with)
-	if err != nil {
-		return 0, err
-	}
-	var b [8]byte
-	rand.Read(b[:])
-	epoch := binary.BigEndian.Uint64(b[:])
-	changed := t.touched[with]
-	changed.number, changed.epoch, changed.begun = number, epoch, true
-	t.touched[with] = changed
-	_, err = t.tx.ExecContext(ctx, "UPDATE conversations SET epoch = ? WHERE number = ?", b[:], number)
-	return epoch, err
 }
 
 // number returns a conversation's number, and brings it to the disk if it is new.
@@ -286,25 +237,4 @@ func (t *transaction) compare(ctx context.Context, l held, e *replica.Entry) (re
 		return replica.Altered, nil
 	}
 	return replica.Repeated, nil
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// seal is the record of an entry with its checksum.
-func seal(e *replica.Entry) []byte {
-	b := e.AppendRecord(make([]byte, 0, len(e.Body)+40))
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-}
-
-// unseal reads what seal made.
-func (s *Store) unseal(key replica.Key, counter uint64, b []byte) (e replica.Entry, err error) {
-	n := len(b) - 4
-	if n < 0 || crc32.Checksum(b[:n], castagnoli) != binary.BigEndian.Uint32(b[n:]) {
-		return e, s.damaged(errors.New("the checksum of a message is wrong"))
-	}
-	e.Key, e.Counter = key, counter
-	if err := e.ParseRecord(b[:n]); err != nil {
-		return e, s.damaged(err)
-	}
-	return e, nil
 }
