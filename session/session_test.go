@@ -82,9 +82,10 @@ func TestMarksAndStateReachAllDevices(t *testing.T) {
 		meetings := []*meeting{pipe(laptop, phone), pipe(laptop, b)}
 		b.say(t, alice, "one", "two")
 		synctest.Wait()
+		author := b.added[0].Author
 		mark := func(n *node, kind replica.Kind, counter uint64) {
 			t.Helper()
-			marks := []replica.Mark{{Author: b.added[0].Author, Counter: counter}}
+			marks := []replica.Mark{{Author: author, Counter: counter}}
 			if _, err := n.Write(ctx, bob.account, replica.Draft{Kind: kind, Body: replica.AppendMarks(nil, marks)}); err != nil {
 				t.Fatal(err)
 			}
@@ -101,11 +102,11 @@ func TestMarksAndStateReachAllDevices(t *testing.T) {
 		for i, n := range []*node{laptop, phone, b} {
 			with := []*person{bob, bob, alice}[i].account
 			both, err := n.Marks(ctx, with, replica.Read, alice.has)
-			if err != nil || both[b.added[0].Author] != 2 {
+			if err != nil || both[author] != 2 {
 				t.Errorf("node %d: alice has read %v, %v", i, both, err)
 			}
 			one, err := n.Marks(ctx, with, replica.Read, func(d identity.Principal) bool { return d == phone.device })
-			if err != nil || i < 2 && one[b.added[0].Author] != 1 {
+			if err != nil || i < 2 && one[author] != 1 {
 				t.Errorf("node %d: the phone has read %v, %v", i, one, err)
 			}
 			if state, err := n.State(ctx, with); err != nil || string(state) != "\x02" {
