@@ -16,7 +16,7 @@ type Journal interface {
 	// Runs returns what is held of every log.
 	Runs() map[replica.Key]replica.Run
 	// Adopt begins to hold a log of which another device holds run, and returns
-	// what is held.
+	// what is held. An empty run begins lower where it is Useless.
 	Adopt(key replica.Key, run replica.Run) (replica.Run, error)
 	// Append holds entries of other devices, and decides about each. Bodies are
 	// not kept.

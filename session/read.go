@@ -161,7 +161,9 @@ func (s *session) hold(ctx context.Context, batch []replica.Entry) error {
 			}
 			continue
 		default:
-			if err = v.Err(); err != nil {
+			if err = v.Err(); v == replica.Apart && s.machine.Moved(batch[i].Key) {
+				err = nil
+			} else if err != nil {
 				s.c.counts.refused.Add(1)
 			}
 		}

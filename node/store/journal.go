@@ -115,16 +115,20 @@ func (j *Journal) Runs() map[replica.Key]replica.Run {
 }
 
 // Adopt begins to hold a log of which another device holds run, unless it is
-// held already, and returns what is held. It comes to the disk with the log's
+// held already, and returns what is held. Where that is nothing yet, and the other
+// device has nothing of what is to come first, it begins lower. It comes to the disk with the log's
 // first entry. Its error is Limit.
 func (j *Journal) Adopt(key replica.Key, run replica.Run) (replica.Run, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if l, ok := j.logs[key]; ok {
+	l, adopted := j.logs[key]
+	if adopted && !l.Run().Useless(run) {
 		return l.Run(), nil
 	}
 	c, known := j.conversations[key.With]
 	switch {
+	case adopted:
+		c.authors-- // counted before
 	case !known && len(j.conversations) == replica.MaxConversations:
 		return run, wire.LimitError("conversations", replica.MaxConversations, "")
 	case c.authors >= replica.MaxAuthors:

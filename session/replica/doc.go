@@ -53,7 +53,9 @@
 // before its end, and then holds "nothing, from low on" (high = low - 1). From
 // there the run grows in both directions: up with what is new, down with what
 // is older. So a new device shows what was said last, live at once, and the
-// history of years follows behind it without standing in the way.
+// history of years follows behind it without standing in the way. While nothing
+// is held yet low may sink, told by HAVE: where the device that promised more has
+// gone, what others have of the log is taken.
 //
 // # Session
 //
@@ -122,7 +124,8 @@
 // shorter one's end: if they differ, the log is forked. Each side keeps what it
 // had first, and sends and takes no more of that log in this session: STOP with
 // "taken" tells the other side. The same holds for an entry whose counter is held
-// with another ID. A device that learns that its own log is forked, or longer
+// with another ID, or whose stamp is not above that of the entry before it: one
+// branch then continues what a device holds of the other. A device that learns that its own log is forked, or longer
 // elsewhere than at home, begins a new epoch in that conversation; own devices
 // send it what it has lost. What it wrote in between stays where it is, and goes
 // nowhere.
@@ -135,8 +138,7 @@
 // It may claim to hold anything, and then is not sent that, and repeat
 // entries, which is counted. What follows ends the session with BYE and the
 // word, and nothing of it is kept: "bad-request" for a counter that does not
-// adjoin the run, a run that shrinks, a stamp that does not rise, an ID used
-// again with another content, text that is not UTF-8, marks that do not parse;
+// adjoin the run, a run that shrinks and was not empty, an ID used again with another content, text that is not UTF-8, marks that do not parse;
 // "too-large" for a length above the cap, before anything is read; "forbidden"
 // for an author who is none of the sender's; "limit" for too many declarations;
 // "unsupported" for another version; "timeout" for one that takes entries and

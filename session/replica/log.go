@@ -23,6 +23,26 @@ func (r Run) Empty() bool { return r.High+1 == r.Low || r.Low == 0 }
 // covers reports that r holds all that o holds.
 func (r Run) covers(o Run) bool { return r.Low <= o.Low && r.High >= o.High }
 
+// newer reports that a device that held o may by now hold r. Runs grow, and an
+// empty one may begin lower.
+func (r Run) newer(o Run) bool {
+	switch {
+	case o.Low == 0:
+		return true
+	case o.Empty() && r.Empty():
+		return r.Low < o.Low
+	case o.Empty() || r.Empty():
+		return o.Empty()
+	}
+	return r != o && r.covers(o)
+}
+
+// Useless reports that a device that holds the empty run r gets nothing from one
+// that holds o, unless it begins lower: at o.Begin.
+func (r Run) Useless(o Run) bool {
+	return r.Low == 0 || r.Empty() && !o.Empty() && o.High+1 < r.Low
+}
+
 // Begin is the empty run with which a device begins that meets a log of which
 // another holds r.
 func (r Run) Begin() Run {
@@ -54,13 +74,12 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Stored    Verdict = iota + 1 // new, and now held
-	Repeated                     // held already
-	Forked                       // its counter is held with another ID
-	Altered                      // its ID is held with another content
-	Apart                        // it does not adjoin the run
-	Unordered                    // its stamp does not rise with its counter
-	Full                         // there is no room for more of the conversation
+	Stored   Verdict = iota + 1 // new, and now held
+	Repeated                    // held already
+	Forked                      // its counter is held with another ID, or its stamp does not rise with it
+	Altered                     // its ID is held with another content
+	Apart                       // it does not adjoin the run
+	Full                        // there is no room for more of the conversation
 )
 
 // Err is the word for what no honest device sends, nil for all else.
@@ -70,8 +89,6 @@ func (v Verdict) Err() error {
 		return wire.Errorf(wire.BadRequest, "an entry's ID is used for another content")
 	case Apart:
 		return wire.Errorf(wire.BadRequest, "an entry does not follow those before it")
-	case Unordered:
-		return wire.Errorf(wire.BadRequest, "an entry's stamp does not rise")
 	}
 	return nil
 }
@@ -87,12 +104,12 @@ func (l Log) Admit(e *Entry) Verdict {
 		return Repeated
 	case e.Counter == l.High+1:
 		if !empty && e.ID.Stamp() <= l.HighID.Stamp() {
-			return Unordered
+			return Forked
 		}
 		return Stored
 	case e.Counter == l.Low-1 && !empty:
 		if e.ID.Stamp() >= l.LowID.Stamp() {
-			return Unordered
+			return Forked
 		}
 		return Stored
 	}

@@ -69,6 +69,8 @@ type stream struct {
 	stopped  bool   // by either side
 	isDirty  bool
 	assumed  bool // their is a guess
+	moved    bool // mine was empty, and began elsewhere since
+	moves    int  // how often their did
 
 	up, down       uint64 // the next counter to send
 	inUps, inDowns bool
@@ -109,8 +111,12 @@ func (m *Machine) Mine(key Key, run Run) {
 		return
 	}
 	s := m.stream(key)
-	if s.mine.Low != 0 && s.mine.covers(run) {
+	if !run.newer(s.mine) {
 		return
+	}
+	if s.mine.Low != 0 && run.Low != s.mine.Low && s.mine.Empty() {
+		s.moved = true
+		m.soil(s)
 	}
 	s.mine = run
 	m.assume(s)
@@ -188,6 +194,10 @@ func (m *Machine) halt(s *stream) bool {
 	s.flight = nil
 	return true
 }
+
+// Moved reports that this side has begun a log elsewhere than it told at first:
+// what is under way then does not adjoin.
+func (m *Machine) Moved(key Key) bool { return m.stream(key).moved }
 
 // Waiting reports that something is under way that the far side has not
 // acknowledged, or that it has not said HELLO.

@@ -100,7 +100,7 @@ func (j *journal) renew(key Key) {
 }
 
 func (j *journal) adopt(key Key, run Run) {
-	if _, ok := j.logs[key]; !ok {
+	if j.logs[key].Run().Useless(run) {
 		b := run.Begin()
 		j.logs[key] = Log{Low: b.Low, High: b.High}
 	}
@@ -212,7 +212,7 @@ func (x *end) take(changed func(Key)) (taken bool, err error) {
 			x.seen = append(x.seen, Effect{Do: Split, Key: do.Key})
 			return true, nil
 		}
-		if err := v.Err(); err != nil {
+		if err := v.Err(); err != nil && !(v == Apart && x.Moved(do.Key)) {
 			return true, err
 		}
 		changed(do.Key)

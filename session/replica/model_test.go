@@ -135,50 +135,67 @@ func (w *world) view(n int) []string {
 	return texts
 }
 
+// newWorld draws how many devices the two accounts have.
+func newWorld(t *testing.T, rt *rapid.T) *world {
+	w := &world{t: rt, accounts: [2]identity.Principal{account(t, "alice"), account(t, "bob")}}
+	for a := range w.accounts {
+		for range rapid.IntRange(1, 3).Draw(rt, "devices") {
+			n := len(w.nodes)
+			w.nodes = append(w.nodes, &modelNode{account: a, ends: map[int]*end{}, journal: newJournal(device(t, fmt.Sprint("d", n)), uint64(n+1))})
+		}
+	}
+	return w
+}
+
+// actions are what may happen at any time.
+func (w *world) actions() map[string]func(*rapid.T) {
+	pick := rapid.IntRange(0, len(w.nodes)-1)
+	return map[string]func(*rapid.T){
+		"write": func(rt *rapid.T) {
+			n := pick.Draw(rt, "node")
+			for range rapid.SampledFrom([]int{1, 1, 3, 50}).Draw(rt, "messages") {
+				w.write(n)
+			}
+		},
+		"connect": func(rt *rapid.T) { w.connect(pick.Draw(rt, "a"), pick.Draw(rt, "b")) },
+		"cut":     func(rt *rapid.T) { w.cut(pick.Draw(rt, "a"), pick.Draw(rt, "b")) },
+		"restart": func(rt *rapid.T) { w.restore(pick.Draw(rt, "node"), nil) },
+		"move": func(rt *rapid.T) {
+			n := pick.Draw(rt, "node")
+			for _, f := range w.sorted(n) {
+				for range rapid.IntRange(0, 4).Draw(rt, "turns") {
+					w.nodes[n].ends[f].send()
+				}
+				for range rapid.IntRange(0, 40).Draw(rt, "frames") {
+					if !w.take(n, f) {
+						break
+					}
+				}
+			}
+		},
+	}
+}
+
+// restore ends all sessions of a node, which then goes on with this journal; nil
+// is the one it had.
+func (w *world) restore(n int, j *journal) {
+	for _, f := range w.sorted(n) {
+		w.cut(n, f)
+	}
+	last := w.nodes[n].journal.random
+	if j == nil {
+		j = w.nodes[n].journal
+	}
+	w.nodes[n].journal = j.copy(0)
+	w.nodes[n].journal.random = last + 1<<24
+}
+
 // TestAllDevicesConverge: whatever is cut, late, repeated or restarted, in the
 // end every device shows the same, each message once, and nothing is missing.
 func TestAllDevicesConverge(t *testing.T) {
-	names := []identity.Principal{account(t, "alice"), account(t, "bob")}
 	rapid.Check(t, func(rt *rapid.T) {
-		w := &world{t: rt, accounts: [2]identity.Principal(names)}
-		devices := [2]int{rapid.IntRange(1, 3).Draw(rt, "alice's"), rapid.IntRange(1, 3).Draw(rt, "bob's")}
-		for a, count := range devices {
-			for range count {
-				n := len(w.nodes)
-				w.nodes = append(w.nodes, &modelNode{account: a, ends: map[int]*end{}, journal: newJournal(device(t, fmt.Sprint("d", n)), uint64(n+1))})
-			}
-		}
-		pick := rapid.IntRange(0, len(w.nodes)-1)
-		rt.Repeat(map[string]func(*rapid.T){
-			"write": func(rt *rapid.T) {
-				n := pick.Draw(rt, "node")
-				for range rapid.SampledFrom([]int{1, 1, 3, 50}).Draw(rt, "messages") {
-					w.write(n)
-				}
-			},
-			"connect": func(rt *rapid.T) { w.connect(pick.Draw(rt, "a"), pick.Draw(rt, "b")) },
-			"cut":     func(rt *rapid.T) { w.cut(pick.Draw(rt, "a"), pick.Draw(rt, "b")) },
-			"restart": func(rt *rapid.T) { // the journal stays, all sessions end
-				n := pick.Draw(rt, "node")
-				for _, f := range w.sorted(n) {
-					w.cut(n, f)
-				}
-				w.nodes[n].journal = w.nodes[n].journal.copy(w.nodes[n].journal.random>>32 + 100)
-			},
-			"move": func(rt *rapid.T) {
-				n := pick.Draw(rt, "node")
-				for _, f := range w.sorted(n) {
-					for range rapid.IntRange(0, 4).Draw(rt, "turns") {
-						w.nodes[n].ends[f].send()
-					}
-					for range rapid.IntRange(0, 40).Draw(rt, "frames") {
-						if !w.take(n, f) {
-							break
-						}
-					}
-				}
-			},
-		})
+		w := newWorld(t, rt)
+		rt.Repeat(w.actions())
 		w.settle()
 		want := 0
 		for n := range w.nodes {
@@ -188,6 +205,43 @@ func TestAllDevicesConverge(t *testing.T) {
 		for n := range w.nodes {
 			if got := w.view(n); !slices.Equal(got, first) || len(got) != want {
 				rt.Fatalf("node %d shows %d of %d messages, or others than node 0:\n%q\n%q", n, len(got), want, got, first)
+			}
+		}
+	})
+}
+
+// TestBackupsComeBackAtAnyTime: whoever is put back to an older journal, nobody
+// refuses anybody, what is held is never replaced, and what is written after all
+// have met arrives everywhere.
+func TestBackupsComeBackAtAnyTime(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t, rt)
+		pick, backups := rapid.IntRange(0, len(w.nodes)-1), map[int]*journal{}
+		actions := w.actions()
+		actions["backup"] = func(rt *rapid.T) {
+			n := pick.Draw(rt, "node")
+			backups[n] = w.nodes[n].journal.copy(0)
+		}
+		actions["restore"] = func(rt *rapid.T) {
+			if n := pick.Draw(rt, "node"); backups[n] != nil {
+				w.restore(n, backups[n])
+			}
+		}
+		rt.Repeat(actions)
+		w.settle()
+		for n := range w.nodes {
+			w.nodes[n].wrote = nil
+			w.write(n)
+		}
+		w.settle()
+		for n := range w.nodes {
+			after := w.nodes[n].wrote[0]
+			for o := range w.nodes {
+				key := after.Key
+				key.With = w.accounts[1-w.nodes[o].account]
+				if held := w.nodes[o].journal.entries[key][after.Counter]; held.ID != after.ID {
+					rt.Errorf("what node %d writes after all have met does not reach node %d", n, o)
+				}
 			}
 		}
 	})

@@ -125,7 +125,7 @@ func (m *Machine) onHave(f *frame) (do Effect, err error) {
 		return do, wire.Errorf(wire.BadRequest, "author %d is not declared", f.number)
 	}
 	s := m.in[f.number]
-	if !f.run.covers(s.their) {
+	if !f.run.covers(s.their) && !s.their.Empty() {
 		return do, wire.Errorf(wire.BadRequest, "what the far side holds has become less")
 	}
 	return m.learn(s, f.run), nil
@@ -137,6 +137,14 @@ func (m *Machine) learn(s *stream, run Run) Effect {
 	do := Effect{Key: s.key, Run: run, Acked: !run.Empty() && (first || run.High > s.their.High || run.Low < s.their.Low)}
 	if first {
 		s.up, s.down, s.assumed = max(s.up, run.High+1), run.Low-1, false
+	}
+	if !first && !run.covers(s.their) { // it began elsewhere
+		for _, f := range s.flight {
+			m.landed(f)
+		}
+		s.flight = nil
+		s.moves++
+		s.up, s.down = run.High+1, run.Low-1
 	}
 	s.their = run
 	s.up, s.down = max(s.up, run.High+1), min(s.down, run.Low-1)
@@ -151,7 +159,7 @@ func (m *Machine) learn(s *stream, run Run) Effect {
 // session; what comes later is compared entry by entry.
 func (m *Machine) judge(s *stream, run Run, first bool) Action {
 	switch {
-	case s.mine.Low == 0 && !run.Empty() && m.mayTake(s.key):
+	case !run.Empty() && s.mine.Useless(run) && m.mayTake(s.key):
 		return Adopt
 	case !first || s.mine.Low == 0 || run.Empty() || s.mine.Empty() || run.High < s.mine.Low || run.High > s.mine.High:
 		return Nothing

@@ -10,7 +10,8 @@ type Part struct {
 	Down  bool
 	Limit int
 
-	s *stream
+	s     *stream
+	moves int
 }
 
 // Control appends the frames that declare and acknowledge, as long as b is
@@ -106,7 +107,7 @@ func (m *Machine) Next() (Part, bool) {
 		m.ups = slices.Delete(m.ups, 0, 1)
 		s.inUps = false
 		if !s.stopped && s.up >= s.mine.Low && s.up <= s.mine.High {
-			return Part{Key: s.key, From: s.up, Limit: quantum, s: s}, true
+			return Part{Key: s.key, From: s.up, Limit: quantum, s: s, moves: s.moves}, true
 		}
 	}
 	for len(m.downs) > 0 && m.downBytes < backWindow {
@@ -114,7 +115,7 @@ func (m *Machine) Next() (Part, bool) {
 		m.downs = slices.Delete(m.downs, 0, 1)
 		s.inDowns = false
 		if !s.stopped && s.down >= s.mine.Low && s.down <= s.mine.High {
-			return Part{Key: s.key, From: s.down, Down: true, Limit: quantum, s: s}, true
+			return Part{Key: s.key, From: s.down, Down: true, Limit: quantum, s: s, moves: s.moves}, true
 		}
 	}
 	return Part{}, false
@@ -124,7 +125,8 @@ func (m *Machine) Next() (Part, bool) {
 // in its direction, at least one.
 func (m *Machine) Sent(b []byte, p Part, entries []Entry) []byte {
 	s, before := p.s, len(b)
-	if s.stopped {
+	if s.stopped || p.moves != s.moves {
+		m.schedule(s)
 		return b
 	}
 	first, last := entries[0].Counter, entries[len(entries)-1].Counter
