@@ -167,7 +167,7 @@ func (t *transaction) add(ctx context.Context, l held, e *replica.Entry, record 
 	changed := t.touched[e.With]
 	changed.number, changed.bytes = conversation, changed.bytes+int64(len(record))
 	t.touched[e.With] = changed
-	if len(t.rows) == columns*manyRows {
+	if len(t.rows) == columns*rowsAtOnce[0] {
 		return t.flush(ctx)
 	}
 	return nil

@@ -7,27 +7,29 @@ import (
 	"strings"
 )
 
-const (
-	columns  = 5  // of entries
-	manyRows = 64 // in one statement, which spares half of its cost
-)
+const columns = 5 // of entries
 
-// inserts are the statements of every commit, for one row and for many.
-type inserts struct{ one, many *sql.Stmt }
+// rowsAtOnce are the rows that one statement inserts: many spare half of the
+// cost of each, and what remains takes few statements.
+var rowsAtOnce = [...]int{64, 8, 1}
+
+// inserts are the statements of every commit, one for each of rowsAtOnce.
+type inserts [len(rowsAtOnce)]*sql.Stmt
 
 func (i *inserts) prepare(ctx context.Context, db *sql.DB) (err error) {
 	const row = "(?, ?, ?, ?, ?)"
-	const insert = "INSERT INTO entries (author, counter, conversation, place, record) VALUES " + row
-	if i.one, err = db.PrepareContext(ctx, insert); err != nil {
-		return err
+	for k, rows := range rowsAtOnce {
+		query := "INSERT INTO entries (author, counter, conversation, place, record) VALUES " + row + strings.Repeat(", "+row, rows-1)
+		if i[k], err = db.PrepareContext(ctx, query); err != nil {
+			return err
+		}
 	}
-	i.many, err = db.PrepareContext(ctx, insert+strings.Repeat(", "+row, manyRows-1))
-	return err
+	return nil
 }
 
 func (i *inserts) close() error {
 	var err error
-	for _, s := range []*sql.Stmt{i.one, i.many} {
+	for _, s := range i {
 		if s != nil {
 			err = errors.Join(err, s.Close())
 		}
@@ -37,20 +39,18 @@ func (i *inserts) close() error {
 
 // flush inserts the entries that were added.
 func (t *transaction) flush(ctx context.Context) error {
-	if len(t.rows) == columns*manyRows {
-		_, err := t.tx.StmtContext(ctx, t.j.inserts.many).ExecContext(ctx, t.rows...)
-		t.rows = t.rows[:0]
-		return err
-	}
-	if len(t.rows) == 0 {
-		return nil
-	}
-	one := t.tx.StmtContext(ctx, t.j.inserts.one)
-	for i := 0; i < len(t.rows); i += columns {
-		if _, err := one.ExecContext(ctx, t.rows[i:i+columns]...); err != nil {
-			return err
+	left := t.rows
+	t.rows = t.rows[:0]
+	for k, rows := range rowsAtOnce {
+		if len(left) < columns*rows {
+			continue
+		}
+		insert := t.tx.StmtContext(ctx, t.j.inserts[k])
+		for ; len(left) >= columns*rows; left = left[columns*rows:] {
+			if _, err := insert.ExecContext(ctx, left[:columns*rows]...); err != nil {
+				return err
+			}
 		}
 	}
-	t.rows = t.rows[:0]
 	return nil
 }
