@@ -22,6 +22,7 @@ type rule struct {
 // inTests is what the tests of a package may import besides.
 var inTests = []rule{
 	{"node/control", []string{"node/control/client"}}, // server and client are tested against each other
+	{"session", []string{"node/store"}},               // on the journal that a node has
 	// their hosts have a node's muxer
 	{"protocols/trunk", []string{"node/muxer"}},
 	{"protocols/link", []string{"node/muxer"}},
@@ -41,7 +42,9 @@ var allowed = []rule{
 	{"protocols/gateway", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/trunk", "protocols/link", "protocols/pipe"}},
 	{"protocols", nil},
 	{"discovery", []string{"protocols/identity", "protocols/wire", "protocols/reach"}},
-	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/gateway", "discovery"}},
+	{"session/replica", []string{"protocols/identity", "protocols/wire"}},
+	{"session", []string{"protocols/identity", "protocols/wire", "session/replica"}},
+	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/gateway", "discovery", "session/replica"}},
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},
 	{"node/router", nil},
 	{"node/connections", nil},

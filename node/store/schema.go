@@ -11,6 +11,19 @@ import (
 // applicationID marks the file as a store of Panpipe (SQLite's application_id).
 const applicationID = 0x50616e70 // "Panp"
 
+// schema says what is in a file and how it is used.
+type schema struct {
+	app        int      // SQLite's application_id
+	steps      []string // of the migration
+	cache      int      // KiB of pages in memory
+	checkpoint int      // pages of the write-ahead log before they go into the file
+	large      bool     // too large to be looked over whole when it is opened
+}
+
+// storeSchema keeps the cache small: the whole store of a busy node is a few
+// hundred KiB.
+var storeSchema = schema{app: applicationID, steps: migrations, cache: 256, checkpoint: 64}
+
 // migrations make the schema: number i leads from version i to i+1. They only
 // grow; a step that has been released is never changed.
 //
@@ -79,7 +92,7 @@ func (s *Store) migrate(ctx context.Context, steps []string) error {
 				return fmt.Errorf("from schema %d to %d: %w", i, i+1, err)
 			}
 		}
-		_, err := t.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(steps)))
+		_, err := t.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", s.schema.app, len(steps)))
 		return err
 	})
 }

@@ -1,6 +1,9 @@
 // Package store keeps what a node must find again after a restart, in one
 // SQLite file: its pipes, the numbers and successors of its bindings, what it
 // has granted and revoked, the rules of its gateway, and the servers it met.
+// What people say to each other is in a second file, the Journal: it may grow
+// to gigabytes and is written at every message, which is not to stand in the
+// way of the node's own state, nor of looking that over when it is opened.
 //
 // What a Save has acknowledged is on the disk (WAL, synchronous=FULL). One
 // process has the file at a time. A file that is damaged, foreign or made by a
@@ -32,8 +35,9 @@ const FileName = "store.db"
 
 // Store is an open store. It is safe for concurrent use.
 type Store struct {
-	path string // empty in memory
-	db   *sql.DB
+	path   string // empty in memory
+	schema schema
+	db     *sql.DB
 }
 
 var (
@@ -54,9 +58,16 @@ func Open(ctx context.Context, path string) (*Store, error) {
 
 // open is Open with the steps of the schema and one more pragma, for tests.
 func open(ctx context.Context, path string, steps []string, pragma string) (*Store, error) {
-	s := &Store{path: path}
+	sc := storeSchema
+	sc.steps = steps
+	return openFile(ctx, path, sc, pragma)
+}
+
+// openFile opens or makes a file with this schema.
+func openFile(ctx context.Context, path string, sc schema, pragma string) (*Store, error) {
+	s := &Store{path: path, schema: sc}
 	if path != "" {
-		if err := s.prepare(ctx, len(steps)); err != nil {
+		if err := s.prepare(ctx, len(sc.steps)); err != nil {
 			return nil, err
 		}
 	}
@@ -65,7 +76,7 @@ func open(ctx context.Context, path string, steps []string, pragma string) (*Sto
 		return nil, err
 	}
 	s.db = db
-	if err := s.migrate(ctx, steps); err != nil {
+	if err := s.migrate(ctx, sc.steps); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
@@ -121,12 +132,15 @@ func (s *Store) check(ctx context.Context, db *sql.DB, newest int) error {
 		return s.fail("open", err)
 	}
 	switch {
-	case app != applicationID && (app != 0 || tables != 0):
+	case app != s.schema.app && (app != 0 || tables != 0):
 		return wire.Errorf(wire.Internal, "store %s: the file belongs to another program", s.path).
 			WithNext("move it away, or choose another state directory")
 	case version > newest:
 		return wire.Errorf(wire.Unsupported, "store %s: made by a newer version (schema %d, this program knows %d)", s.path, version, newest).
 			WithNext("run the newer version; older ones cannot read it")
+	}
+	if s.schema.large {
+		return nil
 	}
 	return s.quickCheck(ctx, db)
 }
@@ -144,11 +158,10 @@ func (s *Store) quickCheck(ctx context.Context, db *sql.DB) error {
 }
 
 // connect opens one connection: "rw", "ro", or "immutable" for a file that
-// certainly nobody writes. The page cache is kept small: the whole store
-// of a busy node is a few hundred KiB.
+// certainly nobody writes.
 func (s *Store) connect(mode, pragma string) (*sql.DB, error) {
 	q := url.Values{"_txlock": {"immediate"}}
-	q.Add("_pragma", "cache_size(-256)")
+	q.Add("_pragma", fmt.Sprintf("cache_size(-%d)", s.schema.cache))
 	q.Add("_pragma", "foreign_keys(1)")
 	name := ":memory:"
 	if s.path != "" {
@@ -166,7 +179,7 @@ func (s *Store) connect(mode, pragma string) (*sql.DB, error) {
 			q.Add("_pragma", "locking_mode(EXCLUSIVE)")
 			q.Add("_pragma", "journal_mode(WAL)")
 			q.Add("_pragma", "synchronous(FULL)")
-			q.Add("_pragma", "wal_autocheckpoint(64)")
+			q.Add("_pragma", fmt.Sprintf("wal_autocheckpoint(%d)", s.schema.checkpoint))
 		}
 	}
 	if pragma != "" {

@@ -22,6 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	runChild()
+	runJournalChild()
 	goleak.VerifyTestMain(m)
 }
 
