@@ -1,0 +1,2 @@
+// Package account is a person's account as its devices share it.
+package account
