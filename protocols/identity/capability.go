@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -32,29 +33,36 @@ type Capability struct {
 	NotBefore time.Time // zero: from ever
 	Expiry    time.Time // needed, after NotBefore
 	Nonce     Nonce     // needed: NewNonce
-	Proof     []byte    // device log of an issuing account; at most MaxProof
+	Proof     []byte    // needed of an issuing account: its device log; at most MaxProof
+
+	// Set by OpenCapability for an issuing account, else empty.
+	Device peer.ID    // of the account: who signed
+	Log    *DeviceLog // Proof, verified: Device is valid in it
 }
 
 // Sign returns the capability's envelope, signed by priv: the issuer's own key
-// or, with a proof, a device of the issuing account. Parts of a millisecond
-// are cut off its times. Errors are BadRequest for a capability that
-// OpenCapability would refuse, TooLarge above a cap.
+// or that of a device which is valid in the proof of an issuing account. Parts
+// of a millisecond are cut off its times. Errors are those of OpenCapability,
+// for a capability that it would refuse.
 func (c Capability) Sign(priv crypto.PrivKey) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	device := c.Issuer.Kind() == KindAccount && len(c.Proof) > 0
-	if priv == nil || (!device && !c.Issuer.Matches(priv.GetPublic())) {
-		return nil, wire.Errorf(wire.BadRequest, "capability: the signing key is not that of its issuer, %s", c.Issuer)
+	if priv == nil {
+		return nil, wire.Errorf(wire.BadRequest, "capability: no key to sign with")
+	}
+	if err := c.signedBy(priv.GetPublic()); err != nil {
+		return nil, err
 	}
 	return Sign(priv, DomainCapability, c.body())
 }
 
 // OpenCapability verifies an envelope and everything that needs no clock:
 // format, signature, and that the issuer signed. Errors are BadRequest for
-// what is malformed or forged, TooLarge above a cap, and Unsupported for an
-// issuing account, a proof, or a right or field that this version does not
-// know.
+// what is malformed or forged, TooLarge above a cap, and Unsupported for a
+// right, field or device log of a later version. Of an issuing account it says
+// what the proof says: who knows another log of that account has Judge choose,
+// and asks the winner whether Device is valid.
 func OpenCapability(envelope []byte) (Capability, error) {
 	body, signer, err := Open(DomainCapability, envelope, MaxCapability)
 	if err != nil {
@@ -64,13 +72,27 @@ func OpenCapability(envelope []byte) (Capability, error) {
 	if err != nil {
 		return Capability{}, err
 	}
-	if c.Issuer.Kind() == KindAccount || len(c.Proof) > 0 {
-		return Capability{}, wire.Errorf(wire.Unsupported, "capability issued by %s: this version takes no capabilities of accounts", c.Issuer)
-	}
-	if !c.Issuer.Matches(signer) {
-		return Capability{}, wire.Errorf(wire.BadRequest, "capability is forged: its issuer, %s, did not sign it", c.Issuer)
+	if err := c.signedBy(signer); err != nil {
+		return Capability{}, err
 	}
 	return c, nil
+}
+
+// signedBy checks that the issuer's is the key that signed, and keeps the
+// device and log of an account.
+func (c *Capability) signedBy(signer crypto.PubKey) error {
+	if c.Issuer.Kind() == KindAccount {
+		log, device, err := OpenProof(c.Proof, c.Issuer, signer)
+		if err != nil {
+			return wire.Errorf(wire.CodeOf(err), "capability of %s: %w", c.Issuer, err)
+		}
+		c.Log, c.Device = log, device
+		return nil
+	}
+	if !c.Issuer.Matches(signer) {
+		return wire.Errorf(wire.BadRequest, "capability is forged: its issuer, %s, did not sign it", c.Issuer)
+	}
+	return nil
 }
 
 // Permit reports whether subject may do right to object at time now by this

@@ -1,7 +1,8 @@
 package identity
 
 import (
-	"time"
+	"bytes"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -13,73 +14,147 @@ import (
 const (
 	MaxDeviceLog = MaxProof // bytes
 	MaxDevices   = 32       // at one time
+
+	// keptForRevokes is what adds and rotations leave free, so that a device can
+	// be thrown out of a full log without the root.
+	keptForRevokes = 2 << 10
 )
 
 // DeviceLog says which devices speak for an account. It is verified and never
-// changes: Append and Restart return another. It is safe for concurrent use.
-type DeviceLog struct{ account Principal }
+// changes (Append returns another), so it may be shared freely.
+type DeviceLog struct {
+	account    Principal
+	entries    []logEntry // a begin, then what devices have signed
+	members    []member   // the valid devices, by seniority
+	generation uint64
+	commitment Hash
+	size       int // bytes of all envelopes
+}
 
-var errSkeleton = wire.Errorf(wire.Unsupported, "device log: not in this version")
+// logEntry is a verified entry in its place.
+type logEntry struct {
+	Entry
+	prev     Hash
+	envelope []byte
+	weight   int // in a fork: see weigh
+}
 
-// NewLog returns the log of a new account, or of one of which nothing but its
-// root key is left: its epoch is the Unix milliseconds of at, which are above
-// those of logs signed before. The root is an Ed25519 key. Errors are
-// BadRequest.
-func NewLog(root crypto.PrivKey, first Device, at time.Time) (*DeviceLog, error) {
-	return nil, errSkeleton
+// member is a valid device. The lower its rank, the more senior it is: first
+// those that the root has named, then those that were added.
+type member struct {
+	Device
+	rank int
 }
 
 // ParseLog reads what Bytes made and verifies all of it. Errors are BadRequest
 // for what is malformed or forged, TooLarge above a cap, Unsupported for what a
 // later version may have written.
-func ParseLog(b []byte) (*DeviceLog, error) { return nil, errSkeleton }
-
-// Append returns the log with one more entry, signed by a device that is valid
-// in it. Signed by the root the log begins anew with the devices that are left
-// by e. Errors are Forbidden for a signer without a right, BadRequest for an
-// entry that does not fit, Limit for a log that is full.
-func (l *DeviceLog) Append(signer crypto.PrivKey, e Entry) (*DeviceLog, error) {
-	return nil, errSkeleton
-}
-
-// Restart returns a log that begins anew with these devices, the most senior
-// first: it wins against l and all that grows from it. Errors are those of Append.
-func (l *DeviceLog) Restart(root crypto.PrivKey, devices []Device, at time.Time) (*DeviceLog, error) {
-	return nil, errSkeleton
+func ParseLog(b []byte) (*DeviceLog, error) {
+	if len(b) > MaxDeviceLog {
+		return nil, wire.Errorf(wire.TooLarge, "device log of %d bytes, at most %d", len(b), MaxDeviceLog)
+	}
+	f, err := wire.ParseFields(b)
+	if err != nil {
+		return nil, wire.Errorf(wire.CodeOf(err), "device log: %w", err)
+	}
+	l := &DeviceLog{}
+	for i, envelope := range f.List(logEntries, maxEntries, MaxDeviceLog) {
+		if err := l.add(bytes.Clone(envelope)); err != nil {
+			return nil, wire.Errorf(wire.CodeOf(err), "device log: entry %d: %w", i+1, err)
+		}
+	}
+	// Nothing but the list may be there: it would not be covered by a signature.
+	if len(l.entries) == 0 || !bytes.Equal(l.Bytes(), b) {
+		return nil, wire.Errorf(wire.BadRequest, "device log: not a list of entries")
+	}
+	return l, nil
 }
 
 // Account returns whose devices these are.
 func (l *DeviceLog) Account() Principal { return l.account }
 
 // Bytes returns the log's canonical form, for ParseLog.
-func (l *DeviceLog) Bytes() []byte { return nil }
+func (l *DeviceLog) Bytes() []byte {
+	envelopes := make([][]byte, len(l.entries))
+	for i, e := range l.entries {
+		envelopes[i] = e.envelope
+	}
+	var b wire.Builder
+	return b.List(logEntries, envelopes).Build()
+}
 
 // Head returns the hash of the last entry, which names the whole log.
-func (l *DeviceLog) Head() Hash { return Hash{} }
+func (l *DeviceLog) Head() Hash { return l.entries[len(l.entries)-1].Hash }
 
 // Len returns the number of entries.
-func (l *DeviceLog) Len() int { return 0 }
+func (l *DeviceLog) Len() int { return len(l.entries) }
 
 // Entries returns all entries, the oldest first.
-func (l *DeviceLog) Entries() []Entry { return nil }
+func (l *DeviceLog) Entries() []Entry {
+	out := make([]Entry, len(l.entries))
+	for i, e := range l.entries {
+		out[i] = e.Entry
+		out[i].Devices = slices.Clone(e.Devices)
+	}
+	return out
+}
 
 // Devices returns the valid devices, the most senior first.
-func (l *DeviceLog) Devices() []Device { return nil }
+func (l *DeviceLog) Devices() []Device {
+	out := make([]Device, len(l.members))
+	for i, m := range l.members {
+		out[i] = m.Device
+	}
+	return out
+}
 
-// Device returns a valid device.
-func (l *DeviceLog) Device(id peer.ID) (Device, bool) { return Device{}, false }
+// Device returns a valid device, and false for any other node.
+func (l *DeviceLog) Device(id peer.ID) (Device, bool) {
+	i := l.find(id)
+	if i < 0 {
+		return Device{}, false
+	}
+	return l.members[i].Device, true
+}
 
 // Valid reports whether a node speaks for the account.
-func (l *DeviceLog) Valid(id peer.ID) bool { return false }
+func (l *DeviceLog) Valid(id peer.ID) bool { return l.find(id) >= 0 }
 
-// Generation returns the number of the profile key in use and the hash that
-// commits to it; 0 before the first rotation.
-func (l *DeviceLog) Generation() (uint64, Hash) { return 0, Hash{} }
+// Generation returns the number of the profile key in use and the SHA-256 that
+// it is known by; 0 before the first rotation.
+func (l *DeviceLog) Generation() (uint64, Hash) { return l.generation, l.commitment }
 
-// OpenProof verifies the log that a record of an account carries: it is that
-// of account, and signer is a device valid in it. A caller who knows a log of
-// that account judges between both (Judge), and asks the winner. Errors are
-// those of ParseLog, and BadRequest for another's log or signer.
+// OpenProof verifies the log in the proof field of a record: it is account's,
+// and the record's signer is a device valid in it, which is returned. Who knows
+// another log of the account judges between the two (Judge), and asks the
+// winner whether that device is valid. Errors are those of ParseLog, and
+// BadRequest for the log or signer of another.
 func OpenProof(proof []byte, account Principal, signer crypto.PubKey) (*DeviceLog, peer.ID, error) {
-	return nil, "", errSkeleton
+	l, err := ParseLog(proof)
+	if err != nil {
+		return nil, "", err
+	}
+	if l.account != account {
+		return nil, "", wire.Errorf(wire.BadRequest, "device log is of %s, not of %s", l.account, account)
+	}
+	id, err := peer.IDFromPublicKey(signer)
+	if err != nil {
+		return nil, "", wire.Errorf(wire.BadRequest, "key of the signer: %w", err)
+	}
+	if !l.Valid(id) {
+		return nil, "", wire.Errorf(wire.BadRequest, "%s is no device of %s by the log it shows", id, account)
+	}
+	return l, id, nil
+}
+
+func (l *DeviceLog) begin() *logEntry { return &l.entries[0] }
+
+// find returns the place of a valid device, -1 for any other node.
+func (l *DeviceLog) find(id peer.ID) int {
+	return slices.IndexFunc(l.members, func(m member) bool { return m.ID == id })
+}
+
+func (l *DeviceLog) has(d Device) bool {
+	i := l.find(d.ID)
+	return i >= 0 && l.members[i].Device == d
 }

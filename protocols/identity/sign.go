@@ -19,6 +19,7 @@ const (
 	DomainBinding    Domain = "panpipe/binding/1"
 	DomainRevocation Domain = "panpipe/revocation/1"
 	DomainSecure     Domain = "panpipe/secure/1"
+	DomainDeviceLog  Domain = "panpipe/device-log/1"
 )
 
 // Field numbers of an envelope.
