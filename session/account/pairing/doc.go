@@ -1,0 +1,2 @@
+// Package pairing links a new device to an account.
+package pairing
