@@ -61,7 +61,7 @@ func measureGatewayMemory(t *testing.T, report *figures.Report) {
 	g := startGateway(t, service, reach.TCP)
 	ssh := startSSH(t, service)
 	report.Add("ssh_idle_channel", perChannel(t, ssh, func() {}), "KiB", "-")
-	report.Add("gateway_idle_channel", perChannel(t, &g.tunnel, func() { g.holding(t) }), "KiB", "<=32")
+	report.Add("gateway_idle_channel", perChannel(t, &g.tunnel, func() { g.collect(t) }), "KiB", "<=32")
 }
 
 // perChannel holds channels and returns the growth of the resident memory of
@@ -98,7 +98,7 @@ func settled(t *testing.T, w *tunnel, collect func()) float64 {
 // resident is the resident memory of both nodes, in KiB, without garbage.
 func (g *gateways) resident(t *testing.T) float64 {
 	t.Helper()
-	return settled(t, &g.tunnel, func() { g.holding(t) })
+	return settled(t, &g.tunnel, func() { g.collect(t) })
 }
 
 func shut(held []stream) {

@@ -71,9 +71,10 @@ func (s *stage) daemon(wanted string, line ...string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer says.Close()
 	cmd.Stdout, cmd.Stderr = says, says
-	if err := cmd.Start(); err != nil {
+	err = cmd.Start()
+	says.Close() // it is the daemon's alone, whose end can be read then
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() {

@@ -21,6 +21,9 @@ func (n *Node) startGateway(ctx context.Context) (err error) {
 		Limits: limits,
 		Trace: func(e gateway.Event) {
 			tracer.trace(e)
+			if e.Limit != "" {
+				n.refusals.count(capName{e.Limit, e.Setting})
+			}
 			n.gatewayWatches.tell(e)
 		},
 	})

@@ -181,3 +181,31 @@ func TestRulesAndTroubleSurviveARestart(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+func TestTheGatewaysOwnLimitsAreToldOf(t *testing.T) {
+	defer noLeak(t)
+	cfg := local("/ip4/127.0.0.1/tcp/0")
+	cfg.Limits.GatewayPerClient = 1
+	n, err := Start(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s := add(t, n, gateway.Rule{Kind: gateway.Socks, Listen: "127.0.0.1:0"})
+	refused := awaited(t, n, gateway.Socks, gateway.EventRefused)
+	for range 2 { // the first names nothing, and stays
+		c, err := net.Dial("tcp", s.Addr)
+		if err == nil {
+			defer c.Close()
+		}
+	}
+	wait(t, "refusal", refused)
+	f := with(t, n.Examine(within(t, 10*time.Second)), doctor.LimitHit)
+	if !strings.Contains(f.Summary, "gateway channels of one client") || !strings.Contains(f.Next, "limits.gateway_channels_per_client") {
+		t.Errorf("%+v", f)
+	}
+}

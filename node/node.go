@@ -52,6 +52,7 @@ type Node struct {
 	gatewayWatches gatewayWatches // who is told of the gateway's events
 
 	relisten sync.Mutex // held while the node changes where it listens
+	givenUp  givenUp    // ports
 
 	closers   []func() error // in the order in which things were made
 	closeOnce sync.Once

@@ -38,7 +38,8 @@ var pipeCaps = map[pipe.Cap]capName{
 }
 
 // refusals counts what the node's limits have refused. It is told by the
-// resource manager, while that holds a lock, and by the pipe service.
+// resource manager, while that holds a lock, by the pipe service, and by the
+// gateway.
 type refusals struct {
 	overlay string // prefix of our protocols
 

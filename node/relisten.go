@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -46,6 +47,7 @@ func (n *Node) Relisten(addrs []string) ([]ma.Multiaddr, error) {
 		return nil, err
 	}
 	gone := without(before, kept)
+	n.givenUp.add(sw, gone)
 	sw.ListenClose(gone...)
 	n.place.moved(n.host, nil)
 	now := ported(sw)
@@ -135,11 +137,48 @@ func without(all, some []ma.Multiaddr) []ma.Multiaddr {
 // leave closes the connections from and to ports where nobody listens any more.
 func leave(conns []network.Conn, now, gone []ma.Multiaddr) {
 	for _, c := range conns {
-		at := func(l ma.Multiaddr) bool { return samePort(c.LocalMultiaddr(), l) }
-		if slices.ContainsFunc(gone, at) && !slices.ContainsFunc(now, at) {
+		if isAt(c.LocalMultiaddr(), gone) && !isAt(c.LocalMultiaddr(), now) {
 			_ = c.Close()
 		}
 	}
+}
+
+// isAt reports that an address has the port of one of others.
+func isAt(a ma.Multiaddr, others []ma.Multiaddr) bool {
+	return slices.ContainsFunc(others, func(o ma.Multiaddr) bool { return samePort(a, o) })
+}
+
+// givenUpMost is how many ports that were given up are remembered.
+const givenUpMost = 64
+
+// givenUp are the ports that were given up last. A connection that was on its way
+// in when its listener was closed turns up after that, and stays as long as its
+// far side likes: it is closed then.
+type givenUp struct {
+	mu    sync.Mutex
+	ports []ma.Multiaddr
+	once  sync.Once // looks at new connections
+}
+
+func (g *givenUp) add(net network.Network, gone []ma.Multiaddr) {
+	g.mu.Lock()
+	g.ports = append(g.ports, gone...)
+	g.ports = g.ports[max(0, len(g.ports)-givenUpMost):]
+	g.mu.Unlock()
+	g.once.Do(func() {
+		net.Notify(&network.NotifyBundle{ConnectedF: func(net network.Network, c network.Conn) {
+			if g.late(c.Stat().Direction, c.LocalMultiaddr(), ported(net)) {
+				go c.Close() // which may wait for this call to return
+			}
+		}})
+	})
+}
+
+// late reports that a connection has come in at a port that was given up.
+func (g *givenUp) late(d network.Direction, at ma.Multiaddr, now []ma.Multiaddr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return d == network.DirInbound && isAt(at, g.ports) && !isAt(at, now)
 }
 
 // samePort reports that two addresses have the same port of TCP or UDP.

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
+	ma "github.com/multiformats/go-multiaddr"
+
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -98,5 +101,25 @@ func TestRelistenKeepsWhatStaysAndChangesNothingOnAnError(t *testing.T) {
 	had, err := n.Relisten([]string{"/ip4/127.0.0.1/udp/0/quic-v1", stays})
 	if err != nil || len(had) != 2 || had[0].String() != stays && had[1].String() != stays {
 		t.Errorf("listens on %v, %v", had, err)
+	}
+}
+
+func TestWhatComesInAtAPortThatWasGivenUpIsLate(t *testing.T) {
+	at := func(port string) ma.Multiaddr { return ma.StringCast("/ip4/127.0.0.1/udp/" + port + "/quic-v1") }
+	g := givenUp{ports: []ma.Multiaddr{at("1"), at("2")}}
+	now := []ma.Multiaddr{at("2"), at("3")} // 2 was taken up again
+	for _, tt := range []struct {
+		direction network.Direction
+		port      string
+		want      bool
+	}{
+		{network.DirInbound, "1", true},
+		{network.DirOutbound, "1", false},
+		{network.DirInbound, "2", false},
+		{network.DirInbound, "3", false},
+	} {
+		if got := g.late(tt.direction, at(tt.port), now); got != tt.want {
+			t.Errorf("%s at port %s: %t", tt.direction, tt.port, got)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,7 @@ func newGateway(a *app) *cobra.Command {
 }
 
 // putRule adds a rule or changes one.
-func (a *app) putRule(cmd *cobra.Command, r api.GatewayRule, human func(w io.Writer, c api.GatewayChange)) error {
+func (a *app) putRule(cmd *cobra.Command, r api.GatewayRule, q api.GatewayPutQuery, human func(w io.Writer, c api.GatewayChange)) error {
 	if err := notZero(cmd.Flags(), given(cmd, "max-channels", "max-per-client")...); err != nil {
 		return err
 	}
@@ -25,17 +26,18 @@ func (a *app) putRule(cmd *cobra.Command, r api.GatewayRule, human func(w io.Wri
 	if err != nil {
 		return err
 	}
-	change, err := c.PutGatewayRule(cmd.Context(), r)
+	change, err := c.PutGatewayRule(cmd.Context(), r, q)
 	if err != nil {
 		return err
 	}
-	return a.print(ruleChange{change.Change, change.Status}, func(w io.Writer) { human(w, change) })
+	return a.print(ruleChange{change.Change, change.Status, change.Service}, func(w io.Writer) { human(w, change) })
 }
 
 // ruleChange is what expose, forward and socks tell.
 type ruleChange struct {
 	Change string `json:"change"`
 	api.GatewayStatus
+	Service *api.Problem `json:"service,omitempty"`
 }
 
 // given are those of the names that are flags of a command.
@@ -50,6 +52,7 @@ func given(cmd *cobra.Command, names ...string) (flags []string) {
 
 func newExpose(a *app) *cobra.Command {
 	r := api.GatewayRule{Kind: "expose"}
+	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "expose ADDRESS --allow PRINCIPAL|anyone",
 		Short: "Publish a local TCP or Unix service on a pipe, and print the pipe's ID",
@@ -58,7 +61,8 @@ func newExpose(a *app) *cobra.Command {
 			"host:port, a port (8080 and :8080 are localhost:8080), or a Unix socket (unix:/path, or\n" +
 			"a path with a slash). --allow says who may connect: the principals that panpipe id\n" +
 			"prints on their nodes, or anyone. To expose a pipe's service again changes the rule\n" +
-			"in place; connections that are open stay.\n\n" +
+			"in place; connections that are open stay. Whether the service answers is looked at once,\n" +
+			"by a connection, and told; the rule is there either way.\n\n" +
 			"A new pipe may be served by several nodes: its owner exposes it here, others with\n" +
 			"--pipe ID and --cap from panpipe pipe grant ID --bind. Whoever forwards finds one that\n" +
 			"answers, or is divided among all with --spread.",
@@ -74,11 +78,12 @@ func newExpose(a *app) *cobra.Command {
 			if r.Target, err = localAddress(args[0]); err != nil {
 				return err
 			}
-			return a.putRule(cmd, r, a.printExposed)
+			return a.putRule(cmd, r, waiting(noWait), a.printExposed)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&r.Allow, "allow", nil, "who may connect: a principal (peer:… or a peer ID), or anyone (repeated)")
+	f.BoolVar(&noWait, "no-wait", false, "do not look whether the service answers")
 	f.StringVar(&r.Pipe, "pipe", "", "name of the pipe on this node, made if there is none, or the ID of one (default after the address)")
 	f.StringVar(&r.ProxyProtocol, "proxy-protocol", "", "tell the service who comes: v2 (PROXY protocol)")
 	f.BoolVar(&r.Exclusive, "exclusive", false, "make a new pipe one that a single node serves at a time")
@@ -103,7 +108,18 @@ func (a *app) printExposed(w io.Writer, c api.GatewayChange) {
 	}
 	fmt.Fprintf(w, "  %s; pipe %s serves %s to %s\n", changeText(c), s.Rule.Pipe, s.Rule.Target, strings.Join(s.Rule.Allow, ", "))
 	fmt.Fprintf(w, "  on the other node: panpipe gateway forward 127.0.0.1:0 %s\n", s.Pipe)
+	if p := c.Service; p != nil {
+		fmt.Fprintf(a.err, "  notice: %s (%s); whoever dials is refused until it answers\n", p.Detail, p.Code)
+		a.printNext(p)
+	}
 	a.warnDown(s)
+}
+
+// printNext tells what to do about a problem.
+func (a *app) printNext(p *api.Problem) {
+	if p.Next != "" {
+		fmt.Fprintf(a.err, "  next: %s\n", p.Next)
+	}
 }
 
 // changeText tells what became of a rule.
@@ -123,15 +139,32 @@ func (a *app) warnDown(s api.GatewayStatus) {
 		if p == nil || a.quiet {
 			continue
 		}
-		fmt.Fprintf(a.err, "  not yet: %s (%s); it is tried again\n", p.Detail, p.Code)
-		if p.Next != "" {
-			fmt.Fprintf(a.err, "  next: %s\n", p.Next)
+		switch {
+		case p == s.Unbound && p.Code == wire.NotReady.String():
+			fmt.Fprintf(a.err, "  connecting: %s; clients wait for it\n", p.Detail)
+		case p == s.Unbound:
+			fmt.Fprintf(a.err, "  not yet: clients are refused, as %s: %s; it is tried again\n", p.Code, p.Detail)
+		default:
+			fmt.Fprintf(a.err, "  not yet: %s (%s); it is tried again\n", p.Detail, p.Code)
 		}
+		a.printNext(p)
 	}
+}
+
+// firstStateTime is how long expose and forward wait to tell whether what they
+// lead to answers.
+const firstStateTime = 5 * time.Second
+
+func waiting(not bool) (q api.GatewayPutQuery) {
+	if !not {
+		q.Wait = api.Duration(firstStateTime)
+	}
+	return q
 }
 
 func newForward(a *app) *cobra.Command {
 	r := api.GatewayRule{Kind: "forward"}
+	var noWait bool
 	cmd := &cobra.Command{
 		Use:   "forward ADDRESS PIPE",
 		Short: "Listen locally, and carry each client to a pipe",
@@ -139,7 +172,8 @@ func newForward(a *app) *cobra.Command {
 			"to, until gateway rm; restarts of the node change nothing. It prints where it\n" +
 			"listens. ADDRESS is host:port (port 0 takes a free one, which is another one after\n" +
 			"each restart), or a Unix socket. Connections outlive the path that carries them: they\n" +
-			"go on over another one. While nobody serves the pipe clients are refused.",
+			"go on over another one. While nobody serves the pipe clients are refused. It waits up to\n" +
+			"5 s to tell whether somebody does; the rule works meanwhile.",
 		Example: "  panpipe gateway forward 127.0.0.1:0 bafkrei…\n" +
 			"  panpipe gateway forward 127.0.0.1:5432 bafkrei… --transport quic-v1\n" +
 			"  panpipe gateway forward unix:/run/user/1000/db.sock bafkrei…",
@@ -150,12 +184,13 @@ func newForward(a *app) *cobra.Command {
 			if r.Listen, err = listenAddress(args[0]); err != nil {
 				return err
 			}
-			return a.putRule(cmd, r, a.printListening)
+			return a.putRule(cmd, r, waiting(noWait), a.printListening)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&r.Transport, "transport", "", "the transport that must carry it (default any)")
 	f.BoolVar(&r.Spread, "spread", false, "divide clients among all who serve the pipe")
+	f.BoolVar(&noWait, "no-wait", false, "do not wait to tell whether somebody serves the pipe")
 	f.StringVar(&r.Capability, "cap", "", "the owner's permission to dial, where one is needed")
 	capFlags(cmd, &r)
 	complete(cmd, "transport", "tcp", "quic-v1", "ws", "webtransport", "webrtc-direct", "relay")
@@ -178,7 +213,7 @@ func newSocks(a *app) *cobra.Command {
 			if r.Listen, err = listenAddress(args[0]); err != nil {
 				return err
 			}
-			return a.putRule(cmd, r, a.printListening)
+			return a.putRule(cmd, r, api.GatewayPutQuery{}, a.printListening)
 		}),
 	}
 	cmd.Flags().StringVar(&r.Transport, "transport", "", "the transport that must carry it (default any)")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/control/client"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // gatewayListing is what gateway ls tells.
@@ -135,8 +136,8 @@ func addressOf(s api.GatewayStatus) string {
 // printTrouble tells why a rule is not up, or leads nowhere.
 func printTrouble(w io.Writer, s api.GatewayStatus) {
 	p, why := s.Problem, s.State+" since "+s.Since.Local().Format(time.DateTime)
-	if p == nil {
-		p, why = s.Unbound, "leads to nobody now"
+	if p == nil && s.Unbound != nil {
+		p, why = s.Unbound, leadsText(s)
 	}
 	if p == nil {
 		return
@@ -145,6 +146,14 @@ func printTrouble(w io.Writer, s api.GatewayStatus) {
 	if p.Next != "" {
 		fmt.Fprintf(w, "  next: %s\n", p.Next)
 	}
+}
+
+// leadsText tells in short why a forward rule has nobody to lead to.
+func leadsText(s api.GatewayStatus) string {
+	if s.Unbound.Code == wire.NotReady.String() {
+		return "connecting"
+	}
+	return "leads to nobody now"
 }
 
 func printChannels(w io.Writer, all []ruleChannel) {
@@ -187,7 +196,7 @@ func ruleText(s api.GatewayStatus) string {
 	case s.Problem != nil:
 		text += ": " + firstLine(s.Problem.Detail)
 	case s.Unbound != nil:
-		text += ", leads to nobody: " + firstLine(s.Unbound.Detail)
+		text += ", " + leadsText(s) + ": " + firstLine(s.Unbound.Detail)
 	}
 	return text
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/gateway"
@@ -29,7 +30,7 @@ func (s *Server) gatewayRules(g Gateway, _ *http.Request, _, _ none) (api.Gatewa
 
 // putGatewayRule adds a rule or changes one. Which of the two it was shows in
 // the rules as they were before.
-func (s *Server) putGatewayRule(g Gateway, r *http.Request, _ none, q api.GatewayRule) (api.GatewayChange, error) {
+func (s *Server) putGatewayRule(g Gateway, r *http.Request, o api.GatewayPutQuery, q api.GatewayRule) (api.GatewayChange, error) {
 	rule, err := gatewayRule(q)
 	if err != nil {
 		return api.GatewayChange{}, err
@@ -51,7 +52,26 @@ func (s *Server) putGatewayRule(g Gateway, r *http.Request, _ none, q api.Gatewa
 			change = api.GatewayKept
 		}
 	}
-	return api.GatewayChange{Change: change, Status: apiGatewayStatus(st)}, nil
+	told := api.GatewayChange{Change: change, Status: apiGatewayStatus(st)}
+	if o.Wait > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), min(time.Duration(o.Wait), opTimeout))
+		defer cancel()
+		err = await(ctx, g, &told)
+	}
+	return told, err
+}
+
+// await waits until it is known what a rule leads to, and tells of it.
+func await(ctx context.Context, g Gateway, c *api.GatewayChange) error {
+	st, err := g.Await(ctx, c.Status.Rule.ID)
+	if err != nil {
+		return err
+	}
+	c.Status = apiGatewayStatus(st)
+	if st.Rule.Kind == gateway.Expose && st.State == gateway.Up {
+		c.Service = api.ProblemOf(g.Check(ctx, st.Rule.ID))
+	}
+	return nil
 }
 
 func (s *Server) applyGatewayRules(g Gateway, r *http.Request, _ none, q api.GatewayRuleSet) (api.GatewayChanges, error) {

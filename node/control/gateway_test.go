@@ -23,6 +23,7 @@ type fakeGateway struct {
 	mu      sync.Mutex
 	rules   []gateway.Status
 	drained []bool
+	awaited int
 }
 
 func newFakeGateway(id peer.ID) *fakeGateway {
@@ -80,6 +81,17 @@ func (g *fakeGateway) Remove(_ context.Context, ref string, drain bool) error {
 	return nil
 }
 
+func (g *fakeGateway) Await(_ context.Context, ref string) (gateway.Status, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.awaited++
+	return g.rules[g.find(ref)], nil
+}
+
+func (g *fakeGateway) Check(context.Context, string) error {
+	return wire.Errorf(wire.Refused, "it is off").WithNext("start it")
+}
+
 func (g *fakeGateway) Rules() []gateway.Status {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -100,8 +112,12 @@ func (g *fakeGateway) Channels(ref string) ([]gateway.Channel, error) {
 }
 
 func TestARuleIsAddedChangedOrKept(t *testing.T) {
-	_, _, c := serve(t)
-	for _, x := range []struct {
+	var g *fakeGateway
+	_, _, c := serve(t, func(cfg *Config) {
+		g = newFakeGateway(cfg.Node.ID())
+		cfg.Gateway = g
+	})
+	for i, x := range []struct {
 		rule api.GatewayRule
 		want string
 	}{
@@ -109,12 +125,19 @@ func TestARuleIsAddedChangedOrKept(t *testing.T) {
 		{api.GatewayRule{ID: "new", Kind: "socks", Listen: "127.0.0.1:1"}, api.GatewayKept},
 		{api.GatewayRule{ID: "new", Kind: "socks", Listen: "127.0.0.1:2"}, api.GatewayChanged},
 	} {
-		if got, err := c.PutGatewayRule(t.Context(), x.rule); err != nil || got.Change != x.want || got.Status.Rule.Listen != x.rule.Listen {
+		if got, err := c.PutGatewayRule(t.Context(), x.rule, api.GatewayPutQuery{Wait: api.Duration(i) * api.Duration(time.Second)}); err != nil || got.Change != x.want || got.Status.Rule.Listen != x.rule.Listen {
 			t.Errorf("%+v: %+v, %v", x.rule, got, err)
 		}
 	}
-	if _, err := c.PutGatewayRule(t.Context(), api.GatewayRule{Transport: "pigeon"}); !errors.Is(err, wire.BadRequest) {
+	if _, err := c.PutGatewayRule(t.Context(), api.GatewayRule{Transport: "pigeon"}, api.GatewayPutQuery{}); !errors.Is(err, wire.BadRequest) {
 		t.Errorf("error %v", err)
+	}
+	got, err := c.PutGatewayRule(t.Context(), api.GatewayRule{ID: "e", Kind: "expose"}, api.GatewayPutQuery{Wait: api.Duration(time.Second)})
+	if err != nil || got.Service == nil || got.Service.Code != "refused" || got.Service.Next != "start it" {
+		t.Errorf("a service that is off: %+v, %v", got, err)
+	}
+	if g.awaited != 3 {
+		t.Errorf("waited %d times for what was asked to be waited for three times", g.awaited)
 	}
 }
 

@@ -73,6 +73,10 @@ type Gateway interface {
 	Add(ctx context.Context, r gateway.Rule) (gateway.Status, error)
 	Apply(ctx context.Context, rules []gateway.Rule) (gateway.Changes, error)
 	Remove(ctx context.Context, ref string, drain bool) error
+	// Await waits until it is known whether a rule leads to anybody.
+	Await(ctx context.Context, ref string) (gateway.Status, error)
+	// Check tells whether what a rule leads to answers.
+	Check(ctx context.Context, ref string) error
 	Rules() []gateway.Status
 	Channels(ref string) ([]gateway.Channel, error)
 }

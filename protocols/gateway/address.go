@@ -14,6 +14,7 @@ import (
 //	127.0.0.1:80, tcp:127.0.0.1:80, tcp://127.0.0.1:80   TCP
 //	80                                                  TCP on 127.0.0.1
 //	:80                                                 TCP on every interface; to dial, this machine
+//	0.0.0.0:80                                          the same, IPv4 alone
 //	unix:/run/x.sock, unix:///run/x.sock                a Unix socket
 type address struct {
 	network string // "tcp" or "unix"

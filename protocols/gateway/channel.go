@@ -14,49 +14,51 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// channel joins a local connection with a pipe connection. An idle one is two
-// goroutines without a buffer.
+// channel joins a local connection with a pipe connection. An idle one is one
+// goroutine, which waits for the local connection, without a buffer.
 type channel struct {
 	e      *entry
 	conn   *pipe.Conn
 	local  net.Conn // the client's connection, or the one to the service
+	letGo  func()   // lets go of what the channel has taken
 	opened time.Time
 
-	mu  sync.Mutex
-	err error // what broke it; nil while nothing has
+	mu   sync.Mutex
+	left int   // directions that go on
+	err  error // what broke it; nil while nothing has
 }
 
-// open joins the two; what is written into one comes out of the other. It
-// fails, having reset both, when the rule has ended.
-func (e *entry) open(conn *pipe.Conn, local net.Conn) (*channel, error) {
-	c := &channel{e: e, conn: conn, local: local, opened: time.Now()}
-	e.mu.Lock()
-	over := e.state == Draining
-	if !over {
-		e.channels[c] = struct{}{}
-		e.counts.opened++
+// carry joins the two, until both directions are through or one has broken: what
+// is written into one comes out of the other. It does not wait for that; letGo is
+// called at the end. When the rule or the gateway has ended, both are reset.
+func (e *entry) carry(conn *pipe.Conn, local net.Conn, letGo func()) {
+	c := &channel{e: e, conn: conn, local: local, letGo: letGo, opened: time.Now(), left: 2}
+	if !e.g.begin() {
+		c.abort(wire.Closed, "the gateway is closed")
+		letGo()
+		return
 	}
-	e.mu.Unlock()
-	if over {
+	if !e.keep(c) {
 		c.abort(wire.Closed, "the gateway's rule was removed")
-		return nil, errClosed()
+		letGo()
+		e.g.tasks.Done()
+		return
 	}
 	e.trace(Event{Kind: EventOpened, Channel: conn.Link().String()})
-	return c, nil
+	conn.Drain(local, c.down)
+	go c.up() // on a stack of its own: the caller's is deeper, and would be kept
 }
 
-// carry pushes bytes both ways until both directions are through or one has
-// broken.
-func (c *channel) carry() error {
-	var up sync.WaitGroup
-	up.Go(c.up)
-	c.down()
-	up.Wait()
-	if c.broken() == nil {
-		_ = c.conn.Close()
-		_ = c.local.Close()
+// keep puts a channel on its rule's list; false when the rule has ended.
+func (e *entry) keep(c *channel) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.state == Draining {
+		return false
 	}
-	return c.broken()
+	e.channels[c] = struct{}{}
+	e.counts.opened++
+	return true
 }
 
 // up carries from the local connection into the pipe.
@@ -65,20 +67,36 @@ func (c *channel) up() {
 	if err == nil {
 		err = c.conn.CloseWrite()
 	}
-	if err != nil {
-		c.fail(err)
-	}
+	c.through(err)
 }
 
-// down carries from the pipe to the local connection.
-func (c *channel) down() {
-	_, err := c.conn.WriteTo(c.local)
+// down is the end of what is carried from the pipe to the local connection.
+func (c *channel) down(_ int64, err error) {
 	if err == nil {
 		err = closeWrite(c.local)
 	}
+	c.through(err)
+}
+
+// through notes the end of a direction, and ends the channel after the second.
+func (c *channel) through(err error) {
 	if err != nil {
 		c.fail(err)
 	}
+	c.mu.Lock()
+	c.left--
+	last, err := c.left == 0, c.err
+	c.mu.Unlock()
+	if !last {
+		return
+	}
+	defer c.e.g.tasks.Done()
+	if err == nil {
+		_ = c.conn.Close()
+		_ = c.local.Close()
+	}
+	c.letGo()
+	c.e.over(c, err)
 }
 
 // fail breaks a channel of which one end has broken: whoever is at the other
@@ -110,12 +128,6 @@ func (c *channel) cutBoth(code wire.Code, why string) {
 	reset(c.local)
 }
 
-func (c *channel) broken() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
 // over takes an ended channel off its rule's list.
 func (e *entry) over(c *channel, err error) {
 	in, out := c.conn.Transferred()
@@ -126,13 +138,13 @@ func (e *entry) over(c *channel, err error) {
 	e.counts.out += out
 	last := len(e.channels) == 0 && e.state == Draining
 	e.mu.Unlock()
+	if last {
+		e.g.forget(e)
+	}
 	if refused != nil {
 		e.refused(refused)
 	}
 	e.trace(Event{Kind: EventClosed, Channel: c.conn.Link().String(), Err: err, In: in, Out: out, Took: time.Since(c.opened)})
-	if last {
-		e.g.forget(e)
-	}
 }
 
 // reset drops a local connection as its other end did: where the protocol has

@@ -245,11 +245,14 @@ func TestLimitsAreNamed(t *testing.T) {
 	if e.Code != wire.Limit {
 		t.Errorf("refused as %s: %v", e.Code, e.Err)
 	}
-	if next := wire.NextOf(far.heard.await(t, 1, kind(EventRefused))[0].Err); next != "raise "+settingPerClient {
-		t.Errorf("advice: %q", next)
+	own := far.heard.await(t, 1, kind(EventRefused))[0]
+	if next := wire.NextOf(own.Err); next != "raise "+settingPerClient || own.Setting != settingPerClient || own.Limit == "" {
+		t.Errorf("advice: %q, limit %q of setting %q", next, own.Limit, own.Setting)
 	}
-	own := far.forward(t, s)
-	converse(t, dial(t, own), 10)
+	if e.Limit != "" {
+		t.Errorf("the far node's limit is told of as %q of this one", e.Limit)
+	}
+	converse(t, dial(t, far.forward(t, s)), 10)
 }
 
 func TestClientsWaitWhileDescriptorsAreShort(t *testing.T) {

@@ -31,7 +31,8 @@
 // A rule that is new and cannot be taken up is refused, and nothing has changed,
 // unless what it lacks is a node that cannot be reached yet. One that is restored
 // stays, with its reason. A forward to a pipe that nobody serves is up: its
-// clients are refused, promptly, until somebody does.
+// clients are refused, promptly, until somebody does. Until that is known, at
+// first, they wait (not-ready in its status).
 //
 // Targets come from rules alone. A dialer names a pipe, never an address.
 //
@@ -61,6 +62,11 @@
 // at one end stops the writer at the other: in between are the buffers of two
 // sockets and the link's window, which grows for those who read alone.
 //
+// An idle channel is one goroutine at each node, which waits for the local
+// connection, and no buffer. What comes from the far node needs none: it is
+// written to the local connection by who brings it, as far as that takes it at
+// once, and otherwise by a goroutine that ends when there is no more for now.
+//
 // # Failures
 //
 //	cause                                  word to the far node  client of forward
@@ -77,6 +83,10 @@
 //	rule removed, gateway ends             closed                reset
 //	path lost                              none                  a pause
 //	path lost for the time of grace        gone                  reset
+//
+// Who is not on the list is refused by a word that was asked for a round trip
+// before the client came at the earliest: a list that has grown holds at the next
+// attempt. One that has shrunk ends no channel.
 //
 // A channel that breaks at one side is reset at the other: a client never takes
 // a break for an end. Unix sockets know no reset, and close. With several
@@ -127,8 +137,12 @@
 // Each Open says through how many gateways its data has come: a client that is
 // this gateway's own connection to a target, which leads back to one of its
 // listeners, inherits the count of the channel behind it and adds one. Above 8 the
-// exposing node refuses. A loop through other programs is not seen as one, and
-// ends at the limits of a client.
+// exposing node refuses. A loop through another program is not seen as one: what
+// that program connects by is a client like any other, and says nothing of where
+// its data comes from. It grows by a channel of each rule with every round, until
+// a limit refuses one: half of the gateway's channels, a third where both rules
+// are on one node, or sooner what max_per_client or max_channels of the rule say.
+// Then it unwinds, and the rules go on.
 //
 // # Limits
 //

@@ -29,6 +29,8 @@ type Event struct {
 	Channel string // ID; empty where there is none
 	Code    wire.Code
 	Err     error
+	Limit   string        // that has refused, if it is one of this gateway's own
+	Setting string        // that moves it
 	In, Out uint64        // bytes of a channel that has ended
 	Took    time.Duration // life of a channel that has ended
 }

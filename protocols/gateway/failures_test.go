@@ -195,6 +195,31 @@ func TestWhoIsNotOnTheListIsRefused(t *testing.T) {
 	converse(t, open, 100) // who is in stays in
 }
 
+func TestALongerListHoldsAtTheNextAttempt(t *testing.T) {
+	_, nodes := newWorld(t, 3)
+	target := serve(t, echo).addr()
+	only := func(all ...*node) func(*Rule) {
+		return func(r *Rule) {
+			r.Allow = nil
+			for _, n := range all {
+				r.Allow = append(r.Allow, n.principal())
+			}
+		}
+	}
+	s := nodes[0].expose(t, target, "web", only(nodes[1]))
+	addr := nodes[2].forward(t, s)
+	for range 5 {
+		wantRefusal(t, addr)
+		nodes[0].expose(t, target, "web", only(nodes[1], nodes[2]))
+		converse(t, dial(t, addr), 10) // though it was refused just now
+		k := nodes[2].keeperOf(t, addr)
+		nodes[0].expose(t, target, "web", only(nodes[1]))
+		for changed := k.Changed(); k.State().Err == nil; changed = k.Changed() {
+			<-changed
+		}
+	}
+}
+
 // becomes waits until clients of a forward are served, or refused.
 func (n *node) becomes(t testing.TB, addr string, served bool) {
 	t.Helper()

@@ -212,27 +212,6 @@ func (f *listening) dial(hops int) (*pipe.Conn, error) {
 	}
 }
 
-// carry has a channel carried to its end, when letGo lets go of what it has
-// taken. It does so on a stack of its own: the one on which a channel was opened
-// is deeper, and an idle channel would keep it.
-func (e *entry) carry(conn *pipe.Conn, local net.Conn, letGo func()) {
-	carry := func() {
-		c, err := e.open(conn, local)
-		if err != nil {
-			letGo()
-			return
-		}
-		err = c.carry()
-		letGo()
-		e.over(c, err)
-	}
-	if !e.g.spawn(carry) {
-		conn.ResetWith(wire.Closed, "the gateway is closed")
-		reset(local)
-		letGo()
-	}
-}
-
 // clientKey is whose share a local client's channel takes: that of its IP
 // address, or of all who use Unix sockets.
 func clientKey(c net.Conn) string {

@@ -143,4 +143,15 @@ func (g *Gateway) spawn(task func()) bool {
 	return true
 }
 
+// begin counts something that Close waits for; false after the end.
+func (g *Gateway) begin() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return false
+	}
+	g.tasks.Add(1)
+	return true
+}
+
 func errClosed() error { return wire.Errorf(wire.Closed, "the gateway is closed") }

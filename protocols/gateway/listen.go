@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -13,8 +14,12 @@ import (
 )
 
 // listen is the Config's Listen by default. A Unix socket that nobody listens
-// on any more, since its program died, is replaced.
+// on any more, since its program died, is replaced. 0.0.0.0 is IPv4 alone, which
+// package net takes for every address of either kind.
 func listen(ctx context.Context, network, addr string) (net.Listener, error) {
+	if at, err := netip.ParseAddrPort(addr); network == "tcp" && err == nil && at.Addr().Is4() {
+		network = "tcp4"
+	}
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // its sockets are slower, and clients here are near
 	l, err := lc.Listen(ctx, network, addr)

@@ -160,7 +160,7 @@ func TestAnIdleChannelHoldsLittle(t *testing.T) {
 	}
 	each := (heap() - before) / count
 	t.Logf("%d bytes a channel, and the test's own two conns and a goroutine", each)
-	if each > 40<<10 && !underRace {
+	if each > 28<<10 && !underRace {
 		t.Errorf("an idle channel holds %d bytes", each)
 	}
 }

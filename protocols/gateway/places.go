@@ -29,6 +29,19 @@ func (p *places) set(most, each int) {
 	p.most, p.each = most, each
 }
 
+// full is why there is no place: a cap of this node's own, which a setting moves.
+type full struct {
+	err            *wire.Error
+	limit, setting string
+}
+
+func (f full) Error() string { return f.err.Error() }
+func (f full) Unwrap() error { return f.err }
+
+func fullError(limit string, value int, setting string) error {
+	return full{wire.LimitError(limit, int64(value), setting), limit, setting}
+}
+
 // take takes a place for a client. It fails with the cap that is in the way.
 func (p *places) take(client string) error {
 	p.mu.Lock()
@@ -36,11 +49,11 @@ func (p *places) take(client string) error {
 	free, has := p.most-p.taken, p.by[client]
 	switch {
 	case p.most > 0 && free <= 0:
-		return wire.LimitError(p.what, int64(p.most), p.setting)
+		return fullError(p.what, p.most, p.setting)
 	case p.each > 0 && has >= p.each:
-		return wire.LimitError(p.eachWhat, int64(p.each), p.eachSetting)
+		return fullError(p.eachWhat, p.each, p.eachSetting)
 	case p.shared && p.each == 0 && p.most > 0 && has >= free:
-		return wire.LimitError(p.eachWhat+", as many as are free", int64(free), p.setting)
+		return fullError(p.eachWhat+", as many as are free", free, p.setting)
 	}
 	if p.by == nil {
 		p.by = make(map[string]int)

@@ -134,7 +134,7 @@ func (r *Rule) normalizeEntry() error {
 func normalizeAllow(list []string) ([]string, error) {
 	if len(list) == 0 {
 		return nil, wire.Errorf(wire.BadRequest, "nobody is allowed to use what is exposed").
-			WithNext("allow a principal such as peer:12D3KooW…, or %s: whoever has the pipe's ID, which is no secret", Anyone)
+			WithNext("allow a principal such as peer:12D3KooW… (panpipe id prints it on that node), or %s: whoever has the pipe's ID, which is no secret", Anyone)
 	}
 	if len(list) > maxAllow {
 		return nil, wire.Errorf(wire.TooLarge, "%d principals are allowed, of which a rule takes %d", len(list), maxAllow)
@@ -144,7 +144,8 @@ func normalizeAllow(list []string) ([]string, error) {
 		if text != Anyone {
 			p, err := identity.ParsePrincipal(text)
 			if err != nil {
-				return nil, wire.Errorf(wire.BadRequest, "allowed %.80q: %w", text, err).WithNext("write a principal such as peer:12D3KooW…, or %s", Anyone)
+				return nil, wire.Errorf(wire.BadRequest, "cannot allow %.80q: write peer:12D3KooW…, acct:12D3KooW…, a peer ID alone (12D3KooW…), or %s; this is none of them, or not all of one", text, Anyone).
+					WithNext("run panpipe id on the node that is to be let in, and copy the whole of what it prints as its principal")
 			}
 			text = p.String()
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -42,6 +43,23 @@ func TestRulesThatCannotBeMeantAreRefused(t *testing.T) {
 		}
 		if again, err := r.normalize(); c.code == wire.OK && (err != nil || !again.equal(r)) {
 			t.Errorf("%s: normalised twice it is %+v, once %+v", name, again, r)
+		}
+	}
+}
+
+func TestWhoCannotBeAllowedIsToldInFull(t *testing.T) {
+	for _, text := range []string{"bob", "bob@example.org", "user:bob", somebody[:40], "peer:", "12D3KooW"} {
+		_, err := Rule{Kind: Expose, Target: "80", Allow: []string{text}}.normalize()
+		if err == nil {
+			t.Fatalf("%q is allowed", text)
+		}
+		for _, want := range []string{strconv.Quote(text), "peer:12D3KooW", Anyone} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+		if !strings.Contains(wire.NextOf(err), "panpipe id") {
+			t.Errorf("%q: next %s", text, wire.NextOf(err))
 		}
 	}
 }

@@ -26,9 +26,22 @@ func (g *Gateway) Add(ctx context.Context, r Rule) (Status, error) {
 	defer g.changing.Unlock()
 	e, _, err := g.put(ctx, r)
 	if err != nil {
-		return Status{}, err
+		return Status{}, g.ownAddress(r, err)
 	}
 	return e.status(), nil
+}
+
+// ownAddress says so where a rule's address is in use by another rule.
+func (g *Gateway) ownAddress(r Rule, err error) error {
+	if wire.CodeOf(err) != wire.Taken || r.Kind == Expose {
+		return err
+	}
+	e, none := g.find(r.Listen)
+	if none != nil || e.id == r.ID {
+		return err
+	}
+	return wire.Errorf(wire.Taken, "cannot listen on %s: gateway rule %s does", r.Listen, e.id).
+		WithNext("use that rule, remove it (panpipe gateway rm %s), or listen on another address", e.id)
 }
 
 // put adds a normalised rule, or changes the one that it stands for.

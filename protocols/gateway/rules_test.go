@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -206,6 +207,19 @@ func TestAnOpenPipeTakesNoList(t *testing.T) {
 	must(t, err)
 	if s.Pipe != open {
 		t.Error("another pipe was made")
+	}
+}
+
+func TestAnAddressOfAnotherRuleIsNamed(t *testing.T) {
+	_, nodes := newWorld(t, 1)
+	n := nodes[0]
+	st, err := n.Add(t.Context(), Rule{Kind: Socks, Listen: "127.0.0.1:0"}) // a free port
+	must(t, err)
+	for _, r := range []Rule{{Kind: Socks, Listen: st.Addr}, {Kind: Forward, Listen: st.Addr, Pipe: n.createOpen(t, "x").String()}} {
+		_, err := n.Add(t.Context(), r)
+		if wire.CodeOf(err) != wire.Taken || !strings.Contains(err.Error(), st.Rule.ID) || !strings.Contains(wire.NextOf(err), "gateway rm "+st.Rule.ID) {
+			t.Errorf("%s: %v, next %s", r.Kind, err, wire.NextOf(err))
+		}
 	}
 }
 

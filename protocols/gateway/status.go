@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ type Status struct {
 	Addr    string            // where it listens; empty while it does not
 	Holders int               // expose: nodes known to hold the binding
 	Binders []pipe.KeptBinder // forward: who serves the pipe, as far as is known
-	Unbound error             // forward: why there is nobody; nil if there is
+	Unbound error             // forward: why there is nobody, wire.NotReady until that is known; nil if there is
 
 	Channels int                  // there are
 	Opened   uint64               // channels that have begun, those refused by the far node included
@@ -70,7 +71,12 @@ func (e *entry) refused(err error) {
 	}
 	e.counts.refused[wire.CodeOf(err)]++
 	e.mu.Unlock()
-	e.trace(Event{Kind: EventRefused, Err: err})
+	told := Event{Kind: EventRefused, Err: err}
+	var own full
+	if errors.As(err, &own) {
+		told.Limit, told.Setting = own.limit, own.setting
+	}
+	e.trace(told)
 }
 
 // Rules tells how all rules stand, in the order of their kinds and addresses.
@@ -104,6 +110,40 @@ func (g *Gateway) Channels(ref string) ([]Channel, error) {
 	}
 	slices.SortFunc(all, func(a, b Channel) int { return a.Opened.Compare(b.Opened) })
 	return all, nil
+}
+
+// Await waits until it is known whether a rule leads to anybody, and tells how it
+// stands then, or when ctx ends, which is no error. Ref is as in Remove.
+func (g *Gateway) Await(ctx context.Context, ref string) (Status, error) {
+	for {
+		e, err := g.find(ref)
+		if err != nil {
+			return Status{}, err
+		}
+		e.turn.Lock()
+		changed := e.changedLocked()
+		s := e.statusLocked()
+		e.turn.Unlock()
+		if changed == nil || wire.CodeOf(s.Unbound) != wire.NotReady {
+			return s, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s, nil
+		}
+	}
+}
+
+// changedLocked is closed when it may be known whether a forward rule leads to
+// anybody; nil where there is nothing to wait for. Turn is held.
+func (e *entry) changedLocked() <-chan struct{} {
+	if f, ok := e.run.(*listening); ok {
+		if to := f.to.Load(); to != nil {
+			return to.keeper.Changed()
+		}
+	}
+	return nil
 }
 
 // Check tells whether what a rule leads to answers: it connects to the service

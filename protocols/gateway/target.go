@@ -57,21 +57,21 @@ func targetError(ctx context.Context, err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return wire.Errorf(wire.Refused, "the service refused the connection").WithNext("start the service behind the pipe")
 	case errors.Is(err, syscall.ECONNRESET):
-		return wire.Errorf(wire.Reset, "the service reset the connection")
+		return wire.Errorf(wire.Reset, "the service reset the connection").WithNext("look into the service's own log")
 	case errors.As(err, &dns) && !dns.IsTimeout:
 		return wire.Errorf(wire.Unreachable, "the service's host name leads nowhere").WithNext("correct the target of the expose rule")
 	case ctx.Err() != nil, wire.CodeOf(err) == wire.Timeout:
-		return wire.Errorf(wire.Timeout, "the service did not answer in time")
+		return wire.Errorf(wire.Timeout, "the service did not answer in time").WithNext("see that the service runs, is not overloaded, and that no firewall drops its packets")
 	case errors.Is(err, fs.ErrNotExist):
 		return wire.Errorf(wire.Unreachable, "the service's socket is not there").WithNext("start the service behind the pipe")
 	case errors.Is(err, fs.ErrPermission):
-		return wire.Errorf(wire.Forbidden, "the exposing node may not use the service's socket")
+		return wire.Errorf(wire.Forbidden, "the exposing node may not use the service's socket").WithNext("let the user that the node runs as read and write the socket, and enter its folder")
 	case outOfFiles(err):
 		return wire.Errorf(wire.Busy, "the exposing node is out of file descriptors").WithNext("raise the limit of open files (ulimit -n)")
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTDOWN):
-		return wire.Errorf(wire.Unreachable, "the service's host cannot be reached")
+		return wire.Errorf(wire.Unreachable, "the service's host cannot be reached").WithNext("see that the host is up, or correct the target of the expose rule")
 	}
-	return wire.Errorf(wire.Unreachable, "the service cannot be reached")
+	return wire.Errorf(wire.Unreachable, "the service cannot be reached").WithNext("correct the target of the expose rule, or start the service behind it")
 }
 
 // outOfFiles reports that the process or the machine has no descriptor left:

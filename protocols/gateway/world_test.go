@@ -30,7 +30,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a small overlay on loopback, in which everybody knows everybody.
 type world struct {
-	t testing.TB
+	t    testing.TB
+	host func() []libp2p.Option // where the next node is; nil: on loopback
 
 	mu    sync.Mutex
 	nodes []*node
@@ -47,6 +48,7 @@ type node struct {
 	pipes  *pipe.Service
 	rules  *ruleStore
 	heard  *heard
+	blamed blame // peers that have broken the rules of links
 	stop   func()
 }
 
@@ -70,18 +72,22 @@ func (w *world) start(key crypto.PrivKey, pipes pipe.Store, rules *ruleStore, ch
 	w.t.Helper()
 	n := &node{w: w, rules: rules, heard: newHeard()}
 	var err error
-	n.host, err = libp2p.New(
+	at := []libp2p.Option{libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1")}
+	if w.host != nil {
+		at = w.host()
+	}
+	n.host, err = libp2p.New(append(at,
 		libp2p.Identity(key), libp2p.AddrsFactory(reach.HideAdopted), libp2p.DisableMetrics(),
 		libp2p.Muxer(yamux.ID, muxer.New()),
-		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
-	)
+	)...)
 	must(w.t, err)
 	n.reach, err = reach.New(reach.Config{Host: n.host})
 	must(w.t, err)
 	n.links = link.New(link.Config{
 		Self: n.host.ID(), Trunks: later{n}, Grace: 30 * time.Second,
-		Redial: func(ctx context.Context, to link.Route) (reach.Path, error) { return n.pipes.Redial(ctx, to) },
+		Redial:  func(ctx context.Context, to link.Route) (reach.Path, error) { return n.pipes.Redial(ctx, to) },
+		Hostile: n.blamed.add,
 	})
 	n.trunks, err = trunk.New(trunk.Config{Self: n.host.ID(), Overlay: "test", Reach: n.reach, Accept: n.links.Accept})
 	must(w.t, err)
@@ -157,6 +163,27 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// blame counts breaches of the rules by the peer that is guilty.
+type blame struct {
+	mu sync.Mutex
+	by map[peer.ID]int
+}
+
+func (b *blame) add(p peer.ID, _ error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.by == nil {
+		b.by = make(map[peer.ID]int)
+	}
+	b.by[p]++
+}
+
+func (b *blame) of(p peer.ID) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.by[p]
 }
 
 // heard is what a gateway has told of.

@@ -88,10 +88,10 @@ func (c Capability) check() error {
 		return bad("it expires before it begins")
 	case c.Nonce == Nonce{}:
 		return bad("no nonce")
-	case (len(c.Proof) > 0) != (c.Issuer.Kind() == KindAccount):
-		return bad("a proof goes with an account that issues it, and with nobody else")
 	case len(c.Proof) > MaxProof:
 		return wire.Errorf(wire.TooLarge, "capability: proof of %d bytes, at most %d", len(c.Proof), MaxProof)
+	case (len(c.Proof) > 0) != (c.Issuer.Kind() == KindAccount):
+		return bad("a proof goes with an account that issues it, and with nobody else")
 	}
 	return nil
 }

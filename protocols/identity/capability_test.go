@@ -70,28 +70,56 @@ func TestCapabilitySignedByAnotherIsRefused(t *testing.T) {
 	}
 }
 
-func TestCapabilityOfAnAccountIsWrittenAndUnsupported(t *testing.T) {
+func TestCapabilityOfAnAccountIsSignedByADeviceOfItsProof(t *testing.T) {
+	l := extend(t, testLog(t, 2, 3), 2, revokes(t, 3))
 	c := testCapability(t)
-	c.Issuer = testAccount(t, 1)
-	_, err := OpenCapability(sign(t, c, testKey(t, 1)))
-	wantCode(t, "signed by the root", err, wire.Unsupported)
-
-	_, err = c.Sign(testKey(t, 2))
-	wantCode(t, "signed by a device without proof", err, wire.BadRequest)
-
-	c.Proof = bytes.Repeat([]byte{7}, MaxProof)
-	envelope := sign(t, c, testKey(t, 2))
-	_, err = OpenCapability(envelope)
-	wantCode(t, "signed by a device with proof", err, wire.Unsupported)
-	_, _, err = ParseCapability(FormatCapability(envelope))
-	wantCode(t, "the same by text", err, wire.Unsupported)
-	if got, err := parseCapability(c.body()); err != nil || !reflect.DeepEqual(got, c) {
-		t.Errorf("body with proof: %v", err)
+	c.Issuer, c.Proof = l.Account(), l.Bytes()
+	_, got, err := ParseCapability(FormatCapability(sign(t, c, testKey(t, 2))))
+	if err != nil || got.Device != testDevice(t, 2).ID || got.Log.Head() != l.Head() {
+		t.Fatalf("signed by %s, %v", got.Device, err)
 	}
+	// Who knows a later log asks that.
+	if winner, _ := Judge(extend(t, l, 2, revokes(t, 2)), got.Log); winner.Valid(got.Device) {
+		t.Error("a device that has left is valid")
+	}
+	// What was opened may be signed again.
+	if again := sign(t, got, testKey(t, 2)); !bytes.Equal(again, sign(t, c, testKey(t, 2))) {
+		t.Errorf("%x", again)
+	}
+}
 
-	c.Issuer = testPeer(t, 1)
-	_, err = OpenCapability(sign(t, c, testKey(t, 1)))
-	wantCode(t, "proof of a node", err, wire.Unsupported)
+func TestCapabilityOfAnAccountNeedsItsProof(t *testing.T) {
+	l := extend(t, testLog(t, 2, 3), 2, revokes(t, 3))
+	for name, v := range map[string]struct {
+		proof  []byte
+		signer byte
+		want   wire.Code
+	}{
+		"signed by the root":           {l.Bytes(), rootSeed, wire.BadRequest},
+		"signed by a revoked device":   {l.Bytes(), 3, wire.BadRequest},
+		"signed by a stranger":         {l.Bytes(), 4, wire.BadRequest},
+		"without a proof":              {nil, 2, wire.BadRequest},
+		"without a proof, by the root": {nil, rootSeed, wire.BadRequest},
+		"the proof of another account": {otherAccount(t).Bytes(), 2, wire.BadRequest},
+		"no log":                       {[]byte("log"), 2, wire.BadRequest},
+		"a log of a later version":     {forge(t, l, testKey(t, 2), Entry{Op: 5}.body(l.Account(), l.Head())), 2, wire.Unsupported},
+		"a long proof":                 {make([]byte, MaxProof+1), 2, wire.TooLarge},
+	} {
+		c := testCapability(t)
+		c.Issuer, c.Proof = l.Account(), v.proof
+		_, err := c.Sign(testKey(t, v.signer))
+		wantCode(t, name+", signing", err, v.want)
+		envelope, err := Sign(testKey(t, v.signer), DomainCapability, c.body())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = OpenCapability(envelope)
+		wantCode(t, name+", opening", err, v.want)
+	}
+	c := testCapability(t)
+	c.Proof = l.Bytes()
+	_, err := parseCapability(c.body())
+	wantCode(t, "a proof of a node", err, wire.BadRequest)
 }
 
 func TestImpossibleCapabilitiesAreNeitherSignedNorTaken(t *testing.T) {
@@ -259,10 +287,11 @@ func FuzzParseCapability(f *testing.F) {
 func FuzzOpenCapability(f *testing.F) {
 	f.Add(sign(f, testCapability(f), testKey(f, 1)))
 	c := testCapability(f)
-	c.Issuer, c.Proof = testAccount(f, 1), []byte("log")
+	c.Issuer, c.Proof = testAccount(f, 1), testLog(f, 2).Bytes()
 	f.Add(sign(f, c, testKey(f, 2)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if c, err := OpenCapability(raw); err == nil && (c.Issuer.Kind() != KindPeer || c.Proof != nil) {
+		c, err := OpenCapability(raw)
+		if err == nil && (c.Issuer.Kind() == KindAccount) != (c.Log != nil && c.Log.Valid(c.Device)) {
 			t.Fatalf("opened %+v", c)
 		}
 	})

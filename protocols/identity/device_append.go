@@ -28,10 +28,15 @@ func NewLog(root crypto.PrivKey, first Device, at time.Time) (*DeviceLog, error)
 // What the root signs, OpBegin among it, begins the log anew with the devices
 // that are then left: it wins against l, whatever is added to that, and has its
 // whole room again. Errors are Forbidden for a signer without a right,
-// BadRequest for an entry that does not fit, Limit for a log that is full.
+// BadRequest for an entry that does not fit, TooLarge for one that is above a
+// cap by itself, Limit for a log that is full.
 func (l *DeviceLog) Append(signer crypto.PrivKey, e Entry) (*DeviceLog, error) {
 	if signer == nil {
 		return nil, wire.Errorf(wire.BadRequest, "device log: no key to sign with")
+	}
+	if e.Op == OpAdd && len(l.members) >= MaxDevices {
+		return nil, wire.Errorf(wire.Limit, "%s has %d devices, the most there can be", l.account, MaxDevices).
+			WithNext("revoke one that is no longer used")
 	}
 	if l.account.Matches(signer.GetPublic()) {
 		return l.restart(signer, e)
@@ -66,9 +71,6 @@ func (l *DeviceLog) mayAppend(author peer.ID, e Entry) error {
 	case e.Op == OpBegin:
 		return wire.Errorf(wire.Forbidden, "only the root of %s begins its device log anew", l.account).
 			WithNext("use the account's recovery file")
-	case e.Op == OpAdd && len(l.members) >= MaxDevices:
-		return wire.Errorf(wire.Limit, "%s has %d devices, the most there can be", l.account, MaxDevices).
-			WithNext("revoke one that is no longer used")
 	}
 	if err := e.check(l.account); err != nil {
 		return wire.Errorf(wire.CodeOf(err), "device log: %w", err)

@@ -75,3 +75,55 @@ func newNode() (identity.Principal, crypto.PrivKey) {
 	}
 	return identity.PeerPrincipal(id), key
 }
+
+// The root key makes an account and is put away; devices add and revoke each
+// other. Whoever keeps the log takes what is newer, and of two that contradict
+// each other one, whichever he heard of first.
+func ExampleDeviceLog() {
+	root, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	laptop, laptopKey := newDevice()
+	phone, phoneKey := newDevice()
+
+	l, err := identity.NewLog(root, laptop, time.Now())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	known, err := l.Append(laptopKey, identity.Entry{Op: identity.OpAdd, Device: phone})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	// The phone is stolen; the thief would rather be alone.
+	thief, err := known.Append(phoneKey, identity.Entry{Op: identity.OpRevoke, Device: identity.Device{ID: laptop.ID}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	owner, err := known.Append(laptopKey, identity.Entry{Op: identity.OpRevoke, Device: identity.Device{ID: phone.ID}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	kept, outcome := identity.Judge(known, thief)
+	fmt.Println(outcome, kept.Valid(laptop.ID), kept.Valid(phone.ID))
+	kept, outcome = identity.Judge(kept, owner)
+	fmt.Println(outcome, kept.Valid(laptop.ID), kept.Valid(phone.ID))
+	// Output:
+	// extends false true
+	// beats true false
+}
+
+func newDevice() (identity.Device, crypto.PrivKey) {
+	node, key := newNode()
+	id, _ := node.Peer()
+	d := identity.Device{ID: id}
+	rand.Read(d.Box[:]) // really the public half of an X25519 key
+	return d, key
+}

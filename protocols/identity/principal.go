@@ -91,8 +91,8 @@ func ParsePrincipal(s string) (Principal, error) {
 		err = checkID(id)
 	}
 	if err != nil {
-		return Principal{}, wire.Errorf(wire.BadRequest, "principal %s is mistyped or cut off: %w", quote(s), err).
-			WithNext("copy the whole ID again")
+		return Principal{}, wire.Errorf(wire.BadRequest, "principal %s is mistyped or cut off: it is no peer ID (12D3KooW…), nor one behind peer: or acct:", quote(s)).
+			WithNext("copy the whole ID again: panpipe id prints it on the node that is meant")
 	}
 	return Principal{kind: kind, id: id}, nil
 }

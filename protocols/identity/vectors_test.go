@@ -27,6 +27,10 @@ type vectors struct {
 	// Capabilities are signed by the Ed25519 key of the seed.
 	Capabilities []capabilityVector `json:"capabilities"`
 	Tickets      []ticketVector     `json:"tickets"`
+	// DeviceLogs are verified whole; forks are judged by those who know the one
+	// and are shown the other.
+	DeviceLogs []logVector  `json:"device_logs"`
+	Forks      []forkVector `json:"forks"`
 	// Refused are what a reader must not take, and the word it says.
 	Refused []refusedVector `json:"refused"`
 }
@@ -77,8 +81,9 @@ type ticketVector struct {
 
 type refusedVector struct {
 	Name string `json:"name"`
-	// What is one of principal, envelope, capability, ticket (In is hex; an
-	// envelope is opened as a capability's) and their -text forms.
+	// What is one of principal, envelope, capability, ticket, device-log (In is
+	// hex; an envelope is opened as a capability's) and the first four's -text
+	// forms but the envelope's.
 	What string `json:"what"`
 	In   string `json:"in"`
 	Code string `json:"code"`
@@ -181,6 +186,7 @@ func TestCapabilitiesAreThoseOfTheVectors(t *testing.T) {
 			t.Errorf("%s: body is read as %+v, %v", v.Name, got, err)
 		}
 		_, got, err := ParseCapability(v.Text)
+		got.Device, got.Log = "", nil // not written
 		if wire.CodeOf(err).String() != v.Code || (err == nil && !reflect.DeepEqual(got, c)) {
 			t.Errorf("%s: text is read as %+v, %v", v.Name, got, err)
 		}
@@ -216,6 +222,8 @@ func TestVectorsOfBadInputAreRefused(t *testing.T) {
 			_, _, err = Open(DomainCapability, unhex(t, v.In), MaxCapability)
 		case "capability":
 			_, err = OpenCapability(unhex(t, v.In))
+		case "device-log":
+			_, err = ParseLog(unhex(t, v.In))
 		case "capability-text":
 			_, _, err = ParseCapability(v.In)
 		case "ticket":

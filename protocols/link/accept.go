@@ -84,6 +84,9 @@ func (h *Links) takeUp(l *Link, leg *trunk.Leg, r resume) trunk.Owner {
 	switch verdict {
 	case claimRefused:
 		l.mu.Unlock()
+		if no.code == wire.Forbidden {
+			h.hostile(leg.Peer(), wire.Errorf(wire.Forbidden, "a node that is no end of link %s asks for it", l.id))
+		}
 		return refuse(leg, no)
 	case claimAuthorise:
 		return l.claimFrom(leg, r)

@@ -72,11 +72,11 @@ func (a *attachment) Receive(_ *trunk.Leg, k trunk.Kind, in *trunk.Inbox) error 
 		}
 		a.l.mu.Lock()
 		off, counts := a.placeLocked(n)
-		if s := a.l.sink; counts && s.takesLocked(a.l, off) {
-			s.busy = true
+		if d := a.l.drain; counts && d.takesLocked(off) {
+			d.busy = true
 			a.l.m.pass(n, a.nowLocked())
 			a.l.unlock(true)
-			s.write(a.l, b)
+			d.bring(b)
 			return nil
 		}
 		if counts {

@@ -252,8 +252,9 @@
 // Memory is held for bytes that are there, in pieces of 1 to 64 KiB that small
 // frames fill up, so that what is queued takes at most four times its size and
 // 64 KiB. An idle link has no goroutine, no timer and no buffer. There is a
-// goroutine for each handler, for each route that is redialled, and for each
-// claim.
+// goroutine for each handler, for each route that is redialled, for each claim,
+// and for each link whose bytes wait for the conn that [Link.Drain] writes them
+// to.
 //
 // # Bad peers
 //
@@ -268,6 +269,9 @@
 //	state (gone); a seventeenth REWIND on a leg (limit)
 //	CLOSE before both streams have ended; an unknown kind; a malformed frame
 //
+// Who asks for a link of others is refused as forbidden, and told of too; the
+// link goes on.
+//
 // # Versions
 //
 // This is the first. Retired numbers: none. Later versions add fields at the end
@@ -277,7 +281,8 @@
 //
 // [Links.Open] and [Links.Handle] give a [Link], a net.Conn with half-close;
 // what a machine decides is pure, in machine.go and its neighbours. [Link.ReadFrom]
-// and [Link.WriteTo] join it to a conn without copies. [Link.Freeze] and
+// and [Link.WriteTo] join it to a conn without copies, [Link.Drain] also without
+// a goroutine that waits for what comes. [Link.Freeze] and
 // [Links.Import] move an end.
 //
 // # Vectors

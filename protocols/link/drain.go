@@ -1,13 +1,11 @@
 package link
 
 import (
+	"cmp"
 	"io"
-	"net"
-)
+	"syscall"
 
-const (
-	drainParts = 16        // pieces that WriteTo writes at a time, at most
-	drainBytes = 256 << 10 // the same, unless one is larger
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // WriteTo writes to w what comes until the far side ends it, and returns how
@@ -20,142 +18,88 @@ const (
 // deadline, if it has one; that is cleared after. Else the link's own deadline
 // counts only while it waits for data.
 func (l *Link) WriteTo(w io.Writer) (total int64, err error) {
-	wake := l.woken(writeDeadlines(w), (*machine).deafIn)
-	defer wake.end()
-	d := drain{l: l, w: w}
-	if raw := rawConn(w); raw != nil {
-		d.sink = newSink(raw)
-		l.use(d.sink)
-		defer l.use(nil)
+	over := make(chan struct{})
+	failed := l.Drain(w, func(n int64, why error) {
+		total, err = n, why
+		close(over)
+	})
+	if failed != nil {
+		return 0, failed
 	}
-	err = d.run()
-	if d.sink != nil {
-		d.total += d.sink.total
+	<-over
+	return total, err
+}
+
+// Drain is WriteTo for who does not wait: what comes is written to w by who
+// brings it, or by a goroutine that ends when there is no more for now, so that
+// an idle link has none. Done is called once, on that goroutine, with what
+// WriteTo returns.
+//
+// Only one call of either can be under way; another fails as taken, and one that
+// comes when Links are closed as closed. Done is not called then.
+func (l *Link) Drain(w io.Writer, done func(n int64, err error)) error {
+	h := l.links
+	if !h.begin() {
+		return cmp.Or(l.unreadable(), errDown)
 	}
+	d := &drain{l: l, w: w, raw: rawConn(w), done: done, wake: l.woken(writeDeadlines(w), (*machine).deafIn)}
+	l.mu.Lock()
+	taken := l.drain != nil
+	begins := !taken && (l.usable(&l.reads) != nil || l.m.in.readable() || l.m.over != nil)
+	if !taken {
+		l.drain, d.busy = d, begins
+	}
+	l.mu.Unlock()
 	switch {
-	case err == io.EOF:
-		err = nil
-	case d.failed && wake.was(): // what w says is an echo of it
-		err = l.unreadable()
+	case taken:
+		d.wake.end()
+		h.running.Done()
+		return errDrained
+	case begins:
+		d.begin()
 	}
-	return d.total, err
+	return nil
 }
 
-// use has what comes written to s at once where that can be.
-func (l *Link) use(s *sink) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sink = s
-}
+var (
+	errDrained error = wire.Errorf(wire.Taken, "what the link brings is written elsewhere already")
+	errDown    error = wire.Errorf(wire.Closed, "the node is shutting down")
+)
 
-// drain is one call of WriteTo.
+// drain is one call of Drain.
+//
+//	idle ── few bytes ─────────▶ written by who brings them ── all went ──▶ idle
+//	 ▲ └─── more, or an end ──▶ goroutine ◀── something is left ──┘
+//	 └───── nothing is left ────────┘ └─── no more will come ──▶ done
 type drain struct {
-	l      *Link
-	w      io.Writer
-	sink   *sink // nil if there is none
-	total  int64
-	failed bool // at w
-	n      int  // of parts
-	parts  [drainParts]part
-	bytes  [drainParts][]byte
-	bufs   net.Buffers
+	// Fixed.
+	l    *Link
+	w    io.Writer
+	raw  syscall.RawConn // of w, if it can be asked what it takes without waiting; else nil
+	done func(n int64, err error)
+	wake *waker
+
+	// Guarded by the link's lock.
+	busy   bool // somebody writes
+	missed bool // what has happened meanwhile
+
+	// Owned by who has set busy.
+	rest  []byte // that could not be written at once; the goroutine's turn
+	total int64
+	err   error // of w
 }
 
-// run writes until there is no more, or it cannot. At the end of the stream the
-// error is io.EOF.
-func (d *drain) run() error {
-	for {
-		rest, err := d.next()
-		if err != nil {
-			return err
-		}
-		if len(rest) > 0 {
-			var n int
-			n, err = d.w.Write(rest)
-			d.total += int64(n)
-		} else {
-			err = d.write()
-		}
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF // it is not that of the stream
-		}
-		if err != nil {
-			d.failed = true
-			return err
-		}
+// stirLocked notes that there is something to see to. Unless somebody does so
+// already, the caller is to begin what it gets.
+func (l *Link) stirLocked() (start *drain) {
+	d := l.drain
+	switch {
+	case d == nil:
+		return nil
+	case d.busy:
+		d.missed = true
+		return nil
 	}
-}
-
-// write writes the parts and gives their memory back.
-func (d *drain) write() error {
-	parts := d.parts[:d.n]
-	for i := range parts {
-		d.bytes[i] = parts[i].bytes()
-	}
-	d.bufs = d.bytes[:d.n]
-	n, err := d.bufs.WriteTo(d.w)
-	clear(d.bytes[:d.n])
-	for i := range parts {
-		parts[i].c.free()
-		parts[i] = part{}
-	}
-	d.total += n
-	return err
-}
-
-// next waits for data and takes what there is, within reason: first the rest of
-// what went past the queue. The error is that of Read.
-func (d *drain) next() (rest []byte, err error) {
-	l, s := d.l, d.sink
-	l.mu.Lock()
-	for {
-		rest, err := d.takeLocked()
-		if len(rest) > 0 || d.n > 0 || err != nil {
-			l.unlock(false)
-			return rest, err
-		}
-		if s != nil {
-			s.waiting = true
-		}
-		l.readers.Wait()
-		if s != nil {
-			s.waiting = false
-		}
-	}
-}
-
-// takeLocked is next without waiting.
-func (d *drain) takeLocked() (rest []byte, err error) {
-	d.n = 0
-	if s := d.sink; s != nil {
-		switch {
-		case s.busy:
-			s.missed = true
-			return nil, nil
-		case s.err != nil:
-			d.failed = true
-			return nil, s.err
-		case len(s.rest) > 0: // it counts as read: no deadline may come in between
-			rest, s.rest = s.rest, nil
-			return rest, nil
-		}
-	}
-	if err := d.l.usable(&d.l.reads); err != nil {
-		return nil, err
-	}
-	parts, eof, err := d.l.m.takeParts(d.parts[:0], drainBytes)
-	if d.n = len(parts); eof {
-		err = io.EOF
-	}
-	return nil, err
-}
-
-// unreadable says why the link is of no use to a reader.
-func (l *Link) unreadable() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return net.ErrClosed
-	}
-	return l.m.over
+	d.busy = true
+	return d
 }

@@ -45,7 +45,7 @@ type Link struct {
 	offered          reach.Path            // a better one, that came at a bad time
 	wakers           []*waker              // of calls that may wait for another conn
 	late             late
-	sink             *sink // of WriteTo; nil if what comes is not written at once
+	drain            *drain // writes what comes; nil if that is left to Read
 }
 
 // deadline is when a call fails; its timer wakes those who wait.
@@ -90,7 +90,12 @@ func (l *Link) unlock(soon bool) {
 	settled := !l.settled && l.m.over != nil && !l.m.mustTell()
 	l.settled = l.settled || settled
 	wake := l.wakeLocked()
+	var start *drain
+	if fx.readable {
+		start = l.stirLocked()
+	}
 	l.mu.Unlock()
+	start.begin()
 	for _, w := range wake {
 		w.wake()
 	}
@@ -319,12 +324,20 @@ func (l *Link) setDeadline(d *deadline, waiting *sync.Cond, t time.Time) error {
 		d.timer = time.AfterFunc(wait, func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			waiting.Broadcast()
+			l.movedLocked(d, waiting)
 		})
 		return nil
 	}
-	waiting.Broadcast()
+	l.movedLocked(d, waiting)
 	return nil
+}
+
+// movedLocked has those who wait look at their deadline.
+func (l *Link) movedLocked(d *deadline, waiting *sync.Cond) {
+	waiting.Broadcast()
+	if d == &l.reads && d.passed() {
+		l.stirLocked().begin()
+	}
 }
 
 // ID names the link at both ends.

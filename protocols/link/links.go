@@ -121,7 +121,7 @@ func (h *Links) add(l *Link) error {
 	defer h.mu.Unlock()
 	switch {
 	case h.closed:
-		return wire.Errorf(wire.Closed, "the node is shutting down")
+		return errDown
 	case h.ends[l.id] != nil:
 		return errTaken
 	case len(h.ends)+h.lingering >= h.cfg.Links:

@@ -21,8 +21,8 @@ const (
 // moment to be delivered, and every far side that can be reached to hear of the
 // end. The trunk is to be closed after.
 //
-// It waits at most 10 s for handlers, whose links have ended by then: its error,
-// Timeout, says the services of those that run on.
+// It waits at most 10 s for handlers, whose links have ended by then, and for
+// what Drain writes: its error, Timeout, says the services of those that run on.
 func (h *Links) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -44,8 +44,8 @@ func (h *Links) Close() error {
 	return err
 }
 
-// join waits for what runs, though not for ever: handlers and judges of claims
-// are not this package's.
+// join waits for what runs, though not for ever: handlers, judges of claims and
+// the conns of Drain are not this package's.
 func (h *Links) join() error {
 	returned := make(chan struct{})
 	go func() {
@@ -65,7 +65,7 @@ func (h *Links) join() error {
 	for _, service := range slices.Sorted(maps.Keys(h.handling)) {
 		who = append(who, fmt.Sprintf("%d of service %q", h.handling[service], service))
 	}
-	return wire.Errorf(wire.Timeout, "handlers have not returned %s after their links ended: %s", returnTime, cmp.Or(strings.Join(who, ", "), "none but judges of claims"))
+	return wire.Errorf(wire.Timeout, "handlers have not returned %s after their links ended: %s", returnTime, cmp.Or(strings.Join(who, ", "), "none but judges of claims, and conns that take nothing"))
 }
 
 // part waits until nothing is on its way of links that are closed.
@@ -101,4 +101,14 @@ func (h *Links) goes(f func()) {
 	if !h.closed {
 		h.running.Go(f)
 	}
+}
+
+// begin counts something that Close waits for, unless that has begun.
+func (h *Links) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.running.Add(1)
+	}
+	return !h.closed
 }

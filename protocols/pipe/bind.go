@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -83,6 +84,9 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
 	}
 	l.SetAllow(o.Allow, o.AllowAnyone)
+	back := wayOf(id, adv, DialOptions{})
+	back.accepted = true
+	l.back, l.fits = back, func(p reach.Path) bool { return adv.Allows(p.Transport()) }
 	if adv.Owner == s.cfg.principal() {
 		l.auto = adv.Binders == Exclusive && o.Term == 0
 		return l, nil

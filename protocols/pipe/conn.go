@@ -58,7 +58,9 @@ type Conn struct {
 	remote identity.Principal
 	open   bool  // accepted: the carrier's deadlines are the user's
 	err    error // why the opening failed
-	before transferred
+	// Called when it has ended.
+	pending []func()
+	before  transferred
 }
 
 func newConn(id ID, self peer.ID, c carrier, local, remote identity.Principal) *Conn {

@@ -90,6 +90,18 @@ func (c *Conn) swap(next carrier, remote identity.Principal) {
 
 // settle ends the opening: accepted when err is nil.
 func (c *Conn) settle(remote identity.Principal, err error) {
+	c.settleTurn(remote, err)
+	c.mu.Lock()
+	pending := c.pending
+	c.pending = nil
+	c.mu.Unlock()
+	for _, f := range pending {
+		f()
+	}
+}
+
+// settleTurn is settle while it is the writers' turn.
+func (c *Conn) settleTurn(remote identity.Principal, err error) {
 	c.writeTurn <- struct{}{}
 	defer func() { <-c.writeTurn }()
 	c.mu.Lock()

@@ -86,6 +86,44 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	return io.CopyBuffer(w, onlyReader{c}, make([]byte, copyChunk))
 }
 
+// Drain is WriteTo for who does not wait: a link needs no goroutine for it while
+// nothing comes. Done is called once, on a goroutine of its own, with what
+// WriteTo returns. Until the far side has accepted or refused, nothing else ends
+// it.
+func (c *Conn) Drain(w io.Writer, done func(n int64, err error)) {
+	if c.whenSettled(func() { c.drain(w, done) }) {
+		return
+	}
+	c.drain(w, done)
+}
+
+// whenSettled has f called when the opening has ended; false if it has already.
+func (c *Conn) whenSettled(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if isClosed(c.settled) {
+		return false
+	}
+	c.pending = append(c.pending, f)
+	return true
+}
+
+// drain is Drain once the opening has ended.
+func (c *Conn) drain(w io.Writer, done func(n int64, err error)) {
+	st, err := c.carrier()
+	switch {
+	case err != nil:
+	case st.link == nil:
+		go func() { done(c.WriteTo(w)) }()
+		return
+	default:
+		err = st.link.Drain(w, func(n int64, err error) { done(n, c.ioError(err)) })
+	}
+	if err != nil {
+		go done(0, c.ioError(err))
+	}
+}
+
 // direct is what may copy by itself: links alone, which need no turn taken.
 func (c carrier) direct() any {
 	if c.link == nil {

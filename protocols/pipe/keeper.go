@@ -65,7 +65,7 @@ type Keeper struct {
 type KeeperState struct {
 	Binders  []KeptBinder // that serve the pipe, the preferred first
 	Resolved time.Time    // when binders were last found; zero before
-	Err      error        // why there is no binder to dial; nil while there is one
+	Err      error        // why there is no binder to dial, wire.NotReady until that is known; nil while there is one
 }
 
 // KeptBinder is one binder of a Keeper's pipe.
@@ -76,7 +76,7 @@ type KeptBinder struct {
 	Direct    bool
 	RTT       time.Duration // zero while unknown
 	Channels  int           // connections that the Keeper has open to it
-	Err       error         // why it cannot be dialled now; nil while it can
+	Err       error         // why it cannot be dialled now, wire.NotReady until it was tried; nil while it can
 }
 
 // Keep makes a Keeper, which begins at once, until it is closed or the Service
@@ -115,6 +115,9 @@ func (k *Keeper) State() KeeperState {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	st := KeeperState{Resolved: k.found, Err: k.err}
+	if k.err == nil && len(k.binders) == 0 {
+		st.Err = wire.Errorf(wire.NotReady, "who serves pipe %s is being looked for", k.id)
+	}
 	for _, b := range k.binders {
 		told := b.stateLocked()
 		if st.Err == nil && len(k.binders) == 1 {

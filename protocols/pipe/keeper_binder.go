@@ -18,6 +18,8 @@ const (
 	// first to the last of these.
 	firstRetry   = 100 * time.Millisecond
 	longestRetry = 15 * time.Second
+	// Whoever wants it sooner waits so long at least.
+	leastRetry = 50 * time.Millisecond
 	// One that has refused a dial is the last that is tried for so long.
 	shunTime = time.Second
 )
@@ -69,13 +71,24 @@ func (b *keptBinder) run(ctx context.Context) {
 			return
 		}
 		b.fell(err)
-		again := time.NewTimer(pause.NextBackOff())
-		select {
-		case <-again.C:
-		case <-b.retry:
-		case <-ctx.Done():
-		}
-		again.Stop()
+		b.rest(ctx, pause.NextBackOff())
+	}
+}
+
+// rest waits before a binder is tried again, shorter if somebody wants it.
+func (b *keptBinder) rest(ctx context.Context, pause time.Duration) {
+	least, again := time.NewTimer(min(pause, leastRetry)), time.NewTimer(pause)
+	defer least.Stop()
+	defer again.Stop()
+	select {
+	case <-least.C:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-again.C:
+	case <-b.retry:
+	case <-ctx.Done():
 	}
 }
 
@@ -175,7 +188,8 @@ func (b *keptBinder) stateLocked() KeptBinder {
 	p, ok := b.usableLocked()
 	switch {
 	case !ok && b.err == nil:
-		told.Err = wire.Errorf(wire.Unreachable, "no path to binder %s, it is being reconnected", b.who)
+		told.Err = wire.Errorf(wire.Unreachable, "no path to binder %s, it is being reconnected", b.who).
+			WithNext("see that the node runs and has a network; connections that are open wait for it")
 	case ok && !p.IsZero():
 		told.Transport, told.Direct, told.RTT = p.Transport(), p.Direct(), p.RTT()
 	case ok:

@@ -69,7 +69,8 @@ func (d *keptDial) bestLocked() (best *keptBinder, path reach.Path) {
 }
 
 // pendingLocked reports that a binder may be there soon. It has those tried again
-// that are down, unless that was just done.
+// that are down, unless that was just done. One that does not let this node in is
+// asked anew for every dial: it may have changed its mind, and tells nobody.
 func (d *keptDial) pendingLocked() (any bool) {
 	for _, b := range d.k.binders {
 		if slices.Contains(d.over, b) {
@@ -81,7 +82,7 @@ func (d *keptDial) pendingLocked() (any bool) {
 			any = true
 		case seen:
 			any = any || b.tries == tries
-		case time.Since(b.fellAt) >= leastRound:
+		case time.Since(b.fellAt) >= leastRound, wire.CodeOf(b.err) == wire.Forbidden:
 			if d.seen == nil {
 				d.seen = make(map[*keptBinder]uint64)
 			}

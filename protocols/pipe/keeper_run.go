@@ -147,7 +147,7 @@ func (k *Keeper) take(f Found) {
 	ctx, cancel := context.WithCancel(k.ctx)
 	b := &keptBinder{
 		k: k, who: f.Binding.Binder, peer: to, cancel: cancel, found: f,
-		retry: make(chan struct{}, 1), err: wire.Errorf(wire.Unreachable, "binder %s is being connected to", f.Binding.Binder),
+		retry: make(chan struct{}, 1), err: wire.Errorf(wire.NotReady, "binder %s is being connected to", f.Binding.Binder),
 	}
 	k.binders = append(k.binders, b)
 	k.running.Go(func() { b.run(ctx) })
@@ -170,7 +170,7 @@ func (k *Keeper) drop(which func(*keptBinder) bool) {
 	if len(k.binders) != before {
 		if len(k.binders) == 0 {
 			k.asked, k.err = true, wire.Errorf(wire.Unbound, "nobody serves pipe %s any more", k.id).
-				WithNext("see that the nodes that served it run")
+				WithNext("see that the node that served it runs, and serves it still (panpipe gateway ls, panpipe pipe ls there)")
 		}
 		k.changeLocked()
 	}

@@ -74,13 +74,15 @@ func (s *Service) linksWith(p peer.ID) bool {
 
 // openLink opens a link on a path.
 func (s *Service) openLink(ctx context.Context, p reach.Path, o streamOptions) (carrier, error) {
+	var key any = o.way // one object for all that stays with the link
 	l, err := s.cfg.Links.Open(ctx, p, link.Options{
-		Service: LinkService, Route: link.Route{Key: o.way}, Grace: o.grace, Prompt: !o.lasting, Only: o.way.fits, Late: o.late,
+		Service: LinkService, Route: link.Route{Key: key}, Grace: o.grace, Prompt: !o.lasting, Late: o.late,
+		Only: func(p reach.Path) bool { return key.(way).fits(p) },
 	})
 	if err != nil {
 		return carrier{}, err
 	}
-	release := s.follow(link.Route{Peer: p.Peer(), Key: o.way})
+	release := s.follow(link.Route{Peer: p.Peer(), Key: key})
 	return carrier{stream: held(linkStream{l}, release), link: l, opened: placeOf(p), path: p, late: o.late}, nil
 }
 

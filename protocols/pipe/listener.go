@@ -27,12 +27,14 @@ type Listener struct {
 	pipe          ID
 	advertisement Advertisement
 	life          time.Duration
-	capability    []byte              // nil for the owner
-	grant         identity.Capability // what capability says
-	auto          bool                // the owner's term rises as needed
-	raw           bool                // serves raw streams, no links
-	handler       func(*Incoming)     // instead of Accept; nil for that
-	grace         time.Duration       // of links; zero is what their dialers ask for
+	capability    []byte                // nil for the owner
+	grant         identity.Capability   // what capability says
+	auto          bool                  // the owner's term rises as needed
+	raw           bool                  // serves raw streams, no links
+	handler       func(*Incoming)       // instead of Accept; nil for that
+	grace         time.Duration         // of links; zero is what their dialers ask for
+	fits          func(reach.Path) bool // what may carry a link
+	back          any                   // a way, the key of the routes back to dialers
 	incoming      chan *Conn
 	next          chan *publication // of the next record, from the Service's renewals
 	heard         acknowledged
@@ -196,11 +198,8 @@ func (l *Listener) takes(of *link.Link) bool {
 	if l.grace > 0 {
 		of.SetGrace(l.grace)
 	}
-	a := l.advertisement
-	of.Only(func(p reach.Path) bool { return a.Allows(p.Transport()) })
-	back := wayOf(l.pipe, a, DialOptions{})
-	back.accepted = true
-	of.SetKey(back)
+	of.Only(l.fits)
+	of.SetKey(l.back)
 	return true
 }
 

@@ -56,7 +56,7 @@ func TestExplainCountsTheNodesItAskedAndNamesWhoServes(t *testing.T) {
 	_, n := loopback(t, 4)
 	id := n[0].create(t, CreateOptions{})
 	e := n[1].Explain(within(t), id, DialOptions{})
-	if e.Asked == 0 || !strings.Contains(e.Error, "(3 nodes asked)") || e.Asked != 3 {
+	if e.Asked == 0 || !strings.Contains(e.Error, "(nodes asked: 3)") || e.Asked != 3 {
 		t.Errorf("%d nodes asked: %s", e.Asked, e.Error)
 	}
 	n[0].listen(t, id, ListenOptions{})

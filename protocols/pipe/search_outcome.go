@@ -75,8 +75,8 @@ func servedByOthers(id ID, wanted []peer.ID, all []Found) error {
 }
 
 func unbound(id ID, asked int) error {
-	return wire.Errorf(wire.Unbound, "nobody serves pipe %s (%d nodes asked)", id, asked).
-		WithNext("on the host that serves it: panpipe pipe listen %s; check the ID", id)
+	return wire.Errorf(wire.Unbound, "nobody serves pipe %s (nodes asked: %d)", id, asked).
+		WithNext("check the ID; on the node that is to serve it see panpipe gateway ls, or panpipe pipe listen %s", id)
 }
 
 func notOffered(id ID, t reach.Transport, live []Found) error {

@@ -60,7 +60,8 @@ type GatewayStatus struct {
 	Holders int `json:"holders,omitempty"`
 	// Binders are those who serve the pipe of a forward rule, as far as is known.
 	Binders []GatewayBinder `json:"binders,omitempty"`
-	// Unbound is why a forward rule's pipe leads to nobody; absent if it does.
+	// Unbound is why a forward rule's pipe leads to nobody, with the code not-ready
+	// until that is known; absent if it does.
 	Unbound *Problem `json:"unbound,omitempty"`
 	// Channels counts those that are open.
 	Channels int `json:"channels"`
@@ -109,6 +110,9 @@ type GatewayChange struct {
 	Change string `json:"change"`
 	// Status is how it stands.
 	Status GatewayStatus `json:"status"`
+	// Service is why the service of an expose rule does not answer now; absent if
+	// it does, and where it was not asked for.
+	Service *Problem `json:"service,omitempty"`
 }
 
 // Values of GatewayChange.Change.
@@ -146,6 +150,14 @@ type GatewayFailure struct {
 	Rule string `json:"rule"`
 	// Problem is why.
 	Problem Problem `json:"problem"`
+}
+
+// GatewayPutQuery are the parameters of adding or changing a rule.
+type GatewayPutQuery struct {
+	// Wait is how long to wait until it is known what the rule leads to: whether
+	// the service of an expose rule takes connections, whether anybody serves the
+	// pipe of a forward rule.
+	Wait Duration `json:"wait,omitempty"`
 }
 
 // GatewayRemoveQuery are the parameters of the removal of a rule.

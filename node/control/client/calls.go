@@ -136,8 +136,9 @@ func (c *Client) GatewayRules(ctx context.Context) ([]api.GatewayStatus, error) 
 
 // PutGatewayRule adds a rule, or changes the one that it stands for in place.
 // wire.Taken for a listen address in use.
-func (c *Client) PutGatewayRule(ctx context.Context, r api.GatewayRule) (api.GatewayChange, error) {
-	return post[api.GatewayChange](ctx, c, "/gateway/rules", r)
+func (c *Client) PutGatewayRule(ctx context.Context, r api.GatewayRule, q api.GatewayPutQuery) (change api.GatewayChange, err error) {
+	err = c.call(ctx, http.MethodPost, "/gateway/rules", api.EncodeQuery(q), r, &change)
+	return change, err
 }
 
 // ApplyGatewayRules makes these the rules of the gateway.
