@@ -105,7 +105,19 @@ func (b Box) Unwrap(log *identity.DeviceLog, me peer.ID, wrapped []byte) (Profil
 		return ProfileKey{}, wire.Errorf(wire.Expired, "wrapped profile key is of generation %d, which a revocation ended; now it is %d", w.generation, generation)
 	case w.generation > generation:
 		return ProfileKey{}, wire.Errorf(wire.NotReady, "wrapped profile key is of generation %d, and the device log knows %d", w.generation, generation)
-	case w.parts[me] == nil:
+	}
+	k, err := b.openPart(w, me)
+	if err != nil {
+		return ProfileKey{}, err
+	}
+	if k.Commitment(w.account) != commitment {
+		return ProfileKey{}, wire.Errorf(wire.BadRequest, "wrapped profile key is not the one that the device log commits to")
+	}
+	return k, nil
+}
+
+func (b Box) openPart(w wrappedKey, me peer.ID) (ProfileKey, error) {
+	if w.parts[me] == nil {
 		return ProfileKey{}, wire.Errorf(wire.Forbidden, "the profile key was not wrapped for this device")
 	}
 	info := bound(domainKey, w.account, w.generation, identity.PeerPrincipal(me).Bytes())
@@ -115,9 +127,6 @@ func (b Box) Unwrap(log *identity.DeviceLog, me peer.ID, wrapped []byte) (Profil
 		return ProfileKey{}, wire.Errorf(wire.BadRequest, "wrapped profile key is damaged, or wrapped to another box key")
 	}
 	copy(k.Secret[:], secret)
-	if k.Commitment(w.account) != commitment {
-		return ProfileKey{}, wire.Errorf(wire.BadRequest, "wrapped profile key is not the one that the device log commits to")
-	}
 	return k, nil
 }
 
