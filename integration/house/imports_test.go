@@ -44,7 +44,7 @@ var allowed = []rule{
 	{"session/account/cpace", []string{"protocols/wire"}},
 	{"session/account/pairing", []string{"protocols/identity", "protocols/wire", "session/account", "session/account/cpace"}},
 	{"discovery", []string{"protocols/identity", "protocols/wire", "protocols/reach"}},
-	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/gateway", "discovery"}},
+	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/gateway", "discovery", "session/account"}},
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},
 	{"node/router", nil},
 	{"node/connections", nil},
