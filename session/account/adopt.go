@@ -7,46 +7,71 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
+// Adoption says what became of a log that was shown.
+type Adoption struct {
+	Outcome identity.Outcome
+	// Lost is what this device had signed in a branch that lost, and could not
+	// sign again: the winner has no room for it. Its user has to know.
+	Lost []identity.Entry
+}
+
 // Adopt judges a log of the account that somebody showed, and goes on with the
 // winner. What this device had signed in a branch that lost it signs again on
 // top. A log of the account that is older, or loses, changes nothing; one of
 // another account is Forbidden.
-func (a Account) Adopt(act Act, shown *identity.DeviceLog) (Account, identity.Outcome, error) {
+func (a Account) Adopt(act Act, shown *identity.DeviceLog) (Account, Adoption, error) {
+	if a.IsZero() {
+		return a, Adoption{}, errNone()
+	}
 	winner, outcome := identity.Judge(a.log, shown)
 	switch outcome {
 	case identity.LogForeign:
-		return a, outcome, wire.Errorf(wire.Forbidden, "device log is that of %s, not of %s", shown.Account(), a.ID())
+		return a, Adoption{Outcome: outcome}, wire.Errorf(wire.Forbidden, "device log is that of %s, not of %s", shown.Account(), a.ID())
 	case identity.LogExtends, identity.LogBeats:
 	default:
-		return a, outcome, nil
+		return a, Adoption{Outcome: outcome}, nil
 	}
-	next := a
-	next.log = winner
-	next, err := next.again(act, winner.Void(a.log, a.me))
-	if err != nil {
-		return a, outcome, err
-	}
-	return next, outcome, nil
+	void := winner.Void(a.log, a.me)
+	a.log = winner
+	next, lost := a.again(act, void)
+	return next, Adoption{Outcome: outcome, Lost: lost}, nil
 }
 
-// again signs own entries of a lost branch on top of the winner.
-func (a Account) again(act Act, void []identity.Entry) (Account, error) {
+// again signs own entries of a lost branch on top of the winner, which stands
+// whatever becomes of them.
+func (a Account) again(act Act, void []identity.Entry) (next Account, lost []identity.Entry) {
 	revoked := false
 	for _, e := range void {
 		log, err := a.log.Append(act.Key, e)
 		if err != nil {
-			return a, err
+			lost = append(lost, e)
+			continue
 		}
 		a.log = log
 		revoked = revoked || e.Op == identity.OpRevoke
 	}
-	switch {
-	case revoked:
-		return a.rotate(act)
-	case len(void) > 0 && a.Current():
-		a.wrapped = a.key.Wrap(a.ID(), a.log.Devices())
+	if revoked {
+		if rotated, err := a.rotate(act); err == nil {
+			return rotated, lost
+		} // else NeedsRotation says so
 	}
-	return a, nil
+	return a.wrapForAll(), lost
+}
+
+// wrapForAll wraps the key for devices that were added by others meanwhile:
+// those had the key of another generation, or did not hear of each other.
+func (a Account) wrapForAll() Account {
+	if !a.Current() {
+		return a
+	}
+	w, err := parseWrapped(a.wrapped)
+	for _, d := range a.log.Devices() {
+		if err != nil || w.parts[d.ID] == nil {
+			a.wrapped = a.key.Wrap(a.ID(), a.log.Devices())
+			return a
+		}
+	}
+	return a
 }
 
 // TakeKey takes the profile key of the log's generation, as another device
@@ -57,7 +82,7 @@ func (a Account) TakeKey(wrapped []byte) (Account, error) {
 		return a, err
 	}
 	a.key, a.wrapped = key, wrapped
-	return a, nil
+	return a.wrapForAll(), nil
 }
 
 // Bundle is an account as it leaves a device, for another own device or for a
@@ -114,8 +139,9 @@ func ParseBundle(raw []byte) (Bundle, error) {
 	return b, nil
 }
 
-// Take brings an account up to date with the bundle of another own device. The
-// floor is that of ProfileKey.Open.
+// Take brings an account up to date with the bundle of another own device, as a
+// whole or not at all: a log that says something on its own is adopted first.
+// The floor is that of ProfileKey.Open; errors are its, Adopt's and Unwrap's.
 func (a Account) Take(act Act, b Bundle, floor uint64) (Account, error) {
 	shown, err := identity.ParseLog(b.Log)
 	if err != nil {
@@ -126,7 +152,7 @@ func (a Account) Take(act Act, b Bundle, floor uint64) (Account, error) {
 		return a, err
 	}
 	if next.Revoked() {
-		return next, next.outOfIt()
+		return a, next.outOfIt()
 	}
 	if !next.Current() {
 		if next, err = next.TakeKey(b.Wrapped); err != nil {
@@ -137,7 +163,10 @@ func (a Account) Take(act Act, b Bundle, floor uint64) (Account, error) {
 	if err != nil {
 		return a, err
 	}
-	return next.Merge(p)
+	if next, err = next.Merge(p); err != nil {
+		return a, err
+	}
+	return next, nil
 }
 
 // Linked is the account on a device that has just been added to it: me, with

@@ -87,7 +87,9 @@ type Store interface {
 type Keeper struct {
 	store Store
 
-	mu      sync.Mutex // held over each change, so that they follow one another
+	updates sync.Mutex // held over each change, so that they follow one another
+
+	mu      sync.Mutex
 	account Account
 	changed chan struct{} // closed at the next change
 }
@@ -121,21 +123,24 @@ func (k *Keeper) Account() (Account, <-chan struct{}) {
 // Update changes the account by act, one change after the other. It has been
 // stored when Update returns; on any error it stays as it was.
 func (k *Keeper) Update(ctx context.Context, act func(Account) (Account, error)) (Account, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	next, err := act(k.account)
+	k.updates.Lock()
+	defer k.updates.Unlock()
+	before, _ := k.Account()
+	next, err := act(before)
 	if err != nil {
-		return k.account, err
+		return before, err
 	}
 	var raw []byte
 	if !next.IsZero() {
 		if raw, err = next.Record(); err != nil {
-			return k.account, err
+			return before, err
 		}
 	}
 	if err := k.store.SaveAccount(ctx, raw); err != nil {
-		return k.account, err
+		return before, err
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.account = next
 	close(k.changed)
 	k.changed = make(chan struct{})

@@ -55,7 +55,7 @@ func NewHost(cfg HostConfig) *Host {
 // told as well.
 func (h *Host) Serve(ctx context.Context, conn net.Conn, far peer.ID) error {
 	defer bound(ctx, conn)()
-	err := h.attempt(ctx, conn, host{offer: h.cfg.Offer, ends: ends{guest: far, host: h.cfg.Me}})
+	err := told(ctx, h.attempt(ctx, conn, host{offer: h.cfg.Offer, ends: ends{guest: far, host: h.cfg.Me}}))
 	if code := wire.CodeOf(err); err != nil && code != wire.Closed && code != wire.Timeout {
 		h.mu.Lock()
 		left := h.desk.left()
@@ -179,9 +179,9 @@ func (h *Host) admit(mailbox Mailbox, guest peer.ID) error {
 func (h *Host) change(f func(desk) desk) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	was := h.desk.over || h.desk.wrong >= guesses
+	was := h.desk.closed()
 	h.desk = f(h.desk)
-	if is := h.desk.over || h.desk.wrong >= guesses; is && !was {
+	if h.desk.closed() && !was {
 		close(h.over)
 	}
 }
@@ -214,10 +214,17 @@ func bound(ctx context.Context, conn net.Conn) func() {
 	}
 }
 
-// told puts the end of ctx above what it did to the connection.
+// told says in words that a connection ended, and that ctx did it if it did.
 func told(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+	code := wire.CodeOf(err)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return errors.Join(cause, err)
 	}
-	return errors.Join(context.Cause(ctx), err)
+	switch {
+	case err != nil && code == wire.Closed:
+		return wire.Errorf(code, "link: the other device has closed the connection: %w", err).WithNext("try again, with the same code")
+	case err != nil && code == wire.Timeout:
+		return wire.Errorf(code, "link: the other device has not answered: %w", err).WithNext("try again, with the same code")
+	}
+	return err
 }
