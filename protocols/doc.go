@@ -28,7 +28,7 @@
 //   - [github.com/panpipe-net/panpipe/protocols/wire]: canonical bytes,
 //     delimited messages, the error vocabulary
 //   - [github.com/panpipe-net/panpipe/protocols/identity]: principals, signed
-//     envelopes, capabilities, tickets
+//     envelopes, capabilities, device logs of accounts, tickets
 //   - [github.com/panpipe-net/panpipe/protocols/reach]: paths to peers over a
 //     chosen transport
 //   - [github.com/panpipe-net/panpipe/protocols/reach/netwatch]: noticing sleep

@@ -74,8 +74,8 @@ func (e Entry) check(account Principal) error {
 		return bad("a box key belongs to an add, and to nothing else")
 	case (len(e.Devices) > 0 || e.Epoch != 0) && e.Op != OpBegin:
 		return bad("devices and epoch belong to a begin")
-	case e.Op == OpBegin && (e.Epoch == 0 || e.Epoch > maxMillis):
-		return bad("no epoch, or one past the year 9999")
+	case e.Op == OpBegin && e.Epoch == 0:
+		return bad("no epoch")
 	case len(e.Devices) > MaxDevices:
 		return wire.Errorf(wire.TooLarge, "%s: %d devices, at most %d", e.Op, len(e.Devices), MaxDevices)
 	case hasRotation != (e.Commitment != Hash{}):

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -87,9 +86,4 @@ func forge(t testing.TB, l *DeviceLog, key crypto.PrivKey, body []byte) []byte {
 	}
 	var b wire.Builder
 	return b.List(logEntries, append(envelopes, envelope)).Build()
-}
-
-func laterBy(d time.Duration, e Entry) Entry {
-	e.At = e.At.Add(d)
-	return e
 }

@@ -12,8 +12,8 @@ const (
 	LogSame    Outcome = 1 // both are one: "same"
 	LogExtends Outcome = 2 // shown goes on from known, or nothing was known: "extends"
 	LogOlder   Outcome = 3 // known goes on from shown: "older"
-	LogBeats   Outcome = 4 // they fork, and shown wins: "beats"
-	LogLoses   Outcome = 5 // they fork, and known wins: "loses"
+	LogBeats   Outcome = 4 // shown wins: they fork, or its root has begun anew: "beats"
+	LogLoses   Outcome = 5 // known wins, for the same reasons: "loses"
 	LogForeign Outcome = 6 // shown is another account's: "foreign"
 )
 

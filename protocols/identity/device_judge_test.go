@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -237,4 +238,7 @@ func judgeIsATotalOrder(tb testing.TB) func(t *rapid.T) {
 
 func TestJudgeIsATotalOrder(t *testing.T) { rapid.Check(t, judgeIsATotalOrder(t)) }
 
-func FuzzJudge(f *testing.F) { f.Fuzz(rapid.MakeFuzz(judgeIsATotalOrder(f))) }
+func FuzzJudge(f *testing.F) {
+	f.Add(bytes.Repeat([]byte("any bytes: "), 500))
+	f.Fuzz(func(t *testing.T, raw []byte) { rapid.MakeFuzz(judgeIsATotalOrder(t))(t, raw) })
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -89,6 +88,19 @@ func (l *DeviceLog) Head() Hash { return l.entries[len(l.entries)-1].Hash }
 // Len returns the number of entries.
 func (l *DeviceLog) Len() int { return len(l.entries) }
 
+// First returns the log as it was after its first n entries, from 1 to Len: to
+// go on from there is to contradict what followed, and Judge tells whether that
+// wins. So a device undoes what a thief has done who is junior to it.
+func (l *DeviceLog) First(n int) *DeviceLog {
+	first := &DeviceLog{account: l.account}
+	for _, e := range l.entries[:n] {
+		_ = first.apply(e.Entry) // it has fitted here before
+		first.entries = append(first.entries, e)
+		first.size += len(e.envelope)
+	}
+	return first
+}
+
 // Entries returns all entries, the oldest first.
 func (l *DeviceLog) Entries() []Entry {
 	out := make([]Entry, len(l.entries))
@@ -123,29 +135,6 @@ func (l *DeviceLog) Valid(id peer.ID) bool { return l.find(id) >= 0 }
 // Generation returns the number of the profile key in use and the SHA-256 that
 // it is known by; 0 before the first rotation.
 func (l *DeviceLog) Generation() (uint64, Hash) { return l.generation, l.commitment }
-
-// OpenProof verifies the log in the proof field of a record: it is account's,
-// and the record's signer is a device valid in it, which is returned. Who knows
-// another log of the account judges between the two (Judge), and asks the
-// winner whether that device is valid. Errors are those of ParseLog, and
-// BadRequest for the log or signer of another.
-func OpenProof(proof []byte, account Principal, signer crypto.PubKey) (*DeviceLog, peer.ID, error) {
-	l, err := ParseLog(proof)
-	if err != nil {
-		return nil, "", err
-	}
-	if l.account != account {
-		return nil, "", wire.Errorf(wire.BadRequest, "device log is of %s, not of %s", l.account, account)
-	}
-	id, err := peer.IDFromPublicKey(signer)
-	if err != nil {
-		return nil, "", wire.Errorf(wire.BadRequest, "key of the signer: %w", err)
-	}
-	if !l.Valid(id) {
-		return nil, "", wire.Errorf(wire.BadRequest, "%s is no device of %s by the log it shows", id, account)
-	}
-	return l, id, nil
-}
 
 func (l *DeviceLog) begin() *logEntry { return &l.entries[0] }
 

@@ -206,18 +206,28 @@ func TestKeysOfAccountsAreEd25519AndOfDevicesAny(t *testing.T) {
 	}
 }
 
-func TestFullLogStillTakesRevocationsAndTheRoot(t *testing.T) {
-	l := testLog(t, 2)
-	var err error
-	for n := uint64(1); err == nil; n++ {
-		next, full := l.Append(testKey(t, 2), testRotation(n))
-		if err = full; err == nil {
-			l = next
+// fill has a device append to a log until there is no room.
+func fill(t *testing.T, l *DeviceLog, signer byte, entry func(n int) Entry) *DeviceLog {
+	t.Helper()
+	for n := 0; ; n++ {
+		next, err := l.Append(testKey(t, signer), entry(n))
+		if err != nil {
+			wantCode(t, "after the last one", err, wire.Limit)
+			if wire.NextOf(err) == "" {
+				t.Error("no advice")
+			}
+			return l
 		}
+		l = next
 	}
-	wantCode(t, "one rotation too many", err, wire.Limit)
-	if wire.NextOf(err) == "" || l.Len() < 50 {
-		t.Errorf("%d entries, then %v", l.Len(), err)
+}
+
+func rotating(n int) Entry { return testRotation(uint64(n + 1)) }
+
+func TestFullLogStillTakesRevocationsAndTheRoot(t *testing.T) {
+	l := fill(t, testLog(t, 2), 2, rotating)
+	if l.Len() < 50 {
+		t.Errorf("%d entries", l.Len())
 	}
 	l = extend(t, l, 2, revokes(t, 2))
 	if _, err := ParseLog(l.Bytes()); err != nil {
@@ -227,6 +237,27 @@ func TestFullLogStillTakesRevocationsAndTheRoot(t *testing.T) {
 		t.Errorf("begun anew it has %d entries, %d bytes", l.Len(), len(l.Bytes()))
 	}
 	extend(t, l, 3, adds(t, 4))
+}
+
+func TestThiefWhoFillsTheLogIsThrownOut(t *testing.T) {
+	before := testLog(t, 2, 3)
+	l := before
+	for n := byte(10); n < 30; n++ {
+		l = extend(t, l, 3, adds(t, n))
+	}
+	l = fill(t, l, 3, rotating)
+	l = fill(t, l, 3, func(n int) Entry { return revokes(t, byte(10+n)) })
+	if _, err := ParseLog(l.Bytes()); err != nil {
+		t.Error(err)
+	}
+	_, err := l.Append(testKey(t, 2), revokes(t, 3))
+	wantCode(t, "revoking the thief", err, wire.Limit)
+
+	kept := l.First(before.Len())
+	if !reflect.DeepEqual(kept, before) {
+		t.Errorf("the first entries are %v", kept.Entries())
+	}
+	wantJudge(t, "on an entry before", l, extend(t, kept, 2, revokes(t, 3)), LogBeats)
 }
 
 func TestDevicesAreCapped(t *testing.T) {

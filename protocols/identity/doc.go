@@ -93,7 +93,7 @@
 //	 4  device       principal of a node                        add, revoke
 //	 5  box key      X25519 public key, 32 bytes                add
 //	 6  devices      list of at most 32 {1 device, 2 box key}   begin
-//	 7  epoch        from 1, up to the year 9999 in Unix ms     begin
+//	 7  epoch        from 1                                     begin
 //	 8  generation   number of the profile key, from 1          rotate, (begin)
 //	 9  commitment   SHA-256 for that key                       rotate, (begin)
 //	10  time         Unix ms, informative                       (all)
@@ -119,8 +119,9 @@
 // 32; a revoke one that is, the author itself too; a rotate says the generation
 // that follows. The key of a device is of any kind but never the root's. Add
 // and rotate stand only where the envelopes up to and with them have at most 14
-// KiB: the rest is for revocations, so that who fills a log cannot stay in it.
-// An entry of Ed25519 keys has about 250 bytes.
+// KiB: the rest is for revocations. A device that finds even that filled, by a
+// thief, revokes him on an entry before (Forks). An entry with Ed25519 keys has
+// about 250 bytes.
 //
 // Whatever the root does, it does by a begin, and so it makes a log short
 // again. Its epoch is the larger of the last one known + 1 and Unix

@@ -23,14 +23,15 @@ type maker struct {
 	v                   vectors
 	owner, other, third actor
 	account             identity.Principal
-	proof               []byte // stands for a device log
+	proof               []byte // the account's log: third is its device
 }
 
 func makeVectors(t testing.TB) vectors {
-	m := &maker{t: t, owner: newActor(t, 1), other: newActor(t, 2), third: newActor(t, 3), proof: []byte("device log")}
-	var err error
-	m.account, err = identity.AccountPrincipal(m.third.key.GetPublic())
+	m := &maker{t: t, owner: newActor(t, 1), other: newActor(t, 2), third: newActor(t, 3)}
+	device := identity.Device{ID: m.third.id, Box: identity.BoxKey{3}}
+	log, err := identity.NewLog(newActor(t, 4).key, device, time.UnixMilli(1767323045000))
 	must(t, err)
+	m.account, m.proof = log.Account(), log.Bytes()
 	m.v.Keys = []keyVector{keyVectorOf(t, "owner", m.owner), keyVectorOf(t, "other", m.other), keyVectorOf(t, "third", m.third)}
 	m.advertisements()
 	m.bindings()

@@ -1,0 +1,31 @@
+package identity
+
+import (
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/panpipe-net/panpipe/protocols/wire"
+)
+
+// OpenProof verifies the log in the proof field of a record: it is account's,
+// and the record's signer is a device valid in it, which is returned. Who knows
+// another log of the account judges between the two (Judge), and asks the
+// winner whether that device is valid. Errors are those of ParseLog, and
+// BadRequest for the log or signer of another.
+func OpenProof(proof []byte, account Principal, signer crypto.PubKey) (*DeviceLog, peer.ID, error) {
+	l, err := ParseLog(proof)
+	if err != nil {
+		return nil, "", err
+	}
+	if l.account != account {
+		return nil, "", wire.Errorf(wire.BadRequest, "device log is of %s, not of %s", l.account, account)
+	}
+	id, err := peer.IDFromPublicKey(signer)
+	if err != nil {
+		return nil, "", wire.Errorf(wire.BadRequest, "key of the signer: %w", err)
+	}
+	if !l.Valid(id) {
+		return nil, "", wire.Errorf(wire.BadRequest, "%s is no device of %s by the log it shows", id, account)
+	}
+	return l, id, nil
+}
