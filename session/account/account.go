@@ -23,6 +23,10 @@ type Account struct {
 	profile Profile
 }
 
+// maxEraStep is how far a profile may be ahead. Eras come with rotations, and
+// those that a fork voids stay behind in the profile: a few.
+const maxEraStep = 64
+
 // Act is what it takes to sign for the account on this device.
 type Act struct {
 	Key    crypto.PrivKey // the node's own
@@ -92,8 +96,17 @@ func (a Account) Edit(changes ...Change) (next Account, delta Profile, err error
 
 // Merge takes in the profile, or a delta of it, of another own device. Who
 // speaks for the account is the caller's to know. Errors are those of
-// Profile.Merge.
+// Profile.Merge, and Forbidden for one that is ahead by more eras than honest
+// devices are: no more are left to take than rotations can use.
 func (a Account) Merge(other Profile) (Account, error) {
+	if a.IsZero() {
+		return a, errNone()
+	}
+	generation, _ := a.log.Generation()
+	if known := max(generation, a.profile.era()); other.era() > known+maxEraStep {
+		return a, wire.Errorf(wire.Forbidden, "profile was written in era %d, and this device knows %d", other.era(), known).
+			WithNext("one of the devices writes what no honest one does: find and revoke it")
+	}
 	p, err := a.profile.Merge(other)
 	if err != nil {
 		return a, err
@@ -176,7 +189,12 @@ func (a Account) rotate(act Act, changes ...Change) (Account, error) {
 	if err != nil {
 		return a, err
 	}
-	p, _, err := a.profile.Edit(a.me, append(changes, SetPresence(presence))...)
+	p, _, err := a.profile.Edit(a.me, append([]Change{beginEra(presence)}, changes...)...)
+	if wire.CodeOf(err) == wire.Limit && len(changes) == 0 {
+		// Whoever is thrown out may have filled the profile. That must not keep
+		// him in: the presence is replaced when there is room for it again.
+		p, err = a.profile, nil
+	}
 	if err != nil {
 		return a, err
 	}

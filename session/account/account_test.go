@@ -65,7 +65,7 @@ func TestANewDeviceHasWhatTheOldOneHas(t *testing.T) {
 	if phone.ID() != a.ID() || !phone.Profile().Equal(laptop.Profile()) || !phone.Current() || phone.Profile().DeviceName(phone.Me()) != "phone" {
 		t.Errorf("%+v", phone.Profile())
 	}
-	if p, ok := phone.Profile().Presence(); !ok || p.Generation != 1 {
+	if p, ok := phone.Profile().Presence(); !ok || p.Version != 1<<eraBits {
 		t.Errorf("presence %v %v", p, ok)
 	}
 	if _, tablet := linked(t, phone, 2, 3); tablet.ID() != a.ID() {
@@ -142,6 +142,23 @@ func TestOthersFollowARotation(t *testing.T) {
 	tablet, err = tablet.Take(testAct(t, 3), bundle, 0)
 	if err != nil || !tablet.Current() || tablet.Profile().Name() != "Alice B." {
 		t.Errorf("%v: %+v", err, tablet.Profile())
+	}
+}
+
+// TestAThiefCannotHoldUpItsRevocation: not by a full profile, nor by eras.
+func TestAThiefCannotHoldUpItsRevocation(t *testing.T) {
+	a, _ := newAccount(t)
+	laptop, thief := linked(t, a, 1, 2)
+	ahead := Profile{name: register{Stamp{Counter: 66 << eraBits, Device: thief.Me()}, "thief"}}
+	_, err := laptop.Merge(ahead)
+	wantCode(t, "eras ahead", err, wire.Forbidden)
+	laptop.profile = laptop.profile.union(manyBuddies(t, 3*MaxBuddies)) // no room for anything
+	if _, _, err := laptop.Edit(SetName("Alice B.")); wire.CodeOf(err) != wire.Limit {
+		t.Fatalf("there is room: %v", err)
+	}
+	laptop, err = laptop.Revoke(testAct(t, 1), thief.Me())
+	if err != nil || laptop.Log().Valid(thief.Me()) || laptop.key.Generation != 2 {
+		t.Errorf("%v, generation %d", err, laptop.key.Generation)
 	}
 }
 

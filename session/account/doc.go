@@ -22,9 +22,13 @@
 // Texts have at most 128 bytes, are UTF-8, and have no control characters, line
 // separators or signs that turn text round.
 //
-// Each field carries the stamp of its last write: a counter, one higher than
-// that of the write before which the writer knew, from 1 to 2^48, and the peer
-// ID of the device. Two profiles are merged field by field: the higher counter
+// Each field carries the stamp of its last write: a counter, from 1 to 2^56, and
+// the peer ID of the device. The counter is one higher than that of the write
+// before, which the writer knew, and at least era·2^28, where era is the number
+// above the lower 28 bits in the presence's counter. A new presence that comes
+// with a new profile key begins the era after the last one in any field, so a
+// field cannot be kept by a device that was revoked, whatever counters it wrote.
+// No field has 2^28 writes in one era. Two profiles are merged field by field: the higher counter
 // stays; of equal counters the higher device, by the bytes of its ID; of equal
 // stamps, which no honest device makes, the higher value. No clock decides. So
 // merging is commutative, associative and idempotent, and edits of different
@@ -34,8 +38,8 @@
 // state are fields of their own, so no state at any counter lifts a block, and
 // only a later write of the block does. A removed buddy keeps its fields, so
 // that an old copy does not bring it back. Whoever removes or blocks a buddy
-// replaces the presence in the same edit; the presence's generation is the
-// counter of its stamp.
+// replaces the presence in the same edit; the presence's version is the counter
+// of its stamp.
 //
 // A delta is a profile with the fields of one edit; it is merged like any other.
 // The revision of a profile is the sum of its counters: it rises with each edit
@@ -122,8 +126,11 @@
 // others for a bundle; it neither seals nor opens until then.
 //
 // A revoked device keeps what it has read: names, petnames, buddies and their
-// presence secrets of that time. While it is valid it can write any field, and
-// drive its counter to the end, after which that one field stays as it is.
+// presence secrets of that time. While it is valid it can write any field, drive
+// its counter to the end of the era, and fill the profile; its revocation ends
+// the first two, and is not held up by the last. A profile that is more than 64
+// eras ahead of what the log and the own profile know is refused: eras come with
+// rotations, and without a step no device could use them all up.
 //
 // # Recovery file
 //
@@ -144,8 +151,9 @@
 //	4  exported     Unix ms
 //
 // Who restores an account has the root begin the log anew, on top of the newest
-// log it can find, with the new device first and all others or none behind it;
-// then the new device rotates. The root's entry beats all that devices, or a
+// log it can find, with the new device first and the others of that log, or none,
+// behind it; then the new device rotates. With no log but the one in the file it
+// leaves all others out: the file may be older than the loss of one. The root's entry beats all that devices, or a
 // thief, have signed meanwhile.
 //
 // # Vectors

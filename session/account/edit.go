@@ -63,7 +63,7 @@ func SetPresence(fresh Presence) Change {
 		if fresh.isZero() {
 			return wire.Errorf(wire.BadRequest, "profile: presence without a key")
 		}
-		return e.set("presence", fresh.value(), e.next.presence, func(p *Profile, r register) { p.presence = r })
+		return e.set("presence", fresh.value(), e.next.presence, setPresence)
 	}
 }
 

@@ -21,15 +21,35 @@ func (e *edit) set(what, value string, cur register, to put) error {
 	if value == cur.value {
 		return nil
 	}
-	if cur.stamp.Counter >= maxCounter {
-		return wire.Errorf(wire.Limit, "profile: %s was written %d times", what, cur.stamp.Counter).
-			WithNext("one of the devices writes without end: find and revoke it; this field stays as it is")
+	era := max(e.next.presence.stamp.era(), cur.stamp.era())
+	counter := max(cur.stamp.Counter+1, era<<eraBits)
+	if counter>>eraBits != era || counter > maxCounter {
+		return wire.Errorf(wire.Limit, "profile: %s was written %d times", what, 1<<eraBits).
+			WithNext("one of the devices writes without end: find and revoke it, then it can be written again")
 	}
-	r := register{stamp: Stamp{Counter: cur.stamp.Counter + 1, Device: e.device}, value: value}
-	to(&e.next, r)
-	to(&e.delta, r)
+	e.write(counter, value, to)
 	return nil
 }
+
+func (e *edit) write(counter uint64, value string, to put) {
+	r := register{stamp: Stamp{Counter: counter, Device: e.device}, value: value}
+	to(&e.next, r)
+	to(&e.delta, r)
+}
+
+// beginEra replaces the presence by one that beats all that was written so far.
+func beginEra(fresh Presence) Change {
+	return func(e *edit) error {
+		counter := (e.next.era() + 1) << eraBits
+		if counter > maxCounter {
+			return wire.Errorf(wire.Limit, "profile: no era after %d", e.next.era())
+		}
+		e.write(counter, fresh.value(), setPresence)
+		return nil
+	}
+}
+
+func setPresence(p *Profile, r register) { p.presence = r }
 
 func (e *edit) setText(what, text string, cur register, to put) error {
 	if err := checkText(what, text); err != nil {
@@ -121,9 +141,9 @@ const (
 
 // Presence is what an account's presence pipe is made of.
 type Presence struct {
-	Seed       [ed25519.SeedSize]byte // of the Ed25519 key that owns the pipe
-	Salt       [PresenceSalt]byte     // of its advertisement
-	Generation uint64                 // how often it was replaced; told by the profile, not set
+	Seed    [ed25519.SeedSize]byte // of the Ed25519 key that owns the pipe
+	Salt    [PresenceSalt]byte     // of its advertisement
+	Version uint64                 // rises when it is replaced; told by the profile, not set
 }
 
 // NewPresence draws a fresh presence from random.
@@ -147,7 +167,7 @@ func (p Profile) Presence() (Presence, bool) {
 		return Presence{}, false
 	}
 	out := presenceOf(p.presence.value)
-	out.Generation = p.presence.stamp.Counter
+	out.Version = p.presence.stamp.Counter
 	return out, true
 }
 

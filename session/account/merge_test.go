@@ -142,8 +142,8 @@ func TestRemovalAndBlockReplaceThePresence(t *testing.T) {
 		next := edited(t, p, laptop, change)
 		fresh, _ := next.Presence()
 		b, _ := next.Buddy(bob)
-		if fresh.Generation != 2 || fresh.Seed != testPresence(t, 2).Seed || b.Secret != nil {
-			t.Errorf("%s: presence %d, buddy %+v", name, fresh.Generation, b)
+		if fresh.Version != 2 || fresh.Seed != testPresence(t, 2).Seed || b.Secret != nil {
+			t.Errorf("%s: presence %d, buddy %+v", name, fresh.Version, b)
 		}
 	}
 	_, _, err := p.Edit(laptop, Remove(bob, Presence{}))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"math"
 	"slices"
 	"strings"
 
@@ -18,12 +19,17 @@ const (
 	MaxBuddies = 2000    // buddies that are not removed; an edit that makes more is refused
 	MaxName    = 128     // bytes of a display name, device name or petname
 	MaxSecret  = 512     // bytes of a buddy's presence secret
-	maxCounter = 1 << 48 // of a stamp
+	maxCounter = 1 << 56 // of a stamp
+
+	eraBits = 28 // of a counter count the writes of an era; above them is the era
 )
 
 // Stamp says which write of a field this is: the counter rises with every
 // write that knows the one before, the device breaks ties. The zero Stamp is
-// that of a field that nobody wrote.
+// that of a field that nobody wrote. All counters of an era lie above those of
+// the one before, and a new presence for a new profile key begins an era: so
+// whatever a device wrote until it was revoked, however high its counters, the
+// next write of another replaces it.
 type Stamp struct {
 	Counter uint64
 	Device  peer.ID
@@ -151,11 +157,20 @@ func (p Profile) Buddies() []Buddy {
 	return out
 }
 
+// era is the latest in which some field was written.
+func (p Profile) era() uint64 {
+	var top uint64
+	p.each(func(r register) { top = max(top, r.stamp.era()) })
+	return top
+}
+
+func (s Stamp) era() uint64 { return s.Counter >> eraBits }
+
 // Revision is a number that rises with every edit and never falls when
 // profiles are merged: the sum of all counters.
 func (p Profile) Revision() uint64 {
 	var sum uint64
-	p.each(func(r register) { sum += r.stamp.Counter })
+	p.each(func(r register) { sum += min(r.stamp.Counter, math.MaxUint64-sum) })
 	return sum
 }
 

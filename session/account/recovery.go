@@ -49,13 +49,15 @@ type Restored struct {
 	Act
 	Box    Box
 	Latest *identity.DeviceLog // the newest log that was found elsewhere, nil if none
-	Alone  bool                // leave out all other devices: they may be a thief's
+	Alone  bool                // leave out the devices of Latest: they may be a thief's
 	Name   string              // of this device
 }
 
 // Restore has the root take this device into the account, with a new profile
 // key and presence. What the root signs wins against whatever devices have
-// signed meanwhile. Forbidden where Latest is another account's.
+// signed meanwhile. Other devices stay if Latest has them; without it none do,
+// for the file may be older than the loss of one. Forbidden where Latest is
+// another account's.
 func (r Recovery) Restore(how Restored) (Account, error) {
 	log, outcome := identity.Judge(r.Log, how.Latest)
 	if outcome == identity.LogForeign {
@@ -66,7 +68,7 @@ func (r Recovery) Restore(how Restored) (Account, error) {
 		return Account{}, err
 	}
 	devices := []identity.Device{me}
-	if !how.Alone {
+	if !how.Alone && how.Latest != nil {
 		for _, d := range log.Devices() {
 			if d.ID != me.ID {
 				devices = append(devices, d)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
+	"math"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -126,7 +127,7 @@ func parseSealed(b []byte) (sealedProfile, error) {
 	s := sealedProfile{
 		account:    accountField(f, sealedAccount),
 		generation: f.Uint(sealedGeneration, maxCounter),
-		revision:   f.Uint(sealedRevision, 1<<63),
+		revision:   f.Uint(sealedRevision, math.MaxUint64),
 		nonce:      f.Bytes(sealedNonce, chacha20poly1305.NonceSizeX),
 		text:       f.Bytes(sealedText, MaxProfile+chacha20poly1305.Overhead),
 	}
