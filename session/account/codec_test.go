@@ -218,3 +218,13 @@ func BenchmarkMergeOfTwoThousandBuddies(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkEditOfTwoThousandBuddies(b *testing.B) {
+	p := manyBuddies(b, MaxBuddies)
+	laptop := testPeer(b, 1)
+	for b.Loop() {
+		if _, _, err := p.Edit(laptop, SetName("x")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -36,7 +36,7 @@ func (p Profile) Edit(device peer.ID, changes ...Change) (next, delta Profile, e
 		return p, Profile{}, wire.Errorf(wire.Limit, "profile: at most %d buddies", MaxBuddies).
 			WithNext("remove some first: panpipe buddy rm")
 	}
-	if n := len(e.next.Bytes()); n > MaxProfile {
+	if n := len(e.next.Bytes()); n > MaxProfile && n > len(p.Bytes()) {
 		return p, Profile{}, wire.Errorf(wire.Limit, "profile: %d bytes, at most %d", n, MaxProfile).
 			WithNext("shorten or remove petnames")
 	}

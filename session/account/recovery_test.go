@@ -145,3 +145,29 @@ func TestRestoreKeepsTheOtherDevices(t *testing.T) {
 	_, err = a.Recovery(testKey(t, 98), testTime)
 	wantCode(t, "another account's root", err, wire.Forbidden)
 }
+
+// FuzzRecovery: neither the text round age's part nor what was in it crashes.
+func FuzzRecovery(f *testing.F) {
+	_, root := newAccount(f)
+	a, _ := newAccount(f)
+	r, err := a.Recovery(root, testTime)
+	if err != nil {
+		f.Fatal(err)
+	}
+	plain, err := r.bytes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(plain)
+	f.Add([]byte(recoveryWords + checksumWord + "00\n" + armor.Header + "\nYWdl\n" + armor.Footer))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if got, err := parseRecovery(raw); err == nil {
+			if again, err := got.bytes(); err != nil || len(again) == 0 {
+				t.Fatalf("%v", err)
+			}
+		}
+		if body, _, err := recoveryBody(raw); err == nil && (!bytes.HasPrefix(body, []byte(armor.Header)) || !bytes.HasSuffix(body, []byte(armor.Footer))) {
+			t.Fatalf("%q", body)
+		}
+	})
+}

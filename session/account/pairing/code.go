@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -73,14 +74,14 @@ func (c Code) Offer() Offer {
 const maxTyped = 256
 
 // ParseCode reads a code as people type it: in any case, with hyphens, spaces
-// or nothing between the parts of the mailbox name, with 0, 1 and 8 for the
+// or any other signs between the parts, none within the mailbox name, with 0, 1 and 8 for the
 // letters o, l and b, words down to their first four letters. Errors are
 // BadRequest, and say what to look at.
 func ParseCode(typed string) (Code, error) {
 	if len(typed) > maxTyped {
 		return Code{}, wire.Errorf(wire.BadRequest, "a link code of %d characters", len(typed)).WithNext("type it as the other device shows it")
 	}
-	parts := strings.FieldsFunc(strings.ToLower(typed), func(r rune) bool { return r == '-' || r == ' ' || r == '\t' || r == '\n' || r == '\r' })
+	parts := strings.FieldsFunc(strings.ToLower(typed), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	if len(parts) < 3 || len(parts) > 4 {
 		return Code{}, wire.Errorf(wire.BadRequest, "a link code is eight characters and two words, like k7qm-2fxd-anchor-velvet").
 			WithNext("type it as the other device shows it")

@@ -43,7 +43,7 @@ func TestCodesComeBackHoweverTheyAreTyped(t *testing.T) {
 		stems := strings.Split(s, "-")
 		stems[2], stems[3] = stems[2][:wordStem], stems[3][:wordStem]
 		typed := rapid.SampledFrom([]string{
-			s, strings.ToUpper(s), " " + strings.ReplaceAll(s, "-", " ") + "\n", strings.Replace(s, "-", "", 1), strings.Join(stems, "-"),
+			s, strings.ToUpper(s), " " + strings.ReplaceAll(s, "-", " ") + "\n", strings.ReplaceAll(s, "-", "\u2013") + ".", strings.Replace(s, "-", "", 1), strings.Join(stems, "-"),
 			strings.NewReplacer("o", "0", "l", "1", "b", "8").Replace(s[:9]) + s[9:],
 		}).Draw(t, "typed")
 		got, err := ParseCode(typed)

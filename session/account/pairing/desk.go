@@ -37,7 +37,7 @@ func (d desk) admit(now time.Time, mailbox Mailbox, guest peer.ID) error {
 	case d.wrong >= guesses:
 		return wire.Errorf(wire.Gone, "the code was tried %d times with wrong words, and is void", guesses).WithNext("make a new one on the other device")
 	case d.over:
-		return wire.Errorf(wire.Gone, "the code has been used").WithNext("make a new one on the other device")
+		return wire.Errorf(wire.Gone, "the code has been used, or was taken back").WithNext("make a new one on the other device")
 	case d.expired(now):
 		return wire.Errorf(wire.Expired, "the code was good for %s", Life).WithNext("make a new one on the other device")
 	case d.winner != "" && d.winner != guest:

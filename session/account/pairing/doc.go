@@ -14,7 +14,7 @@
 //	         shown as k7qm-2fxd-anchor-velvet. mailbox = the characters' bytes,
 //	         secret = "panpipe/link-code/1 anchor velvet". words.txt has the 1024
 //	         words; their first four letters tell them apart. Readers take any
-//	         case, spaces for hyphens, 0 1 8 for o l b in the name, and words
+//	         case, other signs for hyphens, 0 1 8 for o l b in the name, and words
 //	         from their first four letters on
 //	ticket   "link:" text of {1 secret (16 random bytes), 2 an identity ticket
 //	         that names one node, the host}. mailbox = first 5 bytes of

@@ -309,3 +309,16 @@ func TestAHostThatCannotAddTellsWhy(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkLink is a whole attempt, both sides, over a pipe in memory.
+func BenchmarkLink(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		l := newLinking(b)
+		g := newGuest(b, guestNo, l.code.Offer())
+		b.StartTimer()
+		if _, guestErr, hostErr := l.try(b, g); guestErr != nil || hostErr != nil {
+			b.Fatal(guestErr, hostErr)
+		}
+	}
+}
