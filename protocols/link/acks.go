@@ -20,7 +20,7 @@ type ackQueue struct {
 
 func (q *ackQueue) add(l *Link) {
 	if !q.later(l) {
-		l.acknowledge()
+		l.acknowledge(true)
 	}
 }
 
@@ -43,11 +43,11 @@ func (q *ackQueue) later(l *Link) bool {
 	return true
 }
 
-// acknowledge says what the link owes.
-func (l *Link) acknowledge() {
+// acknowledge says what the link owes. Soon is as in unlock.
+func (l *Link) acknowledge(soon bool) {
 	l.mu.Lock()
 	l.m.owed()
-	l.unlock(false)
+	l.unlock(soon)
 }
 
 func (q *ackQueue) flush() {
@@ -56,7 +56,7 @@ func (q *ackQueue) flush() {
 	q.waiting, q.spare, q.armed = q.spare[:0], nil, false
 	q.mu.Unlock()
 	for _, l := range due {
-		l.acknowledge()
+		l.acknowledge(false)
 	}
 	clear(due)
 	q.mu.Lock()
