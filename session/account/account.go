@@ -21,6 +21,7 @@ type Account struct {
 	key     ProfileKey
 	wrapped []byte // key, for every device that is valid
 	profile Profile
+	lost    *identity.DeviceLog // the branch by which this device was in, when it is out; else nil
 }
 
 // maxEraStep is how far a profile may be ahead. Eras come with rotations, and

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -324,4 +325,58 @@ func TestDamagedRecordsAreRefused(t *testing.T) {
 			t.Errorf("%d of %d bytes: %v", n, len(raw), err)
 		}
 	}
+}
+
+// TestADeviceThatWasOutForAWhileSignsAgain: the tablet was added in a branch
+// that lost, and had added a watch itself, which has the key.
+func TestADeviceThatWasOutForAWhileSignsAgain(t *testing.T) {
+	a, _ := newAccount(t)
+	laptop, phone := linked(t, a, 1, 2)
+	phone, tablet := linked(t, phone, 2, 3)
+	tablet, watch := linked(t, tablet, 3, 4)
+	laptop, _ = linked(t, laptop, 1, 5)
+
+	tablet, _, err := tablet.Adopt(testAct(t, 3), laptop.Log())
+	if err != nil || !tablet.Revoked() {
+		t.Fatalf("the laptop's branch has lost: %v", err)
+	}
+	raw, err := tablet.Record() // and it starts again meanwhile
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tablet, err = ParseRecord(raw); err != nil {
+		t.Fatal(err)
+	}
+	phone, _, err1 := phone.Adopt(testAct(t, 2), laptop.Log())
+	tablet, _, err2 := tablet.Adopt(testAct(t, 3), phone.Log())
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if tablet.Revoked() || !tablet.Log().Valid(watch.Me()) || !tablet.Log().Valid(testPeer(t, 5)) {
+		t.Errorf("devices %v", tablet.Log().Devices())
+	}
+}
+
+func TestABundleForAnotherBoxKeyOrWithAFalseRevisionIsRefused(t *testing.T) {
+	a, _ := newAccount(t)
+	bundle, err := a.Bundle(testAct(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Linked(a.Me(), testBox(t), bundle)
+	wantCode(t, "another box key", err, wire.Forbidden)
+	_, err = Linked(testPeer(t, 2), a.box, bundle)
+	wantCode(t, "another device", err, wire.Forbidden)
+
+	aead, err := chacha20poly1305.NewX(a.key.Secret[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce, revision := make([]byte, chacha20poly1305.NonceSizeX), a.Profile().Revision()+1
+	text := aead.Seal(nil, nonce, a.Profile().Bytes(), sealedHeader(a.ID(), a.key.Generation, revision))
+	var b wire.Builder
+	sealed := b.Bytes(sealedAccount, a.ID().Bytes()).Uint(sealedGeneration, a.key.Generation).Uint(sealedRevision, revision).
+		Bytes(sealedNonce, nonce).Bytes(sealedText, text).Build()
+	_, err = a.key.Open(a.ID(), sealed, 0)
+	wantCode(t, "a revision that the profile has not", err, wire.BadRequest)
 }

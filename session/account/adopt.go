@@ -31,8 +31,18 @@ func (a Account) Adopt(act Act, shown *identity.DeviceLog) (Account, Adoption, e
 	default:
 		return a, Adoption{Outcome: outcome}, nil
 	}
+	if !winner.Valid(a.me) {
+		if a.lost == nil {
+			a.lost = a.log
+		}
+		a.log = winner
+		return a, Adoption{Outcome: outcome}, nil
+	}
 	void := winner.Void(a.log, a.me)
-	a.log = winner
+	if a.lost != nil { // its own add was void, and has been signed again
+		void = append(void, winner.Void(a.lost, a.me)...)
+	}
+	a.log, a.lost = winner, nil
 	next, lost := a.again(act, void)
 	return next, Adoption{Outcome: outcome, Lost: lost}, nil
 }
@@ -42,6 +52,9 @@ func (a Account) Adopt(act Act, shown *identity.DeviceLog) (Account, Adoption, e
 func (a Account) again(act Act, void []identity.Entry) (next Account, lost []identity.Entry) {
 	revoked := false
 	for _, e := range void {
+		if a.log.Valid(e.Device.ID) == (e.Op == identity.OpAdd) {
+			continue // done already
+		}
 		log, err := a.log.Append(act.Key, e)
 		if err != nil {
 			lost = append(lost, e)

@@ -122,7 +122,8 @@
 // itself, or is left out by the root, makes that due for the rest; the most
 // senior that is online does it. A device that adopts a log which beats its own
 // signs its lost entries again on top, and rotates where a revocation is among
-// them. A device whose log names a generation that it has no key of asks the
+// them; where it is not in the winner itself, since its own add was lost, it
+// keeps its branch and does so once it has been added again. A device whose log names a generation that it has no key of asks the
 // others for a bundle; it neither seals nor opens until then.
 //
 // A revoked device keeps what it has read: names, petnames, buddies and their

@@ -22,7 +22,7 @@ func TestDevicesComeToAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		first, _ := newAccount(t)
 		f := &family{t: t, devices: map[byte]Account{1: first}, next: 2}
-		for i := range rapid.IntRange(0, 14).Draw(t, "acts") {
+		for i := range rapid.IntRange(0, 16).Draw(t, "acts") {
 			f.act(fmt.Sprint(i))
 		}
 		f.gossip()

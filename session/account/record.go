@@ -11,7 +11,7 @@ import (
 )
 
 // MaxRecord caps an account as its device keeps it, in bytes.
-const MaxRecord = identity.MaxDeviceLog + MaxWrapped + MaxProfile + 512
+const MaxRecord = 2*identity.MaxDeviceLog + MaxWrapped + MaxProfile + 512
 
 // Field numbers of a record.
 const (
@@ -22,6 +22,7 @@ const (
 	recordKey        = 5
 	recordWrapped    = 6
 	recordProfile    = 7
+	recordLost       = 8
 )
 
 // Record returns the account as its device keeps it. It holds secrets, among
@@ -31,6 +32,10 @@ func (a Account) Record() ([]byte, error) {
 	if err != nil {
 		return nil, wire.Errorf(wire.Internal, "account: box key: %w", err)
 	}
+	var lost []byte
+	if a.lost != nil {
+		lost = a.lost.Bytes()
+	}
 	var b wire.Builder
 	return b.Bytes(recordMe, identity.PeerPrincipal(a.me).Bytes()).
 		Bytes(recordBox, box).
@@ -39,6 +44,7 @@ func (a Account) Record() ([]byte, error) {
 		Bytes(recordKey, a.key.Secret[:]).
 		Bytes(recordWrapped, a.wrapped).
 		Bytes(recordProfile, a.profile.Bytes()).
+		Bytes(recordLost, lost).
 		Build(), nil
 }
 
@@ -64,7 +70,8 @@ func parseRecord(raw []byte) (Account, error) {
 	secret := f.Bytes(recordKey, len(key.Secret))
 	wrapped := f.Bytes(recordWrapped, MaxWrapped)
 	profile, errProfile := ParseProfile(f.Bytes(recordProfile, MaxProfile))
-	for _, err := range []error{f.Done(), errMe, errBox, errLog, errProfile} {
+	lost, errLost := parseLost(f.Bytes(recordLost, identity.MaxDeviceLog))
+	for _, err := range []error{f.Done(), errMe, errBox, errLog, errProfile, errLost} {
 		if err != nil {
 			return Account{}, err
 		}
@@ -73,7 +80,14 @@ func parseRecord(raw []byte) (Account, error) {
 		return Account{}, wire.Errorf(wire.BadRequest, "profile key or profile is missing")
 	}
 	copy(key.Secret[:], secret)
-	return Account{me: me, box: box, log: log, key: key, wrapped: wrapped, profile: profile}, nil
+	return Account{me: me, box: box, log: log, key: key, wrapped: wrapped, profile: profile, lost: lost}, nil
+}
+
+func parseLost(b []byte) (*identity.DeviceLog, error) {
+	if b == nil {
+		return nil, nil
+	}
+	return identity.ParseLog(b)
 }
 
 // Store keeps one record, and has it on disk when Save returns.

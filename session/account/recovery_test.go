@@ -171,3 +171,20 @@ func FuzzRecovery(f *testing.F) {
 		}
 	})
 }
+
+func TestAnOldRecoveryFileTakesNobodyAlong(t *testing.T) {
+	a, _ := newAccount(t)
+	laptop, phone := linked(t, a, 1, 2)
+	r, err := laptop.Recovery(testKey(t, 99), testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The phone was stolen, and revoked, after the export.
+	back, err := r.Restore(Restored{Act: testAct(t, 4), Box: testBox(t)})
+	if err != nil || back.Log().Valid(phone.Me()) || back.Log().Valid(laptop.Me()) {
+		t.Errorf("%v: %v", err, back.Log().Devices())
+	}
+	r.Root = testKey(t, 98)
+	_, err = Import(exported(t, r), testPassphrase)
+	wantCode(t, "another account's root key in the file", err, wire.BadRequest)
+}

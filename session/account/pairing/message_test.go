@@ -182,3 +182,26 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+// TestMessagesOutOfTurnEndAnAttempt: either side, in every state, takes nothing
+// but what comes next.
+func TestMessagesOutOfTurnEndAnAttempt(t *testing.T) {
+	for name, m := range samples() {
+		for _, waits := range []kind{0, kindAnswer, kindClaim, kindGrant, kindDone} {
+			if m.kind == kindRefusal {
+				wantCode(t, "refusal", expect(m, kindAnswer, waits), wire.Forbidden)
+				continue
+			}
+			if m.kind != kindAnswer || waits != kindAnswer {
+				_, _, err := guest{waits: waits}.answer(m, identity.BoxKey{}, "")
+				wantCode(t, name+" for an answer", err, wire.BadRequest)
+			}
+			if _, err := (guest{waits: waits}).grant(m); m.kind != kindGrant || waits != kindGrant {
+				wantCode(t, name+" for a grant", err, wire.BadRequest)
+			}
+			if _, _, err := (host{waits: waits}).claim(m); m.kind != kindClaim || waits != kindClaim {
+				wantCode(t, name+" for a claim", err, wire.BadRequest)
+			}
+		}
+	}
+}
