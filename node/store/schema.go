@@ -71,6 +71,11 @@ CREATE TABLE gateway_rules (
 	id     TEXT NOT NULL UNIQUE,
 	rule   TEXT NOT NULL            -- gateway.Rule as JSON
 ) STRICT;
+`, `
+CREATE TABLE account (
+	one    INTEGER PRIMARY KEY CHECK (one = 1), -- a node is a device of one account
+	record BLOB NOT NULL            -- account.Account's Record, with its secrets
+) STRICT;
 `}
 
 // migrate brings the schema from the file's version to len(steps), all of it

@@ -1,9 +1,10 @@
 // Package store keeps what a node must find again after a restart, in one
 // SQLite file: its pipes, the numbers and successors of its bindings, what it
-// has granted and revoked, the rules of its gateway, and the servers it met.
-// What people say to each other is in a second file, the Journal: it may grow
-// to gigabytes and is written at every message, which is not to stand in the
-// way of the node's own state, nor of looking that over when it is opened.
+// has granted and revoked, the rules of its gateway, the account that it is a
+// device of, and the servers it met. What people say to each other is in a second
+// file, the Journal: it may grow to gigabytes and is written at every message,
+// which is not to stand in the way of the node's own state, nor of looking that
+// over when it is opened.
 //
 // What a Save has acknowledged is on the disk (WAL, synchronous=FULL). One
 // process has the file at a time. A file that is damaged, foreign or made by a
@@ -28,6 +29,7 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/gateway"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/session/account"
 )
 
 // FileName is the store's file in a node's state directory.
@@ -44,6 +46,7 @@ var (
 	_ pipe.Store          = (*Store)(nil)
 	_ discovery.PeerStore = (*Store)(nil)
 	_ gateway.Store       = (*Store)(nil)
+	_ account.Store       = (*Store)(nil)
 )
 
 // Open opens the store at path, made if it is not there, and brings its schema

@@ -118,12 +118,12 @@ func (c Capability) Permit(subject Principal, right Right, object []byte, now ti
 
 // FormatCapability returns the text of an envelope: "cap:" and base32 with a
 // checksum.
-func FormatCapability(envelope []byte) string { return capabilityForm().format(envelope) }
+func FormatCapability(envelope []byte) string { return capabilityForm().Format(envelope) }
 
 // ParseCapability reads the text of a capability and opens it. Errors are those
 // of OpenCapability, and BadRequest for a text that is mistyped.
 func ParseCapability(text string) (envelope []byte, c Capability, err error) {
-	envelope, err = capabilityForm().parse(text)
+	envelope, err = capabilityForm().Parse(text)
 	if err != nil {
 		return nil, Capability{}, err
 	}
@@ -134,8 +134,8 @@ func ParseCapability(text string) (envelope []byte, c Capability, err error) {
 	return envelope, c, nil
 }
 
-func capabilityForm() form {
-	return form{name: "capability", prefix: "cap:", limit: MaxCapability}
+func capabilityForm() TextForm {
+	return TextForm{Name: "capability", Prefix: "cap:", Limit: MaxCapability}
 }
 
 // objectText writes an object in multibase base32, which for a pipe is its ID

@@ -105,22 +105,22 @@ func TestHugeTextIsRefusedUnread(t *testing.T) {
 
 func FuzzText(f *testing.F) {
 	f.Add("test:")
-	f.Add(testForm().format([]byte("x")))
-	f.Add(strings.ToUpper(testForm().format(bytes.Repeat([]byte{0xff}, 64))))
+	f.Add(testForm().Format([]byte("x")))
+	f.Add(strings.ToUpper(testForm().Format(bytes.Repeat([]byte{0xff}, 64))))
 	f.Add(" test:\naa aa")
 	f.Add("test:é")
 	f.Fuzz(func(t *testing.T, text string) {
-		b, err := testForm().parse(text)
+		b, err := testForm().Parse(text)
 		if err != nil {
 			if c := wire.CodeOf(err); c != wire.BadRequest && c != wire.TooLarge {
 				t.Fatalf("unexpected %v", err)
 			}
 			return
 		}
-		if want := strings.ToLower(strings.Join(strings.Fields(text), "")); testForm().format(b) != want {
+		if want := strings.ToLower(strings.Join(strings.Fields(text), "")); testForm().Format(b) != want {
 			t.Fatalf("%q has two spellings", text)
 		}
 	})
 }
 
-func testForm() form { return form{name: "test", prefix: "test:", limit: 64} }
+func testForm() TextForm { return TextForm{Name: "test", Prefix: "test:", Limit: 64} }

@@ -34,18 +34,18 @@ type Ticket struct {
 // mistyped or not a ticket, TooLarge above a cap, Unsupported for one made by
 // a newer version.
 func ParseTicket(s string) (Ticket, error) {
-	b, err := ticketForm().parse(s)
+	b, err := ticketForm().Parse(s)
 	if err != nil {
 		return Ticket{}, err
 	}
-	return parseTicket(b)
+	return TicketFromBytes(b)
 }
 
 // String returns the ticket's text: "ticket:" and base32 with a checksum. Of
 // more than MaxTicketAddrs addresses every peer keeps about as many, its first
 // ones; what cannot stand in a ticket (an address above 256 bytes, or one of
 // another peer) is left out.
-func (t Ticket) String() string { return ticketForm().format(t.bytes()) }
+func (t Ticket) String() string { return ticketForm().Format(t.Bytes()) }
 
 // CheckOverlay reports whether name can be an overlay's prefix: 1 to 32 of
 // a-z, 0-9 and hyphens, a hyphen neither first nor last, so that it fits a
@@ -61,9 +61,10 @@ func CheckOverlay(name string) error {
 	return nil
 }
 
-func ticketForm() form { return form{name: "ticket", prefix: "ticket:", limit: maxTicket} }
+func ticketForm() TextForm { return TextForm{Name: "ticket", Prefix: "ticket:", Limit: maxTicket} }
 
-func (t Ticket) bytes() []byte {
+// Bytes returns the ticket's canonical form, of which String makes the text.
+func (t Ticket) Bytes() []byte {
 	var b wire.Builder
 	return b.String(ticketOverlay, t.Overlay).List(ticketAddrs, t.addrs()).Build()
 }
@@ -119,7 +120,8 @@ func ticketAddrsOf(p peer.AddrInfo) [][]byte {
 	return out
 }
 
-func parseTicket(b []byte) (Ticket, error) {
+// TicketFromBytes reads what Bytes made. Errors are those of ParseTicket.
+func TicketFromBytes(b []byte) (Ticket, error) {
 	f, err := wire.ParseFields(b)
 	if err != nil {
 		return Ticket{}, wire.Errorf(wire.CodeOf(err), "ticket: %w", err)

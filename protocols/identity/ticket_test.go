@@ -96,18 +96,18 @@ func TestNonsenseTicketsAreRefused(t *testing.T) {
 		{"peer of another hash", "panpipe", [][]byte{append(ma.StringCast("/ip4/192.0.2.1/tcp/1").Bytes(), 0xa5, 3, 3, 0x13, 1, 7)}, wire.BadRequest},
 	} {
 		var b wire.Builder
-		_, err := parseTicket(b.String(ticketOverlay, c.overlay).List(ticketAddrs, c.addrs).Build())
+		_, err := TicketFromBytes(b.String(ticketOverlay, c.overlay).List(ticketAddrs, c.addrs).Build())
 		wantCode(t, c.name, err, c.want)
 	}
 	var b wire.Builder
-	_, err := parseTicket(b.String(1, "x").List(2, [][]byte{good}).Uint(3, 1).Build())
+	_, err := TicketFromBytes(b.String(1, "x").List(2, [][]byte{good}).Uint(3, 1).Build())
 	wantCode(t, "unknown field", err, wire.Unsupported)
 }
 
 func TestEveryTruncatedTicketIsRefused(t *testing.T) {
-	raw := testTicket(t).bytes()
+	raw := testTicket(t).Bytes()
 	for n := range raw {
-		_, err := parseTicket(raw[:n])
+		_, err := TicketFromBytes(raw[:n])
 		wantCode(t, fmt.Sprintf("%d bytes", n), err, wire.BadRequest)
 	}
 }
@@ -136,13 +136,13 @@ func TestOverlayNamesFitProtocolIDsAndDNSLabels(t *testing.T) {
 }
 
 func FuzzParseTicket(f *testing.F) {
-	f.Add(testTicket(f).bytes())
+	f.Add(testTicket(f).Bytes())
 	one := testTicket(f)
 	one.Peers = one.Peers[1:]
-	f.Add(one.bytes())
+	f.Add(one.Bytes())
 	f.Add([]byte{1, 1, 'x', 2, 2, 1, 4})
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		ticket, err := parseTicket(raw)
+		ticket, err := TicketFromBytes(raw)
 		if err != nil {
 			switch wire.CodeOf(err) {
 			case wire.BadRequest, wire.TooLarge, wire.Unsupported:
