@@ -32,9 +32,9 @@ func (s *segment) free() {
 	segmentPools[s.class].Put(s)
 }
 
-// keptParts is how many segments an empty buffer has places for, at most:
-// 512 bytes.
-const keptParts = 64
+// keptParts is how many segments an empty buffer has places for, at most: 2 KiB,
+// after as many were full, which are the largest window.
+const keptParts = 256
 
 // buffer is what has arrived on a stream and was not read. Its memory is within
 // four times that and 64 KiB, however small the frames, and none when it is
