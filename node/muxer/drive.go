@@ -29,14 +29,23 @@ type introduction struct {
 
 // Drive implements Driver.
 func (c *session) Drive(r io.Reader, loop func()) bool {
-	i := new(introduction)
-	c.meeting.Store(i)
-	_, _ = r.Read(i.b[:0]) // the loop will see
-	if i.s == nil {
+	s := c.find(r)
+	if s == nil {
 		return false
 	}
-	i.s.drive(loop)
+	s.drive(loop)
 	return true
+}
+
+// find returns the stream that r reads; nil if that is none of the session's.
+func (c *session) find(r io.Reader) *stream {
+	c.finding.Lock() // one introduction at a time
+	defer c.finding.Unlock()
+	i := new(introduction)
+	c.meeting.Store(i)
+	defer c.meeting.Store(nil)
+	_, _ = r.Read(i.b[:0]) // the loop will see
+	return i.s
 }
 
 // meets takes in an introduction.
@@ -46,7 +55,6 @@ func (c *session) meets(s *stream, b []byte) {
 	}
 	if i := c.meeting.Load(); i != nil && &b[:1][0] == &i.b[0] {
 		i.s = s
-		c.meeting.Store(nil)
 	}
 }
 

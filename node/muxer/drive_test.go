@@ -135,3 +135,27 @@ func TestOnlyOwnStreamsAreDriven(t *testing.T) {
 		t.Error("a reader of memory is a stream")
 	}
 }
+
+// TestManyStreamsAreDrivenAtOnce: introductions do not cross.
+func TestManyStreamsAreDrivenAtOnce(t *testing.T) {
+	dialer, server := connPair(t, [2]network.Multiplexer{New(), New()})
+	var ended sync.WaitGroup
+	for range 50 {
+		near, far := streamsOf(t, dialer, server)
+		ended.Go(func() {
+			var got bytes.Buffer
+			var err error
+			drive(t, server, far, readAll(&got, &err))
+			if err != io.EOF || got.String() != "x" {
+				t.Errorf("%q, %v", &got, err)
+			}
+		})
+		ended.Go(func() {
+			if _, err := near.Write([]byte("x")); err != nil {
+				t.Error(err)
+			}
+			near.Close()
+		})
+	}
+	ended.Wait()
+}

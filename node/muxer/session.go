@@ -22,7 +22,8 @@ const backlog = 256
 // session is a connection that carries streams. One goroutine belongs to it,
 // which reads.
 type session struct {
-	meeting atomic.Pointer[introduction] // the last that was begun
+	finding sync.Mutex                   // held during an introduction
+	meeting atomic.Pointer[introduction] // that one; nil while there is none
 
 	// Fixed after newSession.
 	conn     net.Conn
