@@ -139,14 +139,15 @@ func (q *queue) grow() {
 		q.parts = append(q.many[:0], q.parts...)
 		return
 	}
-	q.parts = append(make([]part, 0, 2*len(q.parts)), q.parts...)
+	old := q.parts
+	q.parts = append(make([]part, 0, 2*len(old)), old...)
+	clear(old)
 	q.giveBack()
 }
 
-// giveBack does without the pooled memory.
+// giveBack does without the pooled memory, in which nothing is left.
 func (q *queue) giveBack() {
 	if q.many != nil {
-		clear(q.many[:])
 		partsPool.Put(q.many)
 		q.many = nil
 	}

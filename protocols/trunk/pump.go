@@ -224,13 +224,14 @@ func (c *carrier) pull(b *batch) (full bool) {
 		c.mu.Unlock()
 		more := l.owner.Pull(l, &c.out)
 		c.mu.Lock()
-		again = l.ready && b.n == before
+		again = l.ready && b.n == before // what it said meanwhile came too late for the call
 		l.ready = l.ready || more
 		c.callEndedLocked(l)
 	}
-	if again && !l.released && l.lost == nil {
-		return false // what it said meanwhile came too late for the call: it is asked once more
+	alive := !l.released && l.lost == nil
+	if again && alive {
+		return false
 	}
-	more := l.ready && !l.released && l.lost == nil || l.datagrams.pending()
+	more := l.ready && alive || l.datagrams.pending()
 	return c.turns.done(space, allowed, b.n-before, more, before == 0)
 }
