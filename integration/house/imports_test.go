@@ -23,16 +23,22 @@ type rule struct {
 var inTests = []rule{
 	{"node/control", []string{"node/control/client"}}, // server and client are tested against each other
 	{"session", []string{"node/store"}},               // on the journal that a node has
-	// their hosts have a node's muxer
-	{"protocols/trunk", []string{"node/muxer"}},
-	{"protocols/link", []string{"node/muxer"}},
-	{"protocols/pipe", []string{"node/muxer"}},
+	// hosts have a node's muxer, and vectors are read by one piece of code
+	{"protocols/wire", []string{"protocols/wire/vectorfile"}},
+	{"protocols/identity", []string{"protocols/wire/vectorfile"}},
+	{"protocols/trunk", []string{"node/muxer", "protocols/wire/vectorfile"}},
+	{"protocols/link", []string{"node/muxer", "protocols/wire/vectorfile"}},
+	{"protocols/pipe", []string{"node/muxer", "protocols/wire/vectorfile"}},
 	{"protocols/gateway", []string{"node/muxer"}},
+	{"session/replica", []string{"protocols/wire/vectorfile"}},
+	{"session/account", []string{"protocols/wire/vectorfile"}},
+	{"session/account/pairing", []string{"protocols/wire/vectorfile"}},
 }
 
 var allowed = []rule{
 	{"protocols/identity", []string{"protocols/wire"}},
 	{"protocols/wire", nil},
+	{"protocols/wire/vectorfile", nil},
 	{"protocols/reach", []string{"protocols/identity", "protocols/wire"}},
 	{"protocols/trunk", []string{"protocols/identity", "protocols/wire", "protocols/reach"}},
 	{"protocols/reach/netwatch", nil},

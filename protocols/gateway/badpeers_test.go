@@ -55,10 +55,16 @@ func (h *hand) refused(what string, handle uint64, code wire.Code) {
 	h.says(handle, trunkLeave, 0)
 }
 
-func TestDataForAChannelThatHasClosedIsCountedAndDropped(t *testing.T) {
-	_, nodes := newWorld(t, 3)
+// published is a world of three nodes, of which the first exposes a recorder.
+func published(t *testing.T) (nodes []*node, s Status, heard <-chan string) {
+	t.Helper()
+	_, nodes = newWorld(t, 3)
 	target, heard := recorder(t)
-	s := nodes[0].expose(t, target, "web")
+	return nodes, nodes[0].expose(t, target, "web"), heard
+}
+
+func TestDataForAChannelThatHasClosedIsCountedAndDropped(t *testing.T) {
+	nodes, s, heard := published(t)
 	bystander := dial(t, nodes[1].forward(t, s))
 	converse(t, bystander, 100)
 	h := byHand(t, nodes[2], nodes[0])
@@ -101,9 +107,7 @@ func converseByHand(t testing.TB, c *handChannel, text string) {
 }
 
 func TestDataForAnUnknownChannelEndsTheCarrierAndNoChannel(t *testing.T) {
-	_, nodes := newWorld(t, 3)
-	target, heard := recorder(t)
-	s := nodes[0].expose(t, target, "web")
+	nodes, s, heard := published(t)
 	bystander := dial(t, nodes[1].forward(t, s))
 	converse(t, bystander, 100)
 	h := byHand(t, nodes[2], nodes[0])
@@ -132,9 +136,7 @@ func TestDataForAnUnknownChannelEndsTheCarrierAndNoChannel(t *testing.T) {
 }
 
 func TestWhoNamesTheChannelOfAnotherIsRefusedAndCounted(t *testing.T) {
-	_, nodes := newWorld(t, 3)
-	target, heard := recorder(t)
-	s := nodes[0].expose(t, target, "web")
+	nodes, s, heard := published(t)
 	client := dial(t, nodes[1].forward(t, s))
 	converse(t, client, 100)
 	id := nodes[0].channelOf(t, "web")

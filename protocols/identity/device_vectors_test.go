@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 var update = flag.Bool("update", false, "write what testdata/vectors.json has of device logs anew")
@@ -57,18 +59,18 @@ func (v entryVector) entry(t *testing.T) (e Entry, prev Hash) {
 	t.Helper()
 	e = Entry{Op: v.Op, Epoch: v.Epoch, Generation: v.Generation, At: time.UnixMilli(v.At).UTC()}
 	e.Device.ID, _ = v.Device.Peer()
-	copy(e.Device.Box[:], unhex(t, v.Box))
+	copy(e.Device.Box[:], vectorfile.Bytes(t, v.Box))
 	for _, d := range v.Devices {
 		id, _ := d.Device.Peer()
-		e.Devices = append(e.Devices, Device{ID: id, Box: BoxKey(unhex(t, d.Box))})
+		e.Devices = append(e.Devices, Device{ID: id, Box: BoxKey(vectorfile.Bytes(t, d.Box))})
 	}
-	copy(e.Commitment[:], unhex(t, v.Commitment))
-	copy(prev[:], unhex(t, v.Prev))
+	copy(e.Commitment[:], vectorfile.Bytes(t, v.Commitment))
+	copy(prev[:], vectorfile.Bytes(t, v.Prev))
 	return e, prev
 }
 
 func TestDeviceLogsAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).DeviceLogs {
+	for _, v := range vectorfile.Read[vectors](t).DeviceLogs {
 		l := &DeviceLog{}
 		for _, step := range v.Entries {
 			e, prev := step.entry(t)
@@ -87,7 +89,7 @@ func TestDeviceLogsAreThoseOfTheVectors(t *testing.T) {
 		if hex.EncodeToString(l.Bytes()) != v.Log {
 			t.Errorf("%s: log %x", v.Name, l.Bytes())
 		}
-		read, err := ParseLog(unhex(t, v.Log))
+		read, err := ParseLog(vectorfile.Bytes(t, v.Log))
 		if err != nil {
 			t.Fatalf("%s: %v", v.Name, err)
 		}
@@ -100,12 +102,12 @@ func TestDeviceLogsAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestForksAreJudgedAsTheVectorsSay(t *testing.T) {
-	for _, v := range readVectors(t).Forks {
-		known, err := ParseLog(unhex(t, v.Known))
+	for _, v := range vectorfile.Read[vectors](t).Forks {
+		known, err := ParseLog(vectorfile.Bytes(t, v.Known))
 		if err != nil {
 			t.Fatal(err)
 		}
-		shown, err := ParseLog(unhex(t, v.Shown))
+		shown, err := ParseLog(vectorfile.Bytes(t, v.Shown))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +120,7 @@ func TestForksAreJudgedAsTheVectorsSay(t *testing.T) {
 // The vectors of device logs come from the keys and entries of these tests, so
 // that they are the same in every run.
 func TestVectorsOfDeviceLogsAreComplete(t *testing.T) {
-	v := readVectors(t)
+	v := vectorfile.Read[vectors](t)
 	v.DeviceLogs, v.Forks = nil, nil
 	v.Refused = slices.DeleteFunc(v.Refused, func(r refusedVector) bool { return r.What == "device-log" })
 	one := extend(t, testLog(t, 2), 2, adds(t, 3))
@@ -146,7 +148,7 @@ func TestVectorsOfDeviceLogsAreComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !reflect.DeepEqual(readVectors(t), v) {
+	if !reflect.DeepEqual(vectorfile.Read[vectors](t), v) {
 		t.Error("testdata/vectors.json is not what these tests make: go test -run Vectors -update")
 	}
 }

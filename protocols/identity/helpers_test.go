@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/hex"
 	"testing"
 	"time"
 
@@ -104,13 +103,4 @@ func wantCode(t *testing.T, what string, err error, want wire.Code) {
 	if got := wire.CodeOf(err); got != want {
 		t.Errorf("%s: %v (%v), want %v", what, err, got, want)
 	}
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

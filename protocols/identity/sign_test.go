@@ -7,6 +7,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 func testEnvelope(t testing.TB) []byte {
@@ -123,8 +124,8 @@ func TestNothingIsSignedWithoutKeyDomainAndBody(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	f.Add(testEnvelope(f))
 	f.Add(sign(f, testCapability(f), testKey(f, 1)))
-	for _, v := range readVectors(f).Envelopes {
-		f.Add(unhex(f, v.Envelope))
+	for _, v := range vectorfile.Read[vectors](f).Envelopes {
+		f.Add(vectorfile.Bytes(f, v.Envelope))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, d := range []Domain{DomainBinding, DomainCapability} {

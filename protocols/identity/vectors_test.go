@@ -1,11 +1,8 @@
 package identity
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"reflect"
 	"testing"
 	"time"
@@ -15,6 +12,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 // vectors is testdata/vectors.json. All bytes are hexadecimal.
@@ -89,24 +87,9 @@ type refusedVector struct {
 	Code string `json:"code"`
 }
 
-func readVectors(t testing.TB) vectors {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	var v vectors
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 func keyOfSeed(t *testing.T, seed string) crypto.PrivKey {
 	t.Helper()
-	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(unhex(t, seed)))
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(vectorfile.Bytes(t, seed)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +97,8 @@ func keyOfSeed(t *testing.T, seed string) crypto.PrivKey {
 }
 
 func TestPrincipalsAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).Principals {
-		key, err := crypto.UnmarshalPublicKey(unhex(t, v.Key))
+	for _, v := range vectorfile.Read[vectors](t).Principals {
+		key, err := crypto.UnmarshalPublicKey(vectorfile.Bytes(t, v.Key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,8 +118,8 @@ func TestPrincipalsAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestEnvelopesAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).Envelopes {
-		body, signer, err := Open(v.Domain, unhex(t, v.Envelope), 4096)
+	for _, v := range vectorfile.Read[vectors](t).Envelopes {
+		body, signer, err := Open(v.Domain, vectorfile.Bytes(t, v.Envelope), 4096)
 		if err != nil || hex.EncodeToString(body) != v.Body {
 			t.Errorf("%s: %x, %v", v.Name, body, err)
 			continue
@@ -147,7 +130,7 @@ func TestEnvelopesAreThoseOfTheVectors(t *testing.T) {
 		if v.Seed == "" {
 			continue
 		}
-		if got, err := Sign(keyOfSeed(t, v.Seed), v.Domain, unhex(t, v.Body)); err != nil || hex.EncodeToString(got) != v.Envelope {
+		if got, err := Sign(keyOfSeed(t, v.Seed), v.Domain, vectorfile.Bytes(t, v.Body)); err != nil || hex.EncodeToString(got) != v.Envelope {
 			t.Errorf("%s: signed as %x, %v", v.Name, got, err)
 		}
 	}
@@ -160,20 +143,20 @@ func (v capabilityVector) capability(t *testing.T) Capability {
 		t.Fatal(err)
 	}
 	c := Capability{
-		Issuer: v.Issuer, Subject: v.Subject, Object: unhex(t, v.Object), Right: right, Term: v.Term,
-		Expiry: time.UnixMilli(v.Expiry).UTC(), Nonce: Nonce(unhex(t, v.Nonce)),
+		Issuer: v.Issuer, Subject: v.Subject, Object: vectorfile.Bytes(t, v.Object), Right: right, Term: v.Term,
+		Expiry: time.UnixMilli(v.Expiry).UTC(), Nonce: Nonce(vectorfile.Bytes(t, v.Nonce)),
 	}
 	if v.NotBefore != 0 {
 		c.NotBefore = time.UnixMilli(v.NotBefore).UTC()
 	}
 	if v.Proof != "" {
-		c.Proof = unhex(t, v.Proof)
+		c.Proof = vectorfile.Bytes(t, v.Proof)
 	}
 	return c
 }
 
 func TestCapabilitiesAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).Capabilities {
+	for _, v := range vectorfile.Read[vectors](t).Capabilities {
 		c := v.capability(t)
 		if got := hex.EncodeToString(c.body()); got != v.Body {
 			t.Errorf("%s: body %s", v.Name, got)
@@ -182,7 +165,7 @@ func TestCapabilitiesAreThoseOfTheVectors(t *testing.T) {
 		if hex.EncodeToString(envelope) != v.Envelope || FormatCapability(envelope) != v.Text {
 			t.Errorf("%s: envelope %x, text %s", v.Name, envelope, FormatCapability(envelope))
 		}
-		if got, err := parseCapability(unhex(t, v.Body)); err != nil || !reflect.DeepEqual(got, c) {
+		if got, err := parseCapability(vectorfile.Bytes(t, v.Body)); err != nil || !reflect.DeepEqual(got, c) {
 			t.Errorf("%s: body is read as %+v, %v", v.Name, got, err)
 		}
 		_, got, err := ParseCapability(v.Text)
@@ -194,7 +177,7 @@ func TestCapabilitiesAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestTicketsAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).Tickets {
+	for _, v := range vectorfile.Read[vectors](t).Tickets {
 		want := Ticket{Overlay: v.Overlay}
 		for _, s := range v.Addrs {
 			if err := want.add(ma.StringCast(s).Bytes()); err != nil {
@@ -211,23 +194,23 @@ func TestTicketsAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestVectorsOfBadInputAreRefused(t *testing.T) {
-	for _, v := range readVectors(t).Refused {
+	for _, v := range vectorfile.Read[vectors](t).Refused {
 		var err error
 		switch v.What {
 		case "principal":
-			_, err = PrincipalFromBytes(unhex(t, v.In))
+			_, err = PrincipalFromBytes(vectorfile.Bytes(t, v.In))
 		case "principal-text":
 			_, err = ParsePrincipal(v.In)
 		case "envelope":
-			_, _, err = Open(DomainCapability, unhex(t, v.In), MaxCapability)
+			_, _, err = Open(DomainCapability, vectorfile.Bytes(t, v.In), MaxCapability)
 		case "capability":
-			_, err = OpenCapability(unhex(t, v.In))
+			_, err = OpenCapability(vectorfile.Bytes(t, v.In))
 		case "device-log":
-			_, err = ParseLog(unhex(t, v.In))
+			_, err = ParseLog(vectorfile.Bytes(t, v.In))
 		case "capability-text":
 			_, _, err = ParseCapability(v.In)
 		case "ticket":
-			_, err = TicketFromBytes(unhex(t, v.In))
+			_, err = TicketFromBytes(vectorfile.Bytes(t, v.In))
 		case "ticket-text":
 			_, err = ParseTicket(v.In)
 		default:

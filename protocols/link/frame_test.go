@@ -7,11 +7,12 @@ import (
 	"testing"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 func TestFramesAreThoseOfTheVectors(t *testing.T) {
 	seen := map[kind]bool{}
-	for _, v := range readVectors(t).Frames {
+	for _, v := range vectorfile.Read[vectors](t).Frames {
 		seen[v.Kind] = true
 		b := v.payload(t)
 		if got := hex.EncodeToString(b); got != v.Hex {
@@ -33,11 +34,11 @@ func TestFramesAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestTruncatedFramesAreRefused(t *testing.T) {
-	for _, v := range readVectors(t).Frames {
+	for _, v := range vectorfile.Read[vectors](t).Frames {
 		if v.Kind == kindData || v.Kind == kindStop || v.Kind == kindClose {
 			continue // any payload will do
 		}
-		b := unhex(t, v.Hex)
+		b := vectorfile.Bytes(t, v.Hex)
 		for n := range b {
 			if _, err := reparse(v.Kind, b[:n]); wire.CodeOf(err) != wire.BadRequest {
 				t.Errorf("%s: the first %d bytes: %v", v.Name, n, err)
@@ -47,8 +48,8 @@ func TestTruncatedFramesAreRefused(t *testing.T) {
 }
 
 func TestVectorsOfBadFramesAreRefused(t *testing.T) {
-	for _, v := range readVectors(t).Refused {
-		if _, err := reparse(v.Kind, unhex(t, v.Hex)); wire.CodeOf(err) != wire.BadRequest {
+	for _, v := range vectorfile.Read[vectors](t).Refused {
+		if _, err := reparse(v.Kind, vectorfile.Bytes(t, v.Hex)); wire.CodeOf(err) != wire.BadRequest {
 			t.Errorf("%s: %v", v.Name, err)
 		}
 	}
@@ -92,7 +93,7 @@ func TestOpeningsHaveRoom(t *testing.T) {
 }
 
 func TestStatesAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).States {
+	for _, v := range vectorfile.Read[vectors](t).States {
 		b := v.state(t).append(nil)
 		if got := hex.EncodeToString(b); got != v.Hex {
 			t.Errorf("%s: %s, want %s", v.Name, got, v.Hex)
@@ -110,7 +111,7 @@ func TestStatesAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestStatesThatCannotBeAreRefused(t *testing.T) {
-	good := readVectors(t).States[0].state(t)
+	good := vectorfile.Read[vectors](t).States[0].state(t)
 	for name, spoil := range map[string]func(*state){
 		"end of the stream before what has come": func(s *state) { s.flags |= stateInFin; s.fin = s.read },
 		"end read before it came":                func(s *state) { s.flags |= stateInEOF },
@@ -141,7 +142,7 @@ func TestStatesThatCannotBeAreRefused(t *testing.T) {
 }
 
 func TestLinksAreThoseOfTheVectors(t *testing.T) {
-	for i, v := range readVectors(t).Links {
+	for i, v := range vectorfile.Read[vectors](t).Links {
 		got := linkVectors()[i]
 		if got.name != v.Name || len(got.frames) != len(v.Frames) {
 			t.Errorf("%s: %d frames, want those of %s, %d", got.name, len(got.frames), v.Name, len(v.Frames))

@@ -6,15 +6,16 @@ import (
 	"testing"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 func FuzzFrame(f *testing.F) {
-	v := readVectors(f)
+	v := vectorfile.Read[vectors](f)
 	for _, x := range v.Frames {
-		f.Add(byte(x.Kind), unhex(f, x.Hex))
+		f.Add(byte(x.Kind), vectorfile.Bytes(f, x.Hex))
 	}
 	for _, x := range v.Refused {
-		f.Add(byte(x.Kind), unhex(f, x.Hex))
+		f.Add(byte(x.Kind), vectorfile.Bytes(f, x.Hex))
 	}
 	f.Fuzz(func(t *testing.T, k byte, b []byte) {
 		again, err := reparse(kind(k), b)
@@ -32,8 +33,8 @@ func FuzzFrame(f *testing.F) {
 
 // FuzzState takes ends that others exported, and lives with them for a while.
 func FuzzState(f *testing.F) {
-	for _, v := range readVectors(f).States {
-		f.Add(unhex(f, v.Hex), []byte{opDial, 0, opPull, opWrite, 9, opRead, opFreeze, opMove})
+	for _, v := range vectorfile.Read[vectors](f).States {
+		f.Add(vectorfile.Bytes(f, v.Hex), []byte{opDial, 0, opPull, opWrite, 9, opRead, opFreeze, opMove})
 	}
 	f.Fuzz(func(t *testing.T, b, script []byte) {
 		s, err := parseState(b, testWindow)

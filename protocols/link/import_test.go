@@ -10,6 +10,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 // patient is links of a node that reaches nobody.
@@ -25,7 +26,7 @@ func patient(t *testing.T, cfg Config) *Links {
 
 // exportedEnd is an end that any node may take, with so much to bring.
 func exportedEnd(t *testing.T, credit uint64) state {
-	s := readVectors(t).States[0].state(t)
+	s := vectorfile.Read[vectors](t).States[0].state(t)
 	s.id, s.credit = NewID(), s.read+credit
 	return s
 }

@@ -1,15 +1,12 @@
 package link
 
 import (
-	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 // vectors is testdata/vectors.json, whose bytes are hexadecimal.
@@ -60,33 +57,9 @@ type sentVector struct {
 	Hex  string
 }
 
-func readVectors(t testing.TB) vectors {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	var v vectors
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func unhexID(t testing.TB, s string) (id ID) {
 	t.Helper()
-	if n := copy(id[:], unhex(t, s)); n != IDSize {
+	if n := copy(id[:], vectorfile.Bytes(t, s)); n != IDSize {
 		t.Fatalf("an ID of %d bytes", n)
 	}
 	return id
@@ -98,7 +71,7 @@ func (v frameVector) payload(t testing.TB) []byte {
 	code, _ := wire.ParseCode(v.Code)
 	m := marks{received: v.Received, safe: v.Safe, credit: v.Credit}
 	r := resume{
-		gen: v.Gen, flags: v.Flags, epoch: v.Epoch, farEpoch: v.FarEpoch, marks: m, from: v.Begin, token: unhex(t, v.Token),
+		gen: v.Gen, flags: v.Flags, epoch: v.Epoch, farEpoch: v.FarEpoch, marks: m, from: v.Begin, token: vectorfile.Bytes(t, v.Token),
 	}
 	switch v.Kind {
 	case kindOpen:
@@ -109,9 +82,9 @@ func (v frameVector) payload(t testing.TB) []byte {
 	case kindResumed:
 		return r.append(nil)
 	case kindRefused:
-		return refusal{code, v.Gen, unhex(t, v.Hint)}.append(nil)
+		return refusal{code, v.Gen, vectorfile.Bytes(t, v.Hint)}.append(nil)
 	case kindData:
-		return unhex(t, v.Data)
+		return vectorfile.Bytes(t, v.Data)
 	case kindAck:
 		return m.append(nil)
 	case kindReset:
@@ -153,8 +126,8 @@ func reparse(k kind, b []byte) ([]byte, error) {
 func (v stateVector) state(t testing.TB) state {
 	t.Helper()
 	return state{
-		id: unhexID(t, v.ID), service: v.Service, self: peer.ID(unhex(t, v.Self)), far: peer.ID(unhex(t, v.Far)),
+		id: unhexID(t, v.ID), service: v.Service, self: peer.ID(vectorfile.Bytes(t, v.Self)), far: peer.ID(vectorfile.Bytes(t, v.Far)),
 		flags: v.Flags, epoch: v.Epoch, farEpoch: v.FarEpoch, gen: v.Gen, grace: v.Grace, read: v.Read, fin: v.Fin, credit: v.Credit,
-		safe: v.Safe, received: v.Received, sent: v.Sent, farCredit: v.FarCredit, unread: unhex(t, v.Unread), unack: unhex(t, v.Unack),
+		safe: v.Safe, received: v.Received, sent: v.Sent, farCredit: v.FarCredit, unread: vectorfile.Bytes(t, v.Unread), unack: vectorfile.Bytes(t, v.Unack),
 	}
 }

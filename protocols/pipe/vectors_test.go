@@ -19,6 +19,7 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 var update = flag.Bool("update", false, "write testdata/vectors.json anew")
@@ -172,13 +173,6 @@ func readVectors(t testing.TB) vectors {
 	return v
 }
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	must(t, err)
-	return b
-}
-
 func TestVectorsAreWhatThisPackageWrites(t *testing.T) {
 	made := makeVectors(t)
 	if *update {
@@ -197,7 +191,7 @@ func TestVectorsAreWhatThisPackageWrites(t *testing.T) {
 
 func TestAdvertisementsOfTheVectorsAreRead(t *testing.T) {
 	for _, v := range readVectors(t).Advertisements {
-		a, err := ParseAdvertisement(unhex(t, v.Bytes))
+		a, err := ParseAdvertisement(vectorfile.Bytes(t, v.Bytes))
 		if err != nil || !reflect.DeepEqual(adFields(a), v.Fields) {
 			t.Errorf("%s: %+v %v", v.Name, a, err)
 		}
@@ -210,11 +204,11 @@ func TestAdvertisementsOfTheVectorsAreRead(t *testing.T) {
 
 func TestBindingsOfTheVectorsAreRead(t *testing.T) {
 	for _, v := range readVectors(t).Bindings {
-		b, err := ParseBinding(unhex(t, v.Body))
+		b, err := ParseBinding(vectorfile.Bytes(t, v.Body))
 		if err != nil || !reflect.DeepEqual(bindFields(b), v.Fields) {
 			t.Errorf("%s: %+v %v", v.Name, b, err)
 		}
-		if _, err := OpenBinding(unhex(t, v.Envelope)); wire.CodeOf(err).String() != v.Code {
+		if _, err := OpenBinding(vectorfile.Bytes(t, v.Envelope)); wire.CodeOf(err).String() != v.Code {
 			t.Errorf("%s: %v, expected %s", v.Name, err, v.Code)
 		}
 	}
@@ -222,11 +216,11 @@ func TestBindingsOfTheVectorsAreRead(t *testing.T) {
 
 func TestRevocationsOfTheVectorsAreRead(t *testing.T) {
 	for _, v := range readVectors(t).Revocations {
-		r, err := ParseRevocation(unhex(t, v.Body))
+		r, err := ParseRevocation(vectorfile.Bytes(t, v.Body))
 		if err != nil || !reflect.DeepEqual(revokeFields(r), v.Fields) {
 			t.Errorf("%s: %+v %v", v.Name, r, err)
 		}
-		if _, err := OpenRevocation(unhex(t, v.Envelope)); wire.CodeOf(err).String() != v.Code {
+		if _, err := OpenRevocation(vectorfile.Bytes(t, v.Envelope)); wire.CodeOf(err).String() != v.Code {
 			t.Errorf("%s: %v, expected %s", v.Name, err, v.Code)
 		}
 	}
@@ -242,10 +236,10 @@ func TestHandshakesOfTheVectorsAreTaken(t *testing.T) {
 		must(t, err)
 		h := Handshake{
 			Pipe: id, Dialer: dialer, Listener: listener,
-			DialerNonce: identity.Nonce(unhex(t, v.DialerNonce)), ListenerNonce: identity.Nonce(unhex(t, v.ListenerNonce)),
+			DialerNonce: identity.Nonce(vectorfile.Bytes(t, v.DialerNonce)), ListenerNonce: identity.Nonce(vectorfile.Bytes(t, v.ListenerNonce)),
 		}
-		must(t, h.CheckListener(unhex(t, v.ByListener)))
-		must(t, h.CheckDialer(unhex(t, v.ByDialer)))
+		must(t, h.CheckListener(vectorfile.Bytes(t, v.ByListener)))
+		must(t, h.CheckDialer(vectorfile.Bytes(t, v.ByDialer)))
 	}
 }
 
@@ -256,7 +250,7 @@ func TestMessagesOfTheVectorsAreRead(t *testing.T) {
 		"Confirm": func() proto.Message { return &pb.Confirm{} },
 	}
 	for _, v := range readVectors(t).Messages {
-		m, r := kinds[v.Type](), bytes.NewReader(unhex(t, v.Bytes))
+		m, r := kinds[v.Type](), bytes.NewReader(vectorfile.Bytes(t, v.Bytes))
 		if err := wire.ReadMessage(r, m, MaxAnswer); err != nil || r.Len() != 0 || len(m.ProtoReflect().GetUnknown()) != 0 {
 			t.Errorf("%s: %v, %d bytes left", v.Name, err, r.Len())
 		}
@@ -266,7 +260,7 @@ func TestMessagesOfTheVectorsAreRead(t *testing.T) {
 func TestRefusedVectorsAreRefused(t *testing.T) {
 	for _, v := range readVectors(t).Refused {
 		var err error
-		switch b := unhex(t, v.Bytes); v.What {
+		switch b := vectorfile.Bytes(t, v.Bytes); v.What {
 		case "advertisement":
 			_, err = ParseAdvertisement(b)
 		case "binding":

@@ -3,11 +3,10 @@ package trunk
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 // frame is one of testdata/vectors.json, whose bytes are hexadecimal.
@@ -29,34 +28,10 @@ type vectors struct {
 	}
 }
 
-func readVectors(t testing.TB) vectors {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	var v vectors
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // bytesOf encodes a frame as this package sends it.
 func bytesOf(t testing.TB, f frame) []byte {
 	t.Helper()
-	p := unhex(t, f.Payload)
+	p := vectorfile.Bytes(t, f.Payload)
 	number, _ := parseNumber(p)
 	switch f.Kind {
 	case kindHello:
@@ -72,7 +47,7 @@ func bytesOf(t testing.TB, f frame) []byte {
 }
 
 func TestFramesAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).Frames {
+	for _, v := range vectorfile.Read[vectors](t).Frames {
 		b := bytesOf(t, v)
 		if got := hex.EncodeToString(b); got != v.Hex {
 			t.Errorf("%s: %s, want %s", v.Name, got, v.Hex)
@@ -91,7 +66,7 @@ func TestFramesAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestVectorsOfCarriersAreTheirFrames(t *testing.T) {
-	for _, v := range readVectors(t).Carriers {
+	for _, v := range vectorfile.Read[vectors](t).Carriers {
 		var b []byte
 		for _, f := range v.Frames {
 			b = append(b, bytesOf(t, f)...)
@@ -103,8 +78,8 @@ func TestVectorsOfCarriersAreTheirFrames(t *testing.T) {
 }
 
 func TestVectorsOfBadHeadersAreRefused(t *testing.T) {
-	for _, v := range readVectors(t).Refused {
-		if _, _, err := parseHeader(unhex(t, v.Hex)); wire.CodeOf(err).String() != v.Code {
+	for _, v := range vectorfile.Read[vectors](t).Refused {
+		if _, _, err := parseHeader(vectorfile.Bytes(t, v.Hex)); wire.CodeOf(err).String() != v.Code {
 			t.Errorf("%s: %v, want %s", v.Name, err, v.Code)
 		}
 	}
@@ -124,12 +99,12 @@ func TestLargestFrameIsAYamuxMessage(t *testing.T) {
 }
 
 func FuzzHeader(f *testing.F) {
-	v := readVectors(f)
+	v := vectorfile.Read[vectors](f)
 	for _, x := range v.Frames {
-		f.Add(unhex(f, x.Hex))
+		f.Add(vectorfile.Bytes(f, x.Hex))
 	}
 	for _, x := range v.Refused {
-		f.Add(unhex(f, x.Hex))
+		f.Add(vectorfile.Bytes(f, x.Hex))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, n, err := parseHeader(b)

@@ -3,11 +3,11 @@ package wire
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 // vectors is testdata/vectors.json. All bytes are hexadecimal.
@@ -32,45 +32,21 @@ type vectors struct {
 	RefusedMessages []struct{ Name, Hex, Code string } `json:"refused_messages"`
 }
 
-func readVectors(t *testing.T) vectors {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	var v vectors
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func unhex(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestCanonicalBytesAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).Records {
+	for _, v := range vectorfile.Read[vectors](t).Records {
 		var b Builder
 		for _, f := range v.Fields {
 			switch {
 			case f.List != nil:
 				items := make([][]byte, len(f.List))
 				for i, s := range f.List {
-					items[i] = unhex(t, s)
+					items[i] = vectorfile.Bytes(t, s)
 				}
 				b.List(f.Number, items)
 			case f.Text != "":
 				b.String(f.Number, f.Text)
 			case f.Bytes != "":
-				b.Bytes(f.Number, unhex(t, f.Bytes))
+				b.Bytes(f.Number, vectorfile.Bytes(t, f.Bytes))
 			default:
 				b.Uint(f.Number, f.Value)
 			}
@@ -78,24 +54,24 @@ func TestCanonicalBytesAreThoseOfTheVectors(t *testing.T) {
 		if got := hex.EncodeToString(b.Build()); got != v.Hex {
 			t.Errorf("%s: %s, want %s", v.Name, got, v.Hex)
 		}
-		if _, err := ParseFields(unhex(t, v.Hex)); err != nil {
+		if _, err := ParseFields(vectorfile.Bytes(t, v.Hex)); err != nil {
 			t.Errorf("%s: %v", v.Name, err)
 		}
 	}
 }
 
 func TestVectorsOfBadRecordsAreRefused(t *testing.T) {
-	for _, v := range readVectors(t).RefusedRecords {
-		if _, err := ParseFields(unhex(t, v.Hex)); CodeOf(err).String() != v.Code {
+	for _, v := range vectorfile.Read[vectors](t).RefusedRecords {
+		if _, err := ParseFields(vectorfile.Bytes(t, v.Hex)); CodeOf(err).String() != v.Code {
 			t.Errorf("%s: %v, want %s", v.Name, err, v.Code)
 		}
 	}
 }
 
 func TestMessagesAreThoseOfTheVectors(t *testing.T) {
-	for _, v := range readVectors(t).Messages {
+	for _, v := range vectorfile.Read[vectors](t).Messages {
 		var b bytes.Buffer
-		if err := WriteMessage(&b, wrapperspb.Bytes(unhex(t, v.Value)), 1024); err != nil {
+		if err := WriteMessage(&b, wrapperspb.Bytes(vectorfile.Bytes(t, v.Value)), 1024); err != nil {
 			t.Fatal(err)
 		}
 		if got := hex.EncodeToString(b.Bytes()); got != v.Hex {
@@ -105,8 +81,8 @@ func TestMessagesAreThoseOfTheVectors(t *testing.T) {
 }
 
 func TestVectorsOfBadMessagesAreRefused(t *testing.T) {
-	for _, v := range readVectors(t).RefusedMessages {
-		err := ReadMessage(bytes.NewReader(unhex(t, v.Hex)), new(wrapperspb.BytesValue), 1024)
+	for _, v := range vectorfile.Read[vectors](t).RefusedMessages {
+		err := ReadMessage(bytes.NewReader(vectorfile.Bytes(t, v.Hex)), new(wrapperspb.BytesValue), 1024)
 		if CodeOf(err).String() != v.Code {
 			t.Errorf("%s: %v, want %s", v.Name, err, v.Code)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 // write is one field of a profile as vectors tell it.
@@ -62,25 +63,25 @@ func profileOf(t testing.TB, ws []write) Profile {
 }
 
 func TestProfilesAreThoseOfTheVectors(t *testing.T) {
-	v := readVectors(t)
+	v := vectorfile.Read[vectors](t)
 	for _, c := range v.Profiles {
 		p := profileOf(t, c.Writes)
 		if got := hex.EncodeToString(p.Bytes()); got != c.Bytes {
 			t.Errorf("%s: %s", c.Name, got)
 		}
-		if got, err := ParseProfile(unhex(t, c.Bytes)); err != nil || !got.Equal(p) {
+		if got, err := ParseProfile(vectorfile.Bytes(t, c.Bytes)); err != nil || !got.Equal(p) {
 			t.Errorf("%s: read as %+v, %v", c.Name, got, err)
 		}
 	}
 	for _, c := range v.Merges {
-		a, errA := ParseProfile(unhex(t, c.A))
-		b, errB := ParseProfile(unhex(t, c.B))
+		a, errA := ParseProfile(vectorfile.Bytes(t, c.A))
+		b, errB := ParseProfile(vectorfile.Bytes(t, c.B))
 		if m, err := a.Merge(b); errors.Join(errA, errB, err) != nil || hex.EncodeToString(m.Bytes()) != c.Merged {
 			t.Errorf("%s: %x, %v", c.Name, m.Bytes(), errors.Join(errA, errB, err))
 		}
 	}
 	for _, c := range v.RefusedProfiles {
-		if _, err := ParseProfile(unhex(t, c.In)); wire.CodeOf(err).String() != c.Code {
+		if _, err := ParseProfile(vectorfile.Bytes(t, c.In)); wire.CodeOf(err).String() != c.Code {
 			t.Errorf("%s: %v, want %s", c.Name, err, c.Code)
 		}
 	}
@@ -182,11 +183,11 @@ func TestABurntFieldIsFreeInTheNextEra(t *testing.T) {
 func FuzzParseProfile(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add(fullProfile(f).Bytes())
-	for _, c := range readVectors(f).Profiles {
-		f.Add(unhex(f, c.Bytes))
+	for _, c := range vectorfile.Read[vectors](f).Profiles {
+		f.Add(vectorfile.Bytes(f, c.Bytes))
 	}
-	for _, c := range readVectors(f).RefusedProfiles {
-		f.Add(unhex(f, c.In))
+	for _, c := range vectorfile.Read[vectors](f).RefusedProfiles {
+		f.Add(vectorfile.Bytes(f, c.In))
 	}
 	full := fullProfile(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -3,11 +3,10 @@ package account
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 // vectors is testdata/vectors.json. All bytes are hexadecimal.
@@ -49,22 +48,22 @@ type vectors struct {
 }
 
 func TestSealsAreThoseOfTheVectors(t *testing.T) {
-	v := readVectors(t).Sealed
-	key := ProfileKey{Generation: v.Generation, Secret: [32]byte(unhex(t, v.Key))}
+	v := vectorfile.Read[vectors](t).Sealed
+	key := ProfileKey{Generation: v.Generation, Secret: [32]byte(vectorfile.Bytes(t, v.Key))}
 	if got := key.Commitment(v.Account); got.String() != v.Commitment {
 		t.Errorf("commitment %s", got)
 	}
-	p, err := ParseProfile(unhex(t, v.Profile))
+	p, err := ParseProfile(vectorfile.Bytes(t, v.Profile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := key.Seal(v.Account, p, bytes.NewReader(unhex(t, v.Nonce))); err != nil || hex.EncodeToString(got) != v.Sealed {
+	if got, err := key.Seal(v.Account, p, bytes.NewReader(vectorfile.Bytes(t, v.Nonce))); err != nil || hex.EncodeToString(got) != v.Sealed {
 		t.Errorf("sealed as %x, %v", got, err)
 	}
-	if got, err := key.Open(v.Account, unhex(t, v.Sealed), p.Revision()); err != nil || !got.Equal(p) {
+	if got, err := key.Open(v.Account, vectorfile.Bytes(t, v.Sealed), p.Revision()); err != nil || !got.Equal(p) {
 		t.Errorf("opened as %+v, %v", got, err)
 	}
-	box, err := ParseBox(unhex(t, v.Box))
+	box, err := ParseBox(vectorfile.Bytes(t, v.Box))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +71,7 @@ func TestSealsAreThoseOfTheVectors(t *testing.T) {
 		t.Errorf("box key %x", got)
 	}
 	device, _ := v.Device.Peer()
-	w, err := parseWrapped(unhex(t, v.Wrapped))
+	w, err := parseWrapped(vectorfile.Bytes(t, v.Wrapped))
 	if err != nil || w.account != v.Account || w.generation != v.Generation {
 		t.Fatalf("%+v, %v", w, err)
 	}
@@ -83,11 +82,11 @@ func TestSealsAreThoseOfTheVectors(t *testing.T) {
 
 // FuzzSealed: no bytes of others crash or are taken.
 func FuzzSealed(f *testing.F) {
-	v := readVectors(f).Sealed
-	f.Add(unhex(f, v.Sealed), unhex(f, v.Wrapped))
+	v := vectorfile.Read[vectors](f).Sealed
+	f.Add(vectorfile.Bytes(f, v.Sealed), vectorfile.Bytes(f, v.Wrapped))
 	f.Add([]byte(nil), []byte{1})
-	key := ProfileKey{Generation: v.Generation, Secret: [32]byte(unhex(f, v.Key))}
-	box, err := ParseBox(unhex(f, v.Box))
+	key := ProfileKey{Generation: v.Generation, Secret: [32]byte(vectorfile.Bytes(f, v.Key))}
+	box, err := ParseBox(vectorfile.Bytes(f, v.Box))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -100,28 +99,4 @@ func FuzzSealed(f *testing.F) {
 			_, _ = box.openPart(w, device)
 		}
 	})
-}
-
-func readVectors(t testing.TB) vectors {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	var v vectors
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the hex of testdata/vectors.json anew")
@@ -53,30 +54,6 @@ type markVector struct {
 	Hex            string
 }
 
-func readVectors(t testing.TB) vectors {
-	t.Helper()
-	raw, err := os.ReadFile("testdata/vectors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	var v vectors
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func principal(t testing.TB, text string) (p identity.Principal) {
 	t.Helper()
 	if err := p.UnmarshalText([]byte(text)); err != nil {
@@ -87,12 +64,12 @@ func principal(t testing.TB, text string) (p identity.Principal) {
 
 func (v *frameVector) frame(t testing.TB) frame {
 	f := frame{
-		typ: frameType(v.Type), version: v.Version, features: v.Features, log: unhex(t, v.Log), with: principal(t, v.Account), number: v.Number,
+		typ: frameType(v.Type), version: v.Version, features: v.Features, log: vectorfile.Bytes(t, v.Log), with: principal(t, v.Account), number: v.Number,
 		author: Author{Device: principal(t, v.Device), Epoch: v.Epoch}, run: Run{Low: v.Low, High: v.High}, reason: v.Reason,
-		entry: Entry{Counter: v.Counter, Kind: Kind(v.Kind), Sent: v.Sent, Body: unhex(t, v.Body)},
+		entry: Entry{Counter: v.Counter, Kind: Kind(v.Kind), Sent: v.Sent, Body: vectorfile.Bytes(t, v.Body)},
 	}
-	copy(f.run.Tag[:], unhex(t, v.Tag))
-	copy(f.entry.ID[:], unhex(t, v.ID))
+	copy(f.run.Tag[:], vectorfile.Bytes(t, v.Tag))
+	copy(f.entry.ID[:], vectorfile.Bytes(t, v.ID))
 	if v.Code != "" {
 		f.code, _ = wire.ParseCode(v.Code)
 	}
@@ -100,7 +77,7 @@ func (v *frameVector) frame(t testing.TB) frame {
 }
 
 func TestVectors(t *testing.T) {
-	all := readVectors(t)
+	all := vectorfile.Read[vectors](t)
 	for i := range all.Frames {
 		v := &all.Frames[i]
 		f := v.frame(t)
@@ -108,7 +85,7 @@ func TestVectors(t *testing.T) {
 		if *rewrite {
 			v.Hex = hex.EncodeToString(got)
 		}
-		if want := unhex(t, v.Hex); !bytes.Equal(got, want) {
+		if want := vectorfile.Bytes(t, v.Hex); !bytes.Equal(got, want) {
 			t.Errorf("%s: %x, want %x", v.Name, got, want)
 		}
 		parsed, n, err := parseFrame(append(got, 0xff))
@@ -122,7 +99,7 @@ func TestVectors(t *testing.T) {
 		}
 	}
 	for _, v := range all.Refused {
-		if _, _, err := parseFrame(unhex(t, v.Hex)); wire.CodeOf(err).String() != v.Word {
+		if _, _, err := parseFrame(vectorfile.Bytes(t, v.Hex)); wire.CodeOf(err).String() != v.Word {
 			t.Errorf("%s: %v, want %s", v.Name, err, v.Word)
 		}
 	}
@@ -133,7 +110,7 @@ func TestVectors(t *testing.T) {
 		if *rewrite {
 			v.Hex = hex.EncodeToString(b)
 		}
-		if got, err := ParseMarks(unhex(t, v.Hex)); err != nil || len(got) != 1 || got[0] != m {
+		if got, err := ParseMarks(vectorfile.Bytes(t, v.Hex)); err != nil || len(got) != 1 || got[0] != m {
 			t.Errorf("%s: %+v, %v", v.Name, got, err)
 		}
 		for cut := range b {
@@ -154,11 +131,11 @@ func TestVectors(t *testing.T) {
 }
 
 func FuzzFrame(f *testing.F) {
-	for _, v := range readVectors(f).Frames {
-		f.Add(unhex(f, v.Hex))
+	for _, v := range vectorfile.Read[vectors](f).Frames {
+		f.Add(vectorfile.Bytes(f, v.Hex))
 	}
-	for _, v := range readVectors(f).Refused {
-		f.Add(unhex(f, v.Hex))
+	for _, v := range vectorfile.Read[vectors](f).Refused {
+		f.Add(vectorfile.Bytes(f, v.Hex))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parsed, n, err := parseFrame(b)
@@ -175,8 +152,8 @@ func FuzzFrame(f *testing.F) {
 // in order.
 func FuzzMachine(f *testing.F) {
 	var all []byte
-	for _, v := range readVectors(f).Frames {
-		all = append(all, unhex(f, v.Hex)...)
+	for _, v := range vectorfile.Read[vectors](f).Frames {
+		all = append(all, vectorfile.Bytes(f, v.Hex)...)
 	}
 	f.Add(all, true)
 	f.Add(all, false)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/protocols/wire/vectorfile"
 	"github.com/panpipe-net/panpipe/session/account/cpace"
 )
 
@@ -85,15 +86,6 @@ type vectors struct {
 	Ticket        string             `json:"ticket"`
 }
 
-func unhex(t testing.TB, s string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestALinkingIsThatOfTheVectors(t *testing.T) {
 	raw, err := os.ReadFile("testdata/vectors.json")
 	if err != nil {
@@ -127,15 +119,15 @@ func replay(t *testing.T, v vectors) vectors {
 	both := ends{guest: guestID, host: hostID}
 	v.Channel = hex.EncodeToString(offer.input(both, [sessionSize]byte{}).Channel)
 
-	g, hello, err := guest{offer: offer, ends: both}.hello(bytes.NewReader(unhex(t, v.GuestRandom)))
+	g, hello, err := guest{offer: offer, ends: both}.hello(bytes.NewReader(vectorfile.Bytes(t, v.GuestRandom)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, answer, err := host{offer: offer, ends: both}.hello(hello, bytes.NewReader(unhex(t, v.HostRandom)))
+	h, answer, err := host{offer: offer, ends: both}.hello(hello, bytes.NewReader(vectorfile.Bytes(t, v.HostRandom)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, claim, err := g.answer(answer, identity.BoxKey(unhex(t, v.Box)), v.Name)
+	g, claim, err := g.answer(answer, identity.BoxKey(vectorfile.Bytes(t, v.Box)), v.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +149,7 @@ func replay(t *testing.T, v vectors) vectors {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ticket := Ticket{Secret: [secretSize]byte(unhex(t, v.TicketSecret)), Host: invitation}
+	ticket := Ticket{Secret: [secretSize]byte(vectorfile.Bytes(t, v.TicketSecret)), Host: invitation}
 	mailbox := ticket.Offer().Mailbox
 	v.Ticket, v.TicketMailbox = ticket.String(), hex.EncodeToString(mailbox[:])
 	return v
