@@ -64,6 +64,8 @@ func besideBulk(s opener, small int, pace time.Duration, each int) (took []float
 	var all sync.WaitGroup
 	for i := range small {
 		all.Go(func() {
+			phase := time.NewTimer(pace * time.Duration(i) / time.Duration(small)) // users are not in step
+			<-phase.C
 			ticks := time.NewTicker(pace)
 			defer ticks.Stop()
 			results[i], errs[i] = pingPong(s, each, ticks.C)

@@ -35,6 +35,7 @@ const (
 type sender struct {
 	conn net.Conn
 	fail func(error) // is told once why nothing can be written any more; without mu
+	rest func()      // flush, as a goroutine is begun with it without allocating
 
 	mu     sync.Mutex
 	busy   bool    // somebody writes
@@ -74,7 +75,7 @@ func (s *sender) post(h header) error {
 	s.busy = true
 	s.mu.Unlock()
 	if flush {
-		go s.flush()
+		go s.rest()
 	}
 	return nil
 }
@@ -121,7 +122,7 @@ func (s *sender) send(h header, body []byte, d *deadline) error {
 	if leave {
 		s.posted = append(h.append(s.posted), body...)
 		s.mu.Unlock()
-		go s.flush()
+		go s.rest()
 		return nil
 	}
 	before := s.takeLocked()
@@ -166,7 +167,7 @@ func (s *sender) await(d *deadline) error {
 	}
 	if _, stopped := d.state(); stopped {
 		s.mu.Unlock()
-		go s.flush()
+		go s.rest()
 		return errTimeout
 	}
 	return nil
@@ -196,7 +197,7 @@ func (s *sender) finish(err error) error {
 		}
 		if round == roundsMost {
 			s.mu.Unlock()
-			go s.flush()
+			go s.rest()
 			return nil
 		}
 		b := s.takeLocked()

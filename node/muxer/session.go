@@ -56,7 +56,7 @@ func newSession(conn net.Conn, isServer bool, span func() (network.ResourceScope
 	if isServer {
 		c.next = 2
 	}
-	c.out.conn, c.out.fail = conn, c.unwritable
+	c.out.conn, c.out.fail, c.out.rest = conn, c.unwritable, c.out.flush
 	c.life.begin(c)
 	go c.receive()
 	return c

@@ -10,6 +10,7 @@ type queue struct {
 	head     int              // parts before it are freed
 	mem      int              // bytes of memory held
 	many     *[manyParts]part // where parts are, if there were more than keptParts
+	few      []part           // empty: where parts are otherwise, meanwhile
 }
 
 // part is the bytes from..to of a chunk; the first stands at offset off.
@@ -134,12 +135,13 @@ var partsPool = sync.Pool{New: func() any { return new([manyParts]part) }}
 
 // grow makes room for more than keptParts.
 func (q *queue) grow() {
-	if len(q.parts) < manyParts {
-		q.many = partsPool.Get().(*[manyParts]part)
-		q.parts = append(q.many[:0], q.parts...)
+	old := q.parts
+	if len(old) < manyParts {
+		q.many, q.few = partsPool.Get().(*[manyParts]part), old[:0]
+		q.parts = append(q.many[:0], old...)
+		clear(old)
 		return
 	}
-	old := q.parts
 	q.parts = append(make([]part, 0, 2*len(old)), old...)
 	clear(old)
 	q.giveBack()
@@ -159,7 +161,7 @@ func (q *queue) compact() {
 	case q.head == len(q.parts):
 		q.head = 0
 		if cap(q.parts) > 2*keptParts {
-			q.parts = nil
+			q.parts, q.few = q.few, nil
 			q.giveBack()
 		} else {
 			q.parts = q.parts[:0]
@@ -249,4 +251,4 @@ func (q *queue) join(next *queue) {
 }
 
 // free drops everything.
-func (q *queue) free() { q.skipTo(q.end); q.parts = nil }
+func (q *queue) free() { q.skipTo(q.end); q.parts, q.few = nil, nil }
