@@ -33,7 +33,7 @@ func drawChange(t *rapid.T, label string) Change {
 	buddy := testAccount(t, byte(rapid.IntRange(10, 12).Draw(t, label+"buddy")))
 	n := byte(rapid.IntRange(1, 3).Draw(t, label+"n"))
 	all := []Change{
-		SetName(fmt.Sprint("name", n)), SetContact(Contact(n%3)), SetPresence(testPresence(t, n)), NameDevice(testPeer(t, n), fmt.Sprint("device", n)),
+		SetName(fmt.Sprint("name", n)), SetContact(Contact(n % 3)), SetPresence(testPresence(t, n)), NameDevice(testPeer(t, n), fmt.Sprint("device", n)),
 		Add(buddy, Requested), Add(buddy, Accepted), Remove(buddy, testPresence(t, n)), Block(buddy, testPresence(t, n)), Unblock(buddy),
 		SetPetname(buddy, fmt.Sprint("pet", n)), SetSecret(buddy, []byte{n}),
 	}
