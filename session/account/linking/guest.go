@@ -81,6 +81,11 @@ func (i Invitation) Join(ctx context.Context, pipes Pipes, g pairing.Guest) (acc
 func (i Invitation) reach(ctx context.Context, pipes Pipes, id pipe.ID) (*pipe.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
+	if host, named := i.Host(); named {
+		// Its own word is there before this node has joined an overlay. Without it
+		// the overlay is asked.
+		_, _ = pipes.Resolve(ctx, id, pipe.ResolveOptions{Only: []peer.ID{host.ID}})
+	}
 	conn, err := pipes.Dial(ctx, id, pipe.DialOptions{Wait: findTime / 2})
 	if err != nil {
 		return nil, notFound(err)

@@ -21,6 +21,7 @@ import (
 type Pipes interface {
 	Listen(ctx context.Context, id pipe.ID, o pipe.ListenOptions) (*pipe.Listener, error)
 	Dial(ctx context.Context, id pipe.ID, o pipe.DialOptions) (*pipe.Conn, error)
+	Resolve(ctx context.Context, id pipe.ID, o pipe.ResolveOptions) (*pipe.Resolution, error)
 }
 
 // HostConfig is what the old device needs. All is needed.
