@@ -146,7 +146,8 @@ func (a *app) serve(ctx context.Context, cfg *config.Config, socket string, n *n
 		Node: n, Pipes: n.Pipes(), Discovery: n.Discovery(), Paths: n.Reach(), Host: n.Host(), Doctor: n,
 		Limits: func() []api.Limit { return apiLimits(n) }, Relay: v.Relay.Serve, Metrics: n.Registry(), Legs: n.Legs,
 		Gateway: n.Gateway(), WatchGateway: n.WatchGateway,
-		Log: logger.With("subsystem", "control"),
+		Accounts: n,
+		Log:      logger.With("subsystem", "control"),
 	})
 }
 

@@ -67,7 +67,7 @@ var allowed = []rule{
 	{"node/muxer", []string{"protocols/wire"}},
 	{"node/control/api", []string{"protocols/wire"}},
 	{"node/control/client", []string{"protocols/wire", "node/control/api"}},
-	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/link", "protocols/pipe", "protocols/gateway", "discovery", "session/account", "session/account/linking", "node/config", "node/control/api", "node/doctor"}},
+	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/link", "protocols/pipe", "protocols/gateway", "discovery", "session/account", "session/account/linking", "session/roster", "node/config", "node/control/api", "node/doctor"}},
 	{"node", []string{"protocols/…", "discovery", "session/…", "node/…"}},
 	{"cmd/panpipe/demo", []string{"protocols/identity", "protocols/wire", "node/control/api", "node/control/client"}},
 	{"cmd/panpipe", []string{"protocols/identity", "protocols/wire", "node", "node/…", "cmd/panpipe/…"}},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -25,6 +26,7 @@ type Server struct {
 	conns    *registry
 	tokens   tokens
 	examiner examiner // without use where cfg.Doctor is nil
+	draft    atomic.Pointer[draft]
 	http     *http.Server
 	unwatch  func() // ends the gateway's events
 	sockets  []net.Listener
@@ -76,6 +78,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	s.tasks.Go(s.watchStatus)
 	if cfg.WatchGateway != nil {
 		s.unwatch = cfg.WatchGateway(newGatewayTeller(s.hub).tell)
+	}
+	if cfg.Accounts != nil {
+		s.tasks.Go(s.watchAccount)
 	}
 	if cfg.Legs != nil {
 		s.tasks.Go(func() { s.watchLegs(s.ctx) })

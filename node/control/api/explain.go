@@ -94,7 +94,7 @@ type Event struct {
 	// connection-waiting, connection-moved, connection-ended, granted, revoked,
 	// gateway-rule-up, gateway-rule-down, gateway-rule-changed,
 	// gateway-rule-removed, gateway-channel-opened, gateway-channel-closed,
-	// gateway-refused, gateway-accept-blocked, or gap.
+	// gateway-refused, gateway-accept-blocked, account, or gap.
 	Kind string `json:"kind"`
 	// Status is the new status, with kind status.
 	Status *Status `json:"status,omitempty"`
@@ -104,6 +104,9 @@ type Event struct {
 	Connection *Connection `json:"connection,omitempty"`
 	// Gateway is the rule and the channel concerned, with kinds gateway-….
 	Gateway *GatewayEvent `json:"gateway,omitempty"`
+	// OwnAccount is how the node's account stands now, with kind account; absent
+	// when it has none any more.
+	OwnAccount *Account `json:"own_account,omitempty"`
 	// Problem is why something ended or failed.
 	Problem *Problem `json:"problem,omitempty"`
 	// Gap is what was missed, with kind gap.
@@ -133,6 +136,7 @@ const (
 	EventGatewayClosed     = "gateway-channel-closed" // with a problem unless both sides were through
 	EventGatewayRefused    = "gateway-refused"        // a client or dialer got no channel
 	EventGatewayBlocked    = "gateway-accept-blocked" // clients wait: no file descriptor is left
+	EventAccount           = "account"                // the node's account, its profile or its devices have changed
 	EventGap               = "gap"
 )
 
