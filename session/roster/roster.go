@@ -57,13 +57,13 @@ type Roster struct {
 // NotReady without an account, BadRequest for a Config that cannot work, the
 // Store's.
 func New(cfg Config) (*Roster, error) {
-	if err := cfg.normalize(); err != nil {
-		return nil, err
-	}
 	return newRoster(cfg, overlay{cfg.Pipes, cfg.Self, cfg.Keeper})
 }
 
 func newRoster(cfg Config, n network) (*Roster, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
 	a, _ := cfg.Keeper.Account()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Roster{
