@@ -231,8 +231,8 @@ func (d *dialing) follow(envelope []byte, old Found) bool {
 // more.
 func (s *Service) movedTo(id ID, envelope []byte, old Found) (Found, bool) {
 	now := time.Now()
-	b, err := openBindingOf(id, envelope, now)
-	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || s.revoked.voids(b)) {
+	b, err := s.openBindingOf(id, envelope, now)
+	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || s.voids(b)) {
 		err = wire.Errorf(wire.BadRequest, "binder %s says that the pipe has moved to where it is not", old.Binding.Binder)
 	}
 	if err != nil {

@@ -163,7 +163,7 @@ func (s *Service) askAdvertisement(ctx context.Context, id ID, capability []byte
 	q := wants(id, "", nil)
 	q.WantAdvertisement = true
 	ask := plan{walk: true, here: true}
-	if c, err := identity.OpenCapability(capability); err == nil {
+	if c, err := identity.LogReader(s.logs.read).OpenCapability(capability); err == nil {
 		if owner, ok := c.Issuer.Peer(); ok && owner != s.cfg.Self {
 			ask.direct = []peer.AddrInfo{{ID: owner}}
 		}

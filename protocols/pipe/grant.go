@@ -97,7 +97,7 @@ func (s *Service) termUsed(ctx context.Context, id ID, grants []GrantRecord) (ui
 	}
 	k := s.cache.records(id)
 	used := k.highestTerm()
-	if b, err := OpenBinding(st.Successor); err == nil && st.Successor != nil {
+	if b, err := s.openBinding(st.Successor); err == nil && st.Successor != nil {
 		used = max(used, b.Term)
 	}
 	if !slices.ContainsFunc(grants, func(g GrantRecord) bool { return g.Term == st.Term }) {
