@@ -77,9 +77,11 @@ func (l *Listener) giveWay(ctx context.Context, successor Binding, envelope []by
 }
 
 // askRevoked asks the nodes near the pipe's key for revocations, as far as a
-// binding may rest on a revoked capability. An owner knows what it has revoked.
+// binding may rest on a revoked capability, or on a device that was revoked. An
+// owner knows what it has revoked, but an account has several devices.
 func (l *Listener) askRevoked(ctx context.Context, b Binding) {
-	if _, granted := b.Grant(); !granted || l.capability == nil || l.s.voids(b) {
+	_, granted := b.Grant()
+	if doubtful := b.log != nil || granted && l.capability != nil; !doubtful || l.s.voids(b) {
 		return
 	}
 	x := l.s.start(ctx, l.pipe, wants(l.pipe, "", nil), plan{here: true, walk: true, patient: true})
