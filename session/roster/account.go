@@ -50,6 +50,9 @@ func (r *Roster) catchUp() {
 	r.tellOthersLocked(before, newLog)
 	r.tellChangesLocked(before.Profile(), newLog)
 	r.mu.Unlock()
+	if newLog || first {
+		r.net.showLog(a.Log())
+	}
 	if newLog {
 		r.talks.Show(a.Log().Bytes())
 		r.mu.Lock()

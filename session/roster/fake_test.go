@@ -100,8 +100,10 @@ func (p port) bindPresence(_ context.Context, a account.Presence, handle func(co
 
 func (p port) bindContact(_ context.Context, handle func(conn)) (bound, error) {
 	a, _ := p.keeper.Account()
-	return p.bind(contactPipe(a.ID()).ID(), handle)
+	return p.bind(pipe.ContactPipe(a.ID()).ID(), handle)
 }
+
+func (port) showLog(*identity.DeviceLog) {}
 
 func pass(ctx context.Context, d time.Duration) error {
 	select {
@@ -139,7 +141,7 @@ func (p port) dial(ctx context.Context, at pipe.Advertisement, device peer.ID, _
 }
 
 func (p port) dialContact(ctx context.Context, id identity.Principal) (conn, error) {
-	return p.dialTo(ctx, contactPipe(id).ID(), "")
+	return p.dialTo(ctx, pipe.ContactPipe(id).ID(), "")
 }
 
 func (p port) dialTo(ctx context.Context, at pipe.ID, device peer.ID) (conn, error) {

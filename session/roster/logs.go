@@ -82,21 +82,31 @@ func (r *Roster) learn(shown *identity.DeviceLog) (*identity.DeviceLog, error) {
 	if shown.Account() == r.me {
 		return r.learnOwn(shown)
 	}
+	winner, new := r.judge(shown)
+	if new {
+		r.net.showLog(winner)
+		r.rouse()
+	}
+	return winner, nil
+}
+
+// judge keeps the winner of what is known of another account and what was shown.
+func (r *Roster) judge(shown *identity.DeviceLog) (winner *identity.DeviceLog, new bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.book.contacts[shown.Account()]
 	if c == nil || !c.speaks() && c.request == nil && c.log == nil {
-		return shown, nil
+		return shown, false
 	}
 	winner, outcome := identity.Judge(c.log, shown)
-	if outcome == identity.LogExtends || outcome == identity.LogBeats || c.log == nil {
-		c.log = winner
-		r.logs.keep(winner)
-		r.storeLocked(c)
-		r.tellLocked(Event{Kind: EventBuddy, Account: c.account})
-		r.rouse()
+	if outcome != identity.LogExtends && outcome != identity.LogBeats {
+		return winner, false
 	}
-	return winner, nil
+	c.log = winner
+	r.logs.keep(winner)
+	r.storeLocked(c)
+	r.tellLocked(Event{Kind: EventBuddy, Account: c.account})
+	return winner, true
 }
 
 // learnOwn has the keeper judge, which tells followAccount of what is new.

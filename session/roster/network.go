@@ -34,6 +34,8 @@ type network interface {
 	bindPresence(ctx context.Context, p account.Presence, handle func(conn)) (bound, error)
 	// bindContact serves this account's contact pipe.
 	bindContact(ctx context.Context, handle func(conn)) (bound, error)
+	// showLog tells of a log that won: what revoked devices have bound is void.
+	showLog(log *identity.DeviceLog)
 }
 
 // bound is a pipe that is served.
@@ -91,7 +93,7 @@ func (o overlay) dial(ctx context.Context, at pipe.Advertisement, device peer.ID
 }
 
 func (o overlay) dialContact(ctx context.Context, id identity.Principal) (conn, error) {
-	c, err := o.pipes.Dial(ctx, contactPipe(id).ID(), pipe.DialOptions{Spread: true})
+	c, err := o.pipes.Dial(ctx, pipe.ContactPipe(id).ID(), pipe.DialOptions{Spread: true})
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +121,16 @@ func (o overlay) bindPresence(ctx context.Context, p account.Presence, handle fu
 
 func (o overlay) bindContact(ctx context.Context, handle func(conn)) (bound, error) {
 	a, _ := o.keeper.Account()
-	return o.listen(ctx, contactPipe(a.ID()), pipe.ListenOptions{}, handle)
+	return o.listen(ctx, pipe.ContactPipe(a.ID()), pipe.ListenOptions{As: o.log, RelayedOnly: true}, handle)
 }
+
+// log is the account's, for bindings that its devices sign.
+func (o overlay) log() *identity.DeviceLog {
+	a, _ := o.keeper.Account()
+	return a.Log()
+}
+
+func (o overlay) showLog(log *identity.DeviceLog) { o.pipes.ShowLog(log) }
 
 func (o overlay) listen(ctx context.Context, a pipe.Advertisement, lo pipe.ListenOptions, handle func(conn)) (bound, error) {
 	lo.Advertisement = &a
@@ -134,9 +144,4 @@ func (o overlay) listen(ctx context.Context, a pipe.Advertisement, lo pipe.Liste
 		return nil, err
 	}
 	return l, nil
-}
-
-// contactPipe describes the contact pipe of an account.
-func contactPipe(id identity.Principal) pipe.Advertisement {
-	return pipe.Advertisement{Type: pipe.TypeUnicast, Owner: id, Binders: pipe.Many, DialPolicy: pipe.DialOpen, Reliable: true}
 }
