@@ -110,7 +110,7 @@ func (r *Roster) hearAsk(c conn) error {
 	// Who says nothing more than a Hello costs no more than verifying a log.
 	id, log, err := r.speaks(c.RemotePeer(), h.Log)
 	if err != nil {
-		return err
+		return r.dismissed(c, id, h.Purpose, err)
 	}
 	if err := buddy.WriteHello(c, r.hello(buddy.PurposeAsk)); err != nil {
 		return err

@@ -43,6 +43,9 @@ func (b *book) found(c *contact, at pipe.ID, all []sighting, err error, now time
 		c.glanced, c.missed, c.looked = false, 0, true
 		c.nextLook = now.Add(lookAgain)
 	case err == nil || wire.CodeOf(err) == wire.Unbound:
+		for _, d := range c.devices {
+			d.over = d.seq
+		}
 		c.glanced, c.looked = false, true
 		c.missed++
 		c.nextLook = now.Add(lookAgain)
@@ -78,6 +81,9 @@ func (b *book) dialled(c *contact, id peer.ID, p buddy.Purpose, err error, now t
 	case wire.CodeOf(err) == wire.Taken:
 		s.next = now.Add(tieWait)
 	default:
+		if d := c.device(id); wire.CodeOf(err) == wire.Unbound && p == buddy.PurposeRoster {
+			d.over = d.seq // it serves the pipe no more, or not for this account
+		}
 		s.failed++
 		s.next = now.Add(backoff(s.failed))
 	}

@@ -64,6 +64,9 @@ func (r *Roster) speaks(device peer.ID, raw []byte) (identity.Principal, *identi
 		return identity.Principal{}, nil, err
 	}
 	if !log.Valid(device) {
+		if log.Account() == r.me {
+			_, _ = r.learnOwn(log) // which may tell this device that it was revoked
+		}
 		return log.Account(), nil, wire.Errorf(wire.Forbidden, "the device log of %s does not have device %s", log.Account(), device)
 	}
 	winner, err := r.learn(log)

@@ -226,7 +226,7 @@ func (r *Roster) cut(a action) {
 	defer r.mu.Unlock()
 	s := r.book.contact(a.account).device(a.device).links[a.purpose]
 	if l := r.links[s.number]; l != nil && s.live {
-		l.end(a.why)
+		l.dismiss(a.why)
 	}
 }
 
