@@ -311,3 +311,38 @@ func TestARevokedDeviceCanBeLinkedAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestAnImportKeepsTheDevicesThatShowThemselves: the recovery file is older than
+// the phone, which the overlay knows.
+func TestAnImportKeepsTheDevicesThatShowThemselves(t *testing.T) {
+	for name, row := range map[string]struct {
+		alone bool
+		want  []string
+	}{"all": {false, []string{"desk", "laptop", "phone"}}, "alone": {true, []string{"desk"}}} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, v *virtual) {
+				laptop := v.start(t, nil)
+				joins := func(c *Config) { c.Join = []string{ticket(laptop)} }
+				phone, desk := v.start(t, joins), v.start(t, joins)
+				file := newAccount(t, laptop, "Alice", "laptop")
+				h := hostLink(t, laptop)
+				if _, err := phone.JoinAccount(t.Context(), (<-h.offer).Ticket, "phone"); err != nil {
+					t.Fatal(err)
+				}
+				<-h.err
+				time.Sleep(10 * time.Second)
+				a, err := desk.ImportAccount(t.Context(), account.ImportRequest{File: file, Passphrase: testPassphrase, Name: "desk", Alone: row.alone})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, d := range a.Log().Devices() {
+					got = append(got, map[string]string{laptop.ID().String(): "laptop", phone.ID().String(): "phone", desk.ID().String(): "desk"}[d.ID.String()])
+				}
+				if !slices.Equal(got, row.want) {
+					t.Errorf("%q, want %q", got, row.want)
+				}
+			})
+		})
+	}
+}
