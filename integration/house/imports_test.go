@@ -23,6 +23,8 @@ type rule struct {
 var inTests = []rule{
 	{"node/control", []string{"node/control/client"}}, // server and client are tested against each other
 	{"session", []string{"node/store"}},               // on the journal that a node has
+	{"session/roster", []string{"node/store"}},
+	{"protocols/buddy", []string{"protocols/wire/vectorfile"}},
 	// hosts have a node's muxer, and vectors are read by one piece of code
 	{"protocols/wire", []string{"protocols/wire/vectorfile"}},
 	{"protocols/identity", []string{"protocols/wire/vectorfile"}},
@@ -53,6 +55,9 @@ var allowed = []rule{
 	{"discovery", []string{"protocols/identity", "protocols/wire", "protocols/reach"}},
 	{"session/replica", []string{"protocols/identity", "protocols/wire"}},
 	{"session", []string{"protocols/identity", "protocols/wire", "session/replica"}},
+	{"protocols/buddy/pb", nil},
+	{"protocols/buddy", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/buddy/pb"}},
+	{"session/roster", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/buddy", "protocols/buddy/pb", "session", "session/account", "session/replica"}},
 	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/gateway", "discovery", "session/account", "session/replica"}},
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},
 	{"node/router", nil},
