@@ -76,7 +76,7 @@ func TestEditorShowsWhereTheCursorIs(t *testing.T) {
 		{"lines", "a\x1b\r\x1b\rb", 10, 5, []string{"a", "", "b"}, 2, 1},
 		{"at the end of a line", "a\x1b\rb\x1b[D\x1b[D", 10, 5, []string{"a", "b"}, 0, 1},
 		{"higher than there is room", "a\x1b\rb\x1b\rc\x1b\rd", 10, 2, []string{"c", "d"}, 1, 1},
-		{"and back at its beginning", "a\x1b\rb\x1b\rc\x01\x1b[D\x1b[D\x1b[D\x1b[D", 10, 2, []string{"a", "b"}, 1, 0},
+		{"and back at its beginning", "a\x1b\rb\x1b\rc\x01\x1b[D\x1b[D\x1b[D\x1b[D", 10, 2, []string{"a", "b"}, 0, 0},
 		{"narrower than a character", "日本", 1, 5, []string{"日", "本"}, 1, 2},
 	} {
 		var e Editor
