@@ -10,11 +10,9 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-const (
-	// maxShown is how many messages are kept at the end of a conversation; older
-	// ones are read again when somebody scrolls to them.
-	maxShown = 2000
-)
+// maxShown is how many messages are kept at the end of a conversation; older ones
+// are read again when somebody scrolls to them.
+const maxShown = 2000
 
 // What happens to a Model.
 type (
@@ -133,7 +131,9 @@ func (m *Model) Step(what any) []any {
 		m.left = false
 		do = append([]any{Look{}}, m.reload()...)
 	}
-	m.scroll = min(m.scroll, m.most())
+	if m.scroll > 0 {
+		m.scroll = min(m.scroll, m.most())
+	}
 	return append(do, m.seen()...)
 }
 
@@ -228,6 +228,11 @@ func (m *Model) stands(b api.Buddy) {
 		now := m.now()
 		m.lost = &now
 	}
+	if NameOf(b) != NameOf(m.buddy) {
+		for _, e := range m.shown {
+			e.lines = nil
+		}
+	}
 	m.buddy = b
 }
 
@@ -240,52 +245,62 @@ func (m *Model) now() time.Time {
 
 // came takes a message that is new, or known already and further on its way.
 func (m *Model) came(x api.Message) {
-	i, known := slices.BinarySearchFunc(m.shown, x.Place, func(e *entry, place string) int { return strings.Compare(e.Place, place) })
-	switch {
-	case known:
-		m.shown[i] = &entry{Message: x}
-		return
-	case i == 0 && m.earlier != "":
+	if m.earlier != "" && (len(m.shown) == 0 || x.Place < m.shown[0].Place) {
 		return // it is read when somebody scrolls there
 	}
-	m.shown = slices.Insert(m.shown, i, &entry{Message: x})
-	if m.scroll > 0 {
-		m.scroll += len(m.lines(m.shown[i])) // what is on the screen stays
-	} else if len(m.shown) > maxShown {
+	e, added := m.put(x)
+	switch {
+	case added && m.scroll > 0:
+		m.scroll += len(m.lines(e)) // what is on the screen stays
+	case added && len(m.shown) > maxShown:
 		m.shown = slices.Clone(m.shown[len(m.shown)-maxShown/2:])
 		m.earlier = m.shown[0].Place
 	}
 }
 
+// put puts a message in its place.
+func (m *Model) put(x api.Message) (e *entry, added bool) {
+	e = &entry{Message: x}
+	i, known := slices.BinarySearchFunc(m.shown, x.Place, func(e *entry, place string) int { return strings.Compare(e.Place, place) })
+	if known {
+		m.shown[i] = e
+	} else {
+		m.shown = slices.Insert(m.shown, i, e)
+	}
+	return e, !known
+}
+
 // read takes a page.
 func (m *Model) read(e Read) []any {
-	older := e.Before != ""
-	if older {
+	if e.Before != "" {
 		m.loading = false
 	} else {
 		m.reading = false
 	}
-	if e.Err != nil {
+	switch {
+	case e.Err != nil:
 		m.notice = "messages cannot be read: " + errorText(e.Err)
 		return nil
+	case e.Before != "":
+		if e.Before == m.earlier {
+			m.earlier = e.Page.Earlier
+			for _, x := range e.Page.Messages {
+				m.put(x)
+			}
+		}
+		return nil
 	}
-	if older && e.Before == m.earlier {
-		m.earlier = e.Page.Earlier
-	}
-	if !older && !m.adjoins(e.Page) {
+	if !m.adjoins(e.Page) {
 		m.shown, m.earlier, m.scroll = nil, e.Page.Earlier, 0
 	}
-	scroll := m.scroll
-	for _, x := range slices.Backward(e.Page.Messages) {
-		before := m.earlier
-		m.earlier = "" // they are wanted
-		m.came(x)
-		m.earlier = before
+	for _, x := range e.Page.Messages {
+		if len(m.shown) == 0 {
+			m.put(x)
+		} else {
+			m.came(x)
+		}
 	}
-	if older {
-		m.scroll = scroll // they stand above the screen
-	}
-	if m.stale && !older {
+	if m.stale {
 		m.stale = false
 		return m.reload()
 	}
