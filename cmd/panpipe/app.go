@@ -66,21 +66,21 @@ func table(w io.Writer, rows [][]string) {
 
 // progress tells a person what goes on: on a terminal, or when asked with -v.
 func (a *app) progress(format string, args ...any) {
-	if a.quiet || a.verbose == 0 && !terminal(a.err) {
+	if a.quiet || a.verbose == 0 && !isTerminal(a.err) {
 		return
 	}
 	fmt.Fprintf(a.err, format+"\n", args...)
 }
 
-// terminal reports whether a stream is a terminal.
-func terminal(stream any) bool {
+// isTerminal reports whether a stream is a terminal.
+func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 
 // bold marks text on a terminal, unless NO_COLOR is set (no-color.org).
 func (a *app) bold(w io.Writer, text string) string {
-	if os.Getenv("NO_COLOR") != "" || !terminal(w) {
+	if os.Getenv("NO_COLOR") != "" || !isTerminal(w) {
 		return text
 	}
 	return "\x1b[1m" + text + "\x1b[0m"

@@ -66,7 +66,7 @@ var allowed = []rule{
 	{"node/muxer", []string{"protocols/wire"}},
 	{"node/control/api", []string{"protocols/wire"}},
 	{"node/control/client", []string{"protocols/wire", "node/control/api"}},
-	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/link", "protocols/pipe", "protocols/gateway", "discovery", "node/config", "node/control/api", "node/doctor"}},
+	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/link", "protocols/pipe", "protocols/gateway", "discovery", "node/config", "node/control/api", "node/doctor", "session/account", "session/replica", "session/roster"}},
 	{"node", []string{"protocols/…", "discovery", "node/…"}},
 	{"cmd/panpipe/demo", []string{"protocols/identity", "protocols/wire", "node/control/api", "node/control/client"}},
 	{"cmd/panpipe", []string{"protocols/identity", "protocols/wire", "node", "node/…", "cmd/panpipe/…"}},

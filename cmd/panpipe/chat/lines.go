@@ -46,7 +46,7 @@ func (l Lines) Run(ctx context.Context, n Node, b api.Buddy) error {
 	if err != nil {
 		return err
 	}
-	w := &lineWriter{Lines: l, node: n, buddy: b, here: me.Peer, seen: map[string]bool{}}
+	w := &lineWriter{Lines: l, node: n, buddy: b, here: me.Peer}
 	if err := w.history(ctx); err != nil {
 		return err
 	}
@@ -92,9 +92,28 @@ type lineWriter struct {
 	Lines
 	node  Node
 	buddy api.Buddy
-	here  string          // this device
-	seen  map[string]bool // IDs of what the history has shown, until events follow it
-	last  string          // place of the last message that was shown
+	here  string // this device
+	seen  seen
+	last  string // place of the last message that was shown
+}
+
+// seen remembers the IDs of messages that were shown lately: what was read again
+// after a gap may be told by an event, too.
+type seen struct{ now, before map[string]bool }
+
+// manySeen is more than a node keeps events.
+const manySeen = 4096
+
+// first reports that an ID was not seen, and notes it.
+func (s *seen) first(id string) bool {
+	if s.now[id] || s.before[id] {
+		return false
+	}
+	if s.now == nil || len(s.now) >= manySeen {
+		s.now, s.before = map[string]bool{}, s.now
+	}
+	s.now[id] = true
+	return true
 }
 
 func (w *lineWriter) history(ctx context.Context) error {
@@ -106,7 +125,7 @@ func (w *lineWriter) history(ctx context.Context) error {
 		return err
 	}
 	for _, m := range page.Messages {
-		w.seen[m.ID] = true
+		w.seen.first(m.ID)
 		if err := w.show(m); err != nil {
 			return err
 		}
@@ -139,10 +158,9 @@ func (w *lineWriter) follow(ctx context.Context, since uint64) error {
 }
 
 func (w *lineWriter) came(ctx context.Context, m api.Message) error {
-	if m.Mine && m.Device == w.here || w.seen[m.ID] {
+	if m.Mine && m.Device == w.here || !w.seen.first(m.ID) {
 		return nil
 	}
-	w.seen[m.ID] = true
 	if err := w.show(m); err != nil {
 		return err
 	}
