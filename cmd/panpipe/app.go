@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/panpipe-net/panpipe/cmd/panpipe/terminal"
 	"github.com/panpipe-net/panpipe/node/control/client"
 )
 
@@ -44,9 +46,14 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 }
 
 func (a *app) printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(terminal.JSON(line.Bytes()))
+	return err
 }
 
 // table writes rows in columns under a heading.

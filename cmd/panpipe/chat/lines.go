@@ -201,9 +201,12 @@ func (w *lineWriter) read(ctx context.Context) error {
 func (w *lineWriter) show(m api.Message) error {
 	w.last = max(w.last, m.Place)
 	if w.JSON {
-		enc := json.NewEncoder(w.Out)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(m)
+		line, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		_, err = w.Out.Write(append(terminal.JSON(line), '\n'))
+		return err
 	}
 	_, err := io.WriteString(w.Out, w.line(m))
 	return err
