@@ -119,6 +119,7 @@ type Limits struct {
 	LinkWindow         int64 // bytes that one link buffers in each direction at most; 16 MiB
 	GatewayChannels    int   // channels of the gateway, of all rules; 32768
 	GatewayPerClient   int   // of them those of one client: a peer, or an IP address; 32768, which where it is not below GatewayChannels means as many as are free
+	Conversation       int64 // bytes that the history of one conversation may take; 1 GiB
 	Requests           int   // requests, records and dials by the unlisted that one peer may ask for in a second, four times as many at once; 500
 }
 
@@ -210,6 +211,7 @@ func (l *Limits) normalize(maxConnections int) error {
 		fill("limit link window", &l.LinkWindow, link.DefaultWindow),
 		fill("limit gateway channels", &l.GatewayChannels, 32768),
 		fill("limit gateway channels per client", &l.GatewayPerClient, 32768),
+		fill("limit conversation", &l.Conversation, 1<<30),
 		fill("limit requests", &l.Requests, 500),
 	)
 }

@@ -42,37 +42,6 @@ func (n *Node) WatchGateway(tell func(gateway.Event)) (stop func()) {
 	return n.gatewayWatches.add(tell)
 }
 
-// gatewayWatches are those who are told.
-type gatewayWatches struct {
-	mu   sync.RWMutex
-	all  map[int]func(gateway.Event)
-	next int
-}
-
-func (ws *gatewayWatches) add(tell func(gateway.Event)) (stop func()) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if ws.all == nil {
-		ws.all = make(map[int]func(gateway.Event))
-	}
-	key := ws.next
-	ws.next++
-	ws.all[key] = tell
-	return func() {
-		ws.mu.Lock()
-		defer ws.mu.Unlock()
-		delete(ws.all, key)
-	}
-}
-
-func (ws *gatewayWatches) tell(e gateway.Event) {
-	ws.mu.RLock()
-	defer ws.mu.RUnlock()
-	for _, tell := range ws.all {
-		tell(e)
-	}
-}
-
 // knocks is how many services an examination connects to at the same time.
 const knocks = 64
 

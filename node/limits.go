@@ -52,6 +52,7 @@ func (n *Node) Limits() []Limit {
 		{"window of a link", l.LinkWindow, "bytes", -1, "limits.link_window"},
 		{"gateway channels", int64(l.GatewayChannels), "channels", int64(channels), "limits.gateway_channels"},
 		{"gateway channels of one client", int64(l.GatewayPerClient), "channels", -1, "limits.gateway_channels_per_client"},
+		{"history of one conversation", l.Conversation, "bytes", -1, "limits.conversation"},
 		{"requests of one peer", int64(l.Requests), "per second", -1, "limits.requests"},
 		{"memory reserved for buffers", l.Memory, "bytes", used.memory, settingMemory},
 		{"records held for others", pipe.DefaultHolderBytes, "bytes", int64(pipes.RecordBytes), ""},

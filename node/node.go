@@ -49,7 +49,9 @@ type Node struct {
 	place  place       // of this machine in the network
 	legs   legWatches  // who watches legs
 
-	gatewayWatches gatewayWatches // who is told of the gateway's events
+	gatewayWatches watches[gateway.Event] // who is told of the gateway's events
+
+	people people // the account, and what lives as long as it
 
 	relisten sync.Mutex // held while the node changes where it listens
 	givenUp  givenUp    // ports

@@ -87,6 +87,9 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.startGateway(ctx); err != nil {
 		return err
 	}
+	if err := n.startPeople(ctx); err != nil {
+		return err
+	}
 	n.startNetwatch(ctx)
 	if err := ctx.Err(); err != nil {
 		return wire.Errorf(wire.CodeOf(err), "start of the node: %w", err)
@@ -134,7 +137,7 @@ func (n *Node) openState(ctx context.Context) (crypto.PrivKey, error) {
 		return nil, err
 	}
 	n.onClose(n.store.Close)
-	return key, nil
+	return key, n.loadAccount(ctx, key)
 }
 
 func (n *Node) startReach(punches *reach.Punches, causes *reach.Causes) (err error) {
@@ -191,6 +194,11 @@ func (n *Node) startPipes(ctx context.Context, key crypto.PrivKey, changed <-cha
 // run lets a service go until it is closed, and joins it then. ctx bounds the
 // start alone, so the service gets its values without its end.
 func (n *Node) run(ctx context.Context, name string, run func(context.Context) error, closeIt func() error) {
+	n.onClose(n.service(ctx, name, run, closeIt))
+}
+
+// service lets a service go, as run does, and returns what ends and joins it.
+func (n *Node) service(ctx context.Context, name string, run func(context.Context) error, closeIt func() error) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -198,12 +206,12 @@ func (n *Node) run(ctx context.Context, name string, run func(context.Context) e
 			n.log(name).Error("service ended", slog.Any("error", err))
 		}
 	})
-	n.onClose(func() error {
+	return func() error {
 		err := closeIt()
 		cancel()
 		running.Wait()
 		return err
-	})
+	}
 }
 
 // watchAddrs tells when the node's addresses have changed.

@@ -86,6 +86,8 @@ func specs() []spec {
 			doc: "Channels of the gateway at a time, of all its rules."},
 		{key: "limits.gateway_channels_per_client", field: func(v *Values) any { return &v.Limits.GatewayPerClient },
 			doc: "Of them those of one client: the node that dials what is exposed, the IP address that connects to a forward or socks rule; where this is not below limits.gateway_channels, as many as are still free."},
+		{key: "limits.conversation", field: func(v *Values) any { return &v.Limits.Conversation },
+			doc: "Bytes that the history of one conversation may take here; above it nothing of others is taken in, and who wrote it is told."},
 		{key: "limits.requests", field: func(v *Values) any { return &v.Limits.Requests },
 			doc: "Requests, records, and dials by whom a pipe's list does not have, that one node may ask for in a second; four times as many at once, and four times as many all nodes of one address group."},
 

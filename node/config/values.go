@@ -51,6 +51,7 @@ type Limits struct {
 	LinkWindow         Size
 	GatewayChannels    int
 	GatewayPerClient   int
+	Conversation       Size
 	Requests           int
 }
 
@@ -87,7 +88,7 @@ func defaults(stateDir string) Values {
 			StreamsPerPeer: 2048, ConnectionsPerIP: 64, ConnectionsPerPeer: 16,
 			Memory: 1 << 30, PipeConnections: 32768, Backlog: 128, Requests: 500,
 			Links: 32768, LinksPerPeer: 16384, LinkMemory: 1 << 30, LinkWindow: 16 << 20,
-			GatewayChannels: 32768, GatewayPerClient: 32768,
+			GatewayChannels: 32768, GatewayPerClient: 32768, Conversation: 1 << 30,
 		},
 		Links: Links{Grace: time.Minute},
 		Log:   Log{Level: slog.LevelInfo, Format: "text"},
@@ -124,6 +125,7 @@ func (c *Config) Node(log *slog.Logger) node.Config {
 			Links: v.Limits.Links, LinksPerPeer: v.Limits.LinksPerPeer,
 			LinkMemory: int64(v.Limits.LinkMemory), LinkWindow: int64(v.Limits.LinkWindow),
 			GatewayChannels: v.Limits.GatewayChannels, GatewayPerClient: v.Limits.GatewayPerClient,
+			Conversation: int64(v.Limits.Conversation),
 		},
 		LinkGrace: v.Links.Grace,
 		Log:       log,

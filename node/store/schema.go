@@ -76,6 +76,11 @@ CREATE TABLE account (
 	one    INTEGER PRIMARY KEY CHECK (one = 1), -- a node is a device of one account
 	record BLOB NOT NULL            -- account.Account's Record, with its secrets
 ) STRICT;
+`, `
+CREATE TABLE contacts (
+	account BLOB PRIMARY KEY,
+	record  BLOB NOT NULL           -- what package roster knows of it
+) STRICT, WITHOUT ROWID;
 `}
 
 // migrate brings the schema from the file's version to len(steps), all of it

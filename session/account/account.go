@@ -86,7 +86,7 @@ func (a Account) Current() bool {
 // account's other devices Merge.
 func (a Account) Edit(changes ...Change) (next Account, delta Profile, err error) {
 	if a.IsZero() {
-		return a, Profile{}, errNone()
+		return a, Profile{}, ErrNone
 	}
 	if a.Revoked() {
 		return a, Profile{}, a.outOfIt()
@@ -101,7 +101,7 @@ func (a Account) Edit(changes ...Change) (next Account, delta Profile, err error
 // devices are: no more are left to take than rotations can use.
 func (a Account) Merge(other Profile) (Account, error) {
 	if a.IsZero() {
-		return a, errNone()
+		return a, ErrNone
 	}
 	generation, _ := a.log.Generation()
 	if known := max(generation, a.profile.era()); other.era() > known+maxEraStep {
@@ -209,9 +209,9 @@ func (a Account) outOfIt() error {
 		WithNext("link it again from another device of the account, or import the recovery file")
 }
 
-func errNone() error {
-	return wire.Errorf(wire.NotReady, "this node has no account").WithNext("make one: panpipe account new; or link it: panpipe account link")
-}
+// ErrNone tells that a node has no account: NotReady.
+var ErrNone error = wire.Errorf(wire.NotReady, "this node has no account").
+	WithNext("make one: panpipe account new; or link this node to yours: panpipe account link CODE")
 
 // deviceOf is this device as a log names it.
 func deviceOf(act Act, box Box) (identity.Device, error) {

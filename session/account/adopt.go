@@ -21,7 +21,7 @@ type Adoption struct {
 // another account is Forbidden.
 func (a Account) Adopt(act Act, shown *identity.DeviceLog) (Account, Adoption, error) {
 	if a.IsZero() {
-		return a, Adoption{}, errNone()
+		return a, Adoption{}, ErrNone
 	}
 	winner, outcome := identity.Judge(a.log, shown)
 	switch outcome {

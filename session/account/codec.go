@@ -140,7 +140,7 @@ func parseProfile(b []byte) (Profile, error) {
 	var p Profile
 	p.allocate()
 	p.name = r.write(f, profileName, textValue)
-	p.contact = r.write(f, profileContact, flagValue)
+	p.contact = r.write(f, profileContact, contactValue)
 	p.presence = r.write(f, profilePresence, presenceValue)
 	r.devices(f, &p)
 	r.buddies(f, &p)

@@ -114,7 +114,7 @@ func fullProfile(t fataler) Profile {
 	laptop, phone, bob := testPeer(t, 1), testPeer(t, 2), testAccount(t, 10)
 	p := edited(t, Profile{}, laptop, SetName("Alice"), SetPresence(testPresence(t, 3)), NameDevice(laptop, "laptop"),
 		Add(bob, Accepted), SetPetname(bob, "Bob"), SetSecret(bob, []byte("secret")))
-	return edited(t, p, phone, SetContact(false), NameDevice(phone, "phone"), Block(testAccount(t, 11), testPresence(t, 4)))
+	return edited(t, p, phone, SetContact(ContactOff), NameDevice(phone, "phone"), Block(testAccount(t, 11), testPresence(t, 4)))
 }
 
 func TestCapsOfAProfileHold(t *testing.T) {
@@ -168,7 +168,7 @@ func TestABurntFieldIsFreeInTheNextEra(t *testing.T) {
 	p = merged(t, p, burnt)
 	_, _, err := p.Edit(laptop, SetName("Alice"))
 	wantCode(t, "name", err, wire.Limit)
-	edited(t, p, laptop, SetContact(false))
+	edited(t, p, laptop, SetContact(ContactOff))
 	p = edited(t, p, laptop, beginEra(testPresence(t, 2)), SetName("Alice"))
 	p = merged(t, p, burnt)
 	if fresh, _ := p.Presence(); p.Name() != "Alice" || fresh.Seed != testPresence(t, 2).Seed {

@@ -10,7 +10,8 @@
 // A profile is a set of fields, each written by some device of the account:
 //
 //	name        display name, for buddies; text
-//	contact     buddy requests of strangers are taken: on until switched off
+//	contact     how strangers reach it with a buddy request: over relays (until
+//	            something else was written), not at all, or at any address
 //	presence    Ed25519 seed (32 bytes) ‖ salt (16 bytes) of the presence pipe
 //	per device  its name; text
 //	per buddy   (another account)
@@ -55,7 +56,8 @@
 //	1  writers    list of principals (peers): all devices in stamps, and no
 //	              other, in rising order of their IDs' bytes
 //	2  name       write
-//	3  contact    write; value absent: on, 1 (one byte): off
+//	3  contact    write; value absent: over relays, 1 (one byte): not at all, 2: at
+//	              any address
 //	4  presence   write; value of 48 bytes, the seed not zero
 //	5  devices    list, in rising order of field 1's ID, of
 //	              {1 principal (peer), 2 name (write)}

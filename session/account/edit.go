@@ -50,10 +50,13 @@ func SetName(name string) Change {
 	}
 }
 
-// SetContact switches the taking of strangers' buddy requests on or off.
-func SetContact(on bool) Change {
+// SetContact says whether strangers can ask to be buddies, and what they learn.
+func SetContact(c Contact) Change {
 	return func(e *edit) error {
-		return e.set("contact", flag(!on), e.next.contact, func(p *Profile, r register) { p.contact = r })
+		if c > ContactDirect {
+			return wire.Errorf(wire.BadRequest, "profile: no way of contact has the number %d", c)
+		}
+		return e.set("contact", c.value(), e.next.contact, func(p *Profile, r register) { p.contact = r })
 	}
 }
 

@@ -33,7 +33,7 @@ func drawChange(t *rapid.T, label string) Change {
 	buddy := testAccount(t, byte(rapid.IntRange(10, 12).Draw(t, label+"buddy")))
 	n := byte(rapid.IntRange(1, 3).Draw(t, label+"n"))
 	all := []Change{
-		SetName(fmt.Sprint("name", n)), SetContact(n == 1), SetPresence(testPresence(t, n)), NameDevice(testPeer(t, n), fmt.Sprint("device", n)),
+		SetName(fmt.Sprint("name", n)), SetContact(Contact(n % 3)), SetPresence(testPresence(t, n)), NameDevice(testPeer(t, n), fmt.Sprint("device", n)),
 		Add(buddy, Requested), Add(buddy, Accepted), Remove(buddy, testPresence(t, n)), Block(buddy, testPresence(t, n)), Unblock(buddy),
 		SetPetname(buddy, fmt.Sprint("pet", n)), SetSecret(buddy, []byte{n}),
 	}
@@ -87,11 +87,11 @@ func TestConcurrentEditsOfDifferentFieldsAreAllKept(t *testing.T) {
 	bob, carol := testAccount(t, 10), testAccount(t, 11)
 	base := edited(t, Profile{}, laptop, Add(bob, Requested))
 	a := edited(t, base, laptop, SetName("Alice"), Add(bob, Accepted), NameDevice(laptop, "laptop"))
-	b := edited(t, base, phone, SetContact(false), Add(carol, Requested), SetPetname(bob, "Bobby"), NameDevice(phone, "phone"))
+	b := edited(t, base, phone, SetContact(ContactOff), Add(carol, Requested), SetPetname(bob, "Bobby"), NameDevice(phone, "phone"))
 	m := merged(t, a, b)
 	bobNow, _ := m.Buddy(bob)
 	carolNow, _ := m.Buddy(carol)
-	if m.Name() != "Alice" || m.ContactOn() || bobNow.State != Accepted || bobNow.Petname != "Bobby" || carolNow.State != Requested ||
+	if m.Name() != "Alice" || m.Contact() != ContactOff || bobNow.State != Accepted || bobNow.Petname != "Bobby" || carolNow.State != Requested ||
 		m.DeviceName(laptop) != "laptop" || m.DeviceName(phone) != "phone" || len(m.Buddies()) != 2 {
 		t.Errorf("lost an edit: %+v", m)
 	}
@@ -169,7 +169,7 @@ func TestEditsRefuseWhatNoProfileHolds(t *testing.T) {
 		{"no device", NameDevice("", "x"), wire.BadRequest},
 		{"removed by add", Add(bob, Removed), wire.BadRequest},
 	} {
-		next, delta, err := Profile{}.Edit(laptop, SetContact(false), c.change)
+		next, delta, err := Profile{}.Edit(laptop, SetContact(ContactOff), c.change)
 		wantCode(t, c.name, err, c.want)
 		if !next.IsZero() || !delta.IsZero() {
 			t.Errorf("%s: half of the edit was made", c.name)

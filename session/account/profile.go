@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // Limits of a profile.
@@ -96,6 +97,41 @@ func (s State) String() string {
 
 var stateNames = [...]string{"stranger", "requested", "accepted", "removed"}
 
+// Contact is how strangers reach an account with a buddy request.
+type Contact uint8
+
+// Ways of contact.
+const (
+	ContactRelayed Contact = 0 // they learn its devices' peer IDs, and addresses at relays only
+	ContactOff     Contact = 1 // not at all
+	ContactDirect  Contact = 2 // they learn all addresses: for people whom no relay serves
+)
+
+func (c Contact) String() string {
+	if int(c) < len(contactNames) {
+		return contactNames[c]
+	}
+	return "unknown"
+}
+
+var contactNames = [...]string{"on", "off", "direct"}
+
+// ParseContact reads on, off or direct.
+func ParseContact(s string) (Contact, error) {
+	if i := slices.Index(contactNames[:], s); i >= 0 {
+		return Contact(i), nil
+	}
+	return 0, wire.Errorf(wire.BadRequest, "contact %q is not on, off or direct", s)
+}
+
+// value is the field's.
+func (c Contact) value() string {
+	if c == ContactRelayed {
+		return ""
+	}
+	return string([]byte{byte(c)})
+}
+
 // Buddy is another account as the profile knows it.
 type Buddy struct {
 	Account identity.Principal
@@ -123,9 +159,13 @@ func (b buddy) blocked() bool { return b.block.value != "" }
 // Name returns the display name that buddies see, "" if none was given.
 func (p Profile) Name() string { return p.name.value }
 
-// ContactOn reports whether the account takes buddy requests from strangers;
-// it does until it was switched off.
-func (p Profile) ContactOn() bool { return p.contact.value == "" }
+// Contact says how strangers reach the account with a buddy request.
+func (p Profile) Contact() Contact {
+	if p.contact.value == "" {
+		return ContactRelayed
+	}
+	return Contact(p.contact.value[0])
+}
 
 // DeviceName returns the name given to a device, "" if none.
 func (p Profile) DeviceName(id peer.ID) string { return p.devices[id].value }

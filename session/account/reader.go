@@ -130,6 +130,18 @@ func flagValue(v string) error {
 	return nil
 }
 
+func contactValue(v string) error {
+	switch {
+	case v == "":
+		return nil
+	case len(v) != 1 || v[0] == 0:
+		return wire.Errorf(wire.BadRequest, "no way of contact")
+	case Contact(v[0]) > ContactDirect:
+		return wire.Errorf(wire.Unsupported, "way of contact %d is unknown to this version", v[0])
+	}
+	return nil
+}
+
 func presenceValue(v string) error {
 	if len(v) != presenceSize || v[:ed25519.SeedSize] == string(make([]byte, ed25519.SeedSize)) {
 		return wire.Errorf(wire.BadRequest, "presence of %d bytes, expected %d and not zero", len(v), presenceSize)

@@ -36,12 +36,20 @@ const (
 // new account, or from an earlier file. Forbidden for another account's key.
 func (a Account) Recovery(root crypto.PrivKey, at time.Time) (Recovery, error) {
 	if a.IsZero() {
-		return Recovery{}, errNone()
+		return Recovery{}, ErrNone
 	}
 	if root == nil || !a.ID().Matches(root.GetPublic()) {
 		return Recovery{}, wire.Errorf(wire.Forbidden, "this is not the root key of %s", a.ID())
 	}
 	return Recovery{Root: root, Log: a.log, Profile: a.profile, At: at}, nil
+}
+
+// ImportRequest is what a person says who imports an account on a device.
+type ImportRequest struct {
+	File       []byte // the recovery file
+	Passphrase string
+	Name       string // of this device; may be empty
+	Alone      bool   // leave out all other devices: they may be a thief's
 }
 
 // Restored says how a recovery file makes an account on this device.

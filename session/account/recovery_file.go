@@ -38,9 +38,8 @@ const checksumWord = "sha256 "
 func (r Recovery) Export(passphrase string) ([]byte, error) { return r.export(passphrase, workFactor) }
 
 func (r Recovery) export(passphrase string, work int) ([]byte, error) {
-	if len(passphrase) < MinPassphrase {
-		return nil, wire.Errorf(wire.BadRequest, "the passphrase has %d characters, at least %d are needed", len(passphrase), MinPassphrase).
-			WithNext("take a few random words: whoever guesses it owns the account")
+	if err := checkPassphrase(passphrase); err != nil {
+		return nil, err
 	}
 	plain, err := r.bytes()
 	if err != nil {
@@ -56,6 +55,14 @@ func (r Recovery) export(passphrase string, work int) ([]byte, error) {
 		return nil, wire.Errorf(wire.Internal, "recovery file: %w", err)
 	}
 	return []byte(recoveryWords + checksumWord + checksum(body.Bytes()) + "\n" + body.String()), nil
+}
+
+func checkPassphrase(passphrase string) error {
+	if len(passphrase) < MinPassphrase {
+		return wire.Errorf(wire.BadRequest, "the passphrase has %d characters, at least %d are needed", len(passphrase), MinPassphrase).
+			WithNext("take a few random words: whoever guesses it owns the account")
+	}
+	return nil
 }
 
 func seal(to io.Writer, recipient age.Recipient, plain []byte) error {
