@@ -51,19 +51,24 @@ func (c Capability) Sign(priv crypto.PrivKey) ([]byte, error) {
 	if priv == nil {
 		return nil, wire.Errorf(wire.BadRequest, "capability: no key to sign with")
 	}
-	if err := c.signedBy(priv.GetPublic()); err != nil {
+	if err := c.signedBy(priv.GetPublic(), ParseLog); err != nil {
 		return nil, err
 	}
 	return Sign(priv, DomainCapability, c.body())
 }
 
+// OpenCapability is LogReader.OpenCapability with ParseLog.
+func OpenCapability(envelope []byte) (Capability, error) {
+	return LogReader(ParseLog).OpenCapability(envelope)
+}
+
 // OpenCapability verifies an envelope and everything that needs no clock:
 // format, signature, and that the issuer signed. Errors are BadRequest for
-// what is malformed or forged, TooLarge above a cap, and Unsupported for a
-// right, field or device log of a later version. Of an issuing account it says
-// what the proof says: who knows another log of that account has Judge choose,
-// and asks the winner whether Device is valid.
-func OpenCapability(envelope []byte) (Capability, error) {
+// what is malformed or forged, TooLarge above a cap, Unsupported for a right,
+// field or device log of a later version, and those of the reader. Of an
+// issuing account it says what the proof says: who knows another log of that
+// account has Judge choose, and asks the winner whether Device is valid.
+func (read LogReader) OpenCapability(envelope []byte) (Capability, error) {
 	body, signer, err := Open(DomainCapability, envelope, MaxCapability)
 	if err != nil {
 		return Capability{}, err
@@ -72,7 +77,7 @@ func OpenCapability(envelope []byte) (Capability, error) {
 	if err != nil {
 		return Capability{}, err
 	}
-	if err := c.signedBy(signer); err != nil {
+	if err := c.signedBy(signer, read); err != nil {
 		return Capability{}, err
 	}
 	return c, nil
@@ -80,9 +85,9 @@ func OpenCapability(envelope []byte) (Capability, error) {
 
 // signedBy checks that the issuer's is the key that signed, and keeps the
 // device and log of an account.
-func (c *Capability) signedBy(signer crypto.PubKey) error {
+func (c *Capability) signedBy(signer crypto.PubKey, read LogReader) error {
 	if c.Issuer.Kind() == KindAccount {
-		log, device, err := OpenProof(c.Proof, c.Issuer, signer)
+		log, device, err := read.OpenProof(c.Proof, c.Issuer, signer)
 		if err != nil {
 			return wire.Errorf(wire.CodeOf(err), "capability of %s: %w", c.Issuer, err)
 		}

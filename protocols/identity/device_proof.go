@@ -7,13 +7,23 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
+// LogReader reads device logs as ParseLog does, which is one. Verifying a long
+// log takes milliseconds, so whoever is shown the same ones again and again has
+// a reader that remembers them.
+type LogReader func(log []byte) (*DeviceLog, error)
+
+// OpenProof is LogReader.OpenProof with ParseLog.
+func OpenProof(proof []byte, account Principal, signer crypto.PubKey) (*DeviceLog, peer.ID, error) {
+	return LogReader(ParseLog).OpenProof(proof, account, signer)
+}
+
 // OpenProof verifies the log in the proof field of a record: it is account's,
 // and the record's signer is a device valid in it, which is returned. Who knows
 // another log of the account judges between the two (Judge), and asks the
-// winner whether that device is valid. Errors are those of ParseLog, and
+// winner whether that device is valid. Errors are those of the reader, and
 // BadRequest for the log or signer of another.
-func OpenProof(proof []byte, account Principal, signer crypto.PubKey) (*DeviceLog, peer.ID, error) {
-	l, err := ParseLog(proof)
+func (read LogReader) OpenProof(proof []byte, account Principal, signer crypto.PubKey) (*DeviceLog, peer.ID, error) {
+	l, err := read(proof)
 	if err != nil {
 		return nil, "", err
 	}

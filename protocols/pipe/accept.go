@@ -30,11 +30,12 @@ func (s *Service) accept(ctx context.Context, c carrier) error {
 		return err
 	}
 	from := c.opened.peer
-	o, err := parseOpen(&m, from)
+	logs := s.logsOf(from, c.group())
+	o, err := parseOpen(&m, from, logs)
 	if err != nil {
 		return s.refuse(c, err, nil)
 	}
-	l, moved, err := s.judge(ctx, c, o)
+	l, moved, err := s.judge(ctx, c, o, logs)
 	if err != nil {
 		return s.refuse(c, err, moved)
 	}
@@ -70,7 +71,7 @@ func (s *Service) queue(l *Listener, c carrier, o opening, of share) error {
 		l.waiting.give(of)
 		return s.refuse(c, err, nil)
 	}
-	conn, err := s.servedConn(c, o, of)
+	conn, err := s.servedConn(l, c, o, of)
 	if err != nil {
 		l.waiting.give(of)
 		return s.refuse(c, err, nil)
@@ -86,11 +87,11 @@ func (s *Service) queue(l *Listener, c carrier, o opening, of share) error {
 
 // servedConn makes the connection of a dialer that has a place, which it gives
 // back on failure.
-func (s *Service) servedConn(c carrier, o opening, of share) (*Conn, error) {
+func (s *Service) servedConn(l *Listener, c carrier, o opening, of share) (*Conn, error) {
 	if c.opened.peer != s.cfg.Self && c.link == nil { // of a link the trunk takes care
 		c.stream = held(c.stream, s.cfg.Reach.Hold(c.opened.peer))
 	}
-	conn := newConn(o.pipe, s.cfg.Self, c, s.cfg.principal(), o.principal)
+	conn := newConn(o.pipe, s.cfg.Self, c, l.local(), o.principal)
 	conn.served = true
 	if err := s.track(conn, of); err != nil {
 		c.drop()
@@ -110,7 +111,7 @@ func (s *Service) shareOf(c carrier) share {
 
 // judge finds the listener for a dialer. Refused because another binder serves
 // the pipe now, it returns that binding.
-func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener, moved []byte, err error) {
+func (s *Service) judge(ctx context.Context, c carrier, o opening, logs identity.LogReader) (l *Listener, moved []byte, err error) {
 	s.mu.Lock()
 	l = s.listeners[o.pipe]
 	s.mu.Unlock()
@@ -124,8 +125,9 @@ func (s *Service) judge(ctx context.Context, c carrier, o opening) (l *Listener,
 		}
 		return nil, nil, wire.Errorf(wire.Unbound, "this node does not serve the pipe")
 	}
-	g := l.gate(now)
-	if l.advertisement.Type == TypeSecure || !g.lists(o.principal) && !l.permits.has(o.capability) {
+	s.learnLog(o.log, true)
+	g := l.gate(now, logs)
+	if l.advertisement.Type == TypeSecure || !g.lists(o) && !l.permits.has(o.capability) {
 		if err := s.limitRate(c, now); err != nil {
 			return nil, nil, err
 		}
@@ -162,7 +164,7 @@ func (s *Service) successor(ctx context.Context, id ID, now time.Time) []byte {
 	// One whose right is revoked has not the pipe any more, nor has this node.
 	// The cache may have its renewals, which are as good and newer.
 	newest := known{}
-	if b, err := OpenBinding(st.Successor); err == nil && !s.revoked.voids(b) {
+	if b, err := s.openBinding(st.Successor); err == nil && !s.voids(b) {
 		newest.add(Found{Binding: b, Envelope: st.Successor})
 	}
 	for _, f := range s.cache.records(id).records {
@@ -191,7 +193,7 @@ var emptyReply = []byte{0}
 func (s *Service) agree(l *Listener, c carrier, o opening) (Handshake, error) {
 	h := Handshake{
 		Pipe: o.pipe, Dialer: c.opened.peer, Listener: s.cfg.Self,
-		DialerPrincipal: o.principal, DialerNonce: o.nonce,
+		DialerPrincipal: o.principal, ListenerPrincipal: l.account, DialerNonce: o.nonce,
 	}
 	if l.advertisement.Type != TypeSecure {
 		_, err := c.words().Write(emptyReply)
@@ -202,7 +204,15 @@ func (s *Service) agree(l *Listener, c carrier, o opening) (Handshake, error) {
 	if err != nil {
 		return h, err
 	}
-	return h, wire.WriteMessage(c, &pb.OpenReply{Nonce: h.ListenerNonce[:], Signature: sig}, MaxOpenReply)
+	reply := &pb.OpenReply{Nonce: h.ListenerNonce[:], Signature: sig}
+	if !l.account.IsZero() {
+		log, err := l.deviceLog()
+		if err != nil {
+			return h, err
+		}
+		reply.Principal, reply.Proof = l.account.Bytes(), log.Bytes()
+	}
+	return h, wire.WriteMessage(c, reply, MaxOpenReply)
 }
 
 // complete answers an admitted dialer, on a secure pipe takes its proof, and

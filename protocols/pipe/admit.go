@@ -15,7 +15,9 @@ import (
 type opening struct {
 	pipe       ID
 	nonce      identity.Nonce
-	principal  identity.Principal // never zero
+	peer       identity.Principal // that the path's handshake proved
+	principal  identity.Principal // whom it speaks for: peer, or an account; never zero
+	speaker                       // of an account
 	capability []byte
 	probe      bool // nothing is to be opened
 	watch      bool // with probe: the dialer wants to hear when the answer changes
@@ -23,9 +25,9 @@ type opening struct {
 }
 
 // parseOpen checks a received Open. from is the peer that the path's handshake
-// proved. Errors: BadRequest, Forbidden for a principal that is not the
-// peer's, Unsupported for accounts.
-func parseOpen(m *pb.Open, from peer.ID) (opening, error) {
+// proved. Errors: BadRequest, Forbidden for a principal that the peer does not
+// speak for, and those of the reader of its device log.
+func parseOpen(m *pb.Open, from peer.ID, read identity.LogReader) (opening, error) {
 	id, err := IDFromBytes(m.GetPipe())
 	if err != nil {
 		return opening{}, err
@@ -35,35 +37,42 @@ func parseOpen(m *pb.Open, from peer.ID) (opening, error) {
 	}
 	o := opening{
 		pipe: id, nonce: identity.Nonce(m.GetNonce()), capability: m.GetCapability(), probe: m.GetProbe(),
-		principal: identity.PeerPrincipal(from), watch: m.GetWatch(), hops: int(m.GetHops()),
+		peer: identity.PeerPrincipal(from), watch: m.GetWatch(), hops: int(m.GetHops()),
 	}
 	if m.GetHops() > MaxHops {
 		return opening{}, wire.Errorf(wire.BadRequest, "open: the connection has gone through %d gateways, more than %d: a loop", m.GetHops(), MaxHops)
 	}
-	if len(m.GetProof()) > 0 {
-		return opening{}, wire.Errorf(wire.Unsupported, "open: accounts as principals are not in this version")
-	}
-	if err := checkPrincipal(m.GetPrincipal(), from); err != nil {
-		return opening{}, err
-	}
-	return o, nil
+	o.principal, o.speaker, err = openPrincipal(m.GetPrincipal(), m.GetProof(), from, read)
+	return o, err
 }
 
-// checkPrincipal judges the principal that a peer names as its own.
-func checkPrincipal(b []byte, from peer.ID) error {
-	if len(b) == 0 {
-		return nil
+// openPrincipal judges whom a peer names as the one it speaks for: itself, which
+// is meant if it names nobody, or an account of which it is a device by the
+// log that it shows.
+func openPrincipal(named, proof []byte, from peer.ID, read identity.LogReader) (identity.Principal, speaker, error) {
+	self := identity.PeerPrincipal(from)
+	p, err := self, error(nil)
+	if len(named) > 0 {
+		p, err = identity.PrincipalFromBytes(named)
 	}
-	p, err := identity.PrincipalFromBytes(b)
 	switch {
 	case err != nil:
-		return err
-	case p.Kind() == identity.KindAccount:
-		return wire.Errorf(wire.Unsupported, "accounts as principals are not in this version")
-	case p != identity.PeerPrincipal(from):
-		return wire.Errorf(wire.Forbidden, "node %s names another, %s, as its principal", from, p)
+		return p, speaker{}, err
+	case (len(proof) > 0) != (p.Kind() == identity.KindAccount):
+		return p, speaker{}, wire.Errorf(wire.BadRequest, "a proof goes with an account as principal, and with nothing else")
+	case p == self:
+		return p, speaker{}, nil
+	case p.Kind() != identity.KindAccount:
+		return p, speaker{}, wire.Errorf(wire.Forbidden, "node %s names another, %s, as its principal", from, p)
 	}
-	return nil
+	log, err := read(proof)
+	switch {
+	case err != nil:
+		return p, speaker{}, err
+	case log.Account() != p || !log.Valid(from):
+		return p, speaker{}, wire.Errorf(wire.Forbidden, "node %s is no device of %s by the log it shows", from, p)
+	}
+	return p, speaker{from, log}, nil
 }
 
 // gate is what a binder judges dialers by.
@@ -74,6 +83,7 @@ type gate struct {
 	anyone        bool // the list has everybody
 	open          func(envelope []byte) (identity.Capability, error)
 	revoked       func(identity.Capability) bool
+	silenced      func(speaker) bool // a device speaks for its account no more
 	now           time.Time
 }
 
@@ -84,7 +94,10 @@ func (g gate) admit(o opening, over reach.Transport) error {
 	if over != reach.Any && !g.advertisement.Allows(over) {
 		return wire.Errorf(wire.Unsupported, "the pipe is not served over transport %s, only over %v", over, g.advertisement.Transports)
 	}
-	if g.lists(o.principal) {
+	if o.log != nil && g.silenced(o.speaker) {
+		return silenced(o.speaker)
+	}
+	if g.lists(o) {
 		return nil
 	}
 	if len(o.capability) == 0 {
@@ -96,9 +109,12 @@ func (g gate) admit(o opening, over reach.Transport) error {
 	return g.capability(o)
 }
 
-// lists reports that a dialer needs to show nothing.
-func (g gate) lists(who identity.Principal) bool {
-	return g.anyone || g.advertisement.DialPolicy == DialOpen || g.allow[who] || who == g.advertisement.Owner
+// lists reports that a dialer needs to show nothing. Who speaks for an account
+// is the node that it is as well.
+func (g gate) lists(o opening) bool {
+	owner := g.advertisement.Owner
+	return g.anyone || g.advertisement.DialPolicy == DialOpen ||
+		g.allow[o.principal] || g.allow[o.peer] || o.principal == owner || o.peer == owner
 }
 
 func (g gate) capability(o opening) error {
@@ -109,7 +125,11 @@ func (g gate) capability(o opening) error {
 	if c.Issuer != g.advertisement.Owner {
 		return wire.Errorf(wire.Forbidden, "capability is from %s, but the pipe belongs to %s", c.Issuer, g.advertisement.Owner)
 	}
-	if err := c.Permit(o.principal, identity.RightDial, g.pipe.Bytes(), g.now); err != nil {
+	subject := o.principal
+	if c.Subject == o.peer {
+		subject = o.peer
+	}
+	if err := c.Permit(subject, identity.RightDial, g.pipe.Bytes(), g.now); err != nil {
 		return err
 	}
 	if g.revoked(c) {

@@ -34,6 +34,7 @@ func (s *Service) Listen(ctx context.Context, id ID, o ListenOptions) (*Listener
 		return nil, err
 	}
 	if err := s.register(l); err != nil {
+		l.dropList()
 		return nil, err
 	}
 	p, err := (*publication)(nil), l.permitted()
@@ -80,22 +81,17 @@ func (s *Service) newListener(id ID, adv Advertisement, o ListenOptions) (*Liste
 	}
 	l := &Listener{
 		s: s, pipe: id, advertisement: adv, life: o.Life, raw: o.Raw, grace: o.Grace, handler: o.Handler,
+		as: o.As, relayedOnly: o.RelayedOnly,
 		incoming: make(chan *Conn, o.Backlog), waiting: newShares(o.Backlog, 0), next: make(chan *publication, 1),
 		replaced: make(chan struct{}), over: make(chan struct{}), withdrawn: make(chan struct{}),
 	}
-	l.SetAllow(o.Allow, o.AllowAnyone)
 	back := wayOf(id, adv, DialOptions{})
 	back.accepted = true
 	l.back, l.fits = back, func(p reach.Path) bool { return adv.Allows(p.Transport()) }
-	if adv.Owner == s.cfg.principal() {
-		l.auto = adv.Binders == Exclusive && o.Term == 0
-		return l, nil
-	}
-	grant, err := s.bindRight(id, adv, o.Capability)
-	if err != nil {
+	if err := l.authorise(o); err != nil {
 		return nil, err
 	}
-	l.capability, l.grant = o.Capability, grant
+	l.SetAllow(o.Allow, o.AllowAnyone)
 	return l, nil
 }
 

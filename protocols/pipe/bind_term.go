@@ -28,7 +28,7 @@ func (l *Listener) firstTerm(ctx context.Context, asked uint64) (uint64, error) 
 	var others []Binding
 	if st.Successor != nil {
 		term++
-		if by, err := OpenBinding(st.Successor); err == nil {
+		if by, err := l.s.openBinding(st.Successor); err == nil {
 			others = append(others, by)
 		}
 	} else if term, err = l.belowGrant(ctx, term); err != nil {
@@ -57,7 +57,7 @@ func (l *Listener) above(other Binding) (uint64, error) {
 	if other.Term < MaxNumber {
 		return other.Term + 1, nil
 	}
-	if other.LiveAt(time.Now()) && !l.s.revoked.voids(other) {
+	if other.LiveAt(time.Now()) && !l.s.voids(other) {
 		return 0, l.noHigherTerm(other)
 	}
 	return MaxNumber, nil

@@ -24,33 +24,45 @@ type Binding struct {
 	Endpoints     []ma.Multiaddr     // at most MaxEndpoints, without /p2p suffix; none in a tombstone
 	Capability    []byte             // envelope of the owner's bind right; empty if the binder is the owner
 	Term          uint64             // orders binders of an exclusive pipe, from 1; the capability's if there is one
-	Proof         []byte             // device log for a pipe owned by an account; at most identity.MaxProof
+	Proof         []byte             // device log of the account that owns the pipe, if the binder is its device; at most identity.MaxProof
 	Withdrawn     bool
 
-	grant *identity.Capability // what Capability says, once it has been verified
+	// Set when it has been verified.
+	grant *identity.Capability // what Capability says
+	speaker
 }
 
 // Sign returns the envelope, signed by the binder's key. Parts of a millisecond
 // of Issued and of a second of Life are cut off. Errors are those of
 // OpenBinding, which nobody else could open it with either.
 func (b Binding) Sign(priv crypto.PrivKey) ([]byte, error) {
+	envelope, _, err := b.sign(priv, identity.ParseLog)
+	return envelope, err
+}
+
+// sign also returns the binding as readers have it.
+func (b Binding) sign(priv crypto.PrivKey, read identity.LogReader) ([]byte, Binding, error) {
 	envelope, err := identity.Sign(priv, identity.DomainBinding, b.Bytes())
 	if err != nil {
-		return nil, err
+		return nil, Binding{}, err
 	}
-	if _, err := OpenBinding(envelope); err != nil {
-		return nil, err
+	opened, err := openBinding(envelope, read)
+	if err != nil {
+		return nil, Binding{}, err
 	}
-	return envelope, nil
+	return envelope, opened, nil
 }
 
 // OpenBinding reads an envelope and checks everything but the clock: format,
 // signature, that the advertisement is the pipe's, and that the binder is the
-// owner or holds its capability. Errors are BadRequest for what is malformed
-// or forged, TooLarge above a cap, Forbidden where the binder has no right,
-// Expired where its right had ended when it signed, and Unsupported for
-// proofs, accounts as owners, and later versions.
-func OpenBinding(envelope []byte) (Binding, error) {
+// owner, or a device of the account that is, or holds the owner's capability.
+// Of an account it goes by the device log that the record shows. Errors are
+// BadRequest for what is malformed or forged, TooLarge above a cap, Forbidden
+// where the binder has no right, Expired where its right had ended when it
+// signed, and Unsupported for later versions.
+func OpenBinding(envelope []byte) (Binding, error) { return openBinding(envelope, identity.ParseLog) }
+
+func openBinding(envelope []byte, read identity.LogReader) (Binding, error) {
 	body, signer, err := identity.Open(identity.DomainBinding, envelope, MaxBinding)
 	if err != nil {
 		return Binding{}, err
@@ -62,29 +74,38 @@ func OpenBinding(envelope []byte) (Binding, error) {
 	if !b.Binder.Matches(signer) {
 		return Binding{}, wire.Errorf(wire.BadRequest, "binding: signed by another than its binder %s", b.Binder)
 	}
-	if err := b.authorise(); err != nil {
+	if err := b.authorise(signer, read); err != nil {
 		return Binding{}, wire.Errorf(wire.CodeOf(err), "binding of %s by %s: %w", b.Pipe, b.Binder, err)
 	}
 	return b, nil
 }
 
-// authorise checks that the binder may bind, by its own clock, and keeps the
-// capability that says so.
-func (b *Binding) authorise() error {
+// authorise checks that the binder may bind, by its own clock, and keeps what
+// says so.
+func (b *Binding) authorise(signer crypto.PubKey, read identity.LogReader) (err error) {
 	owner := b.Advertisement.Owner
-	if len(b.Proof) > 0 || owner.Kind() == identity.KindAccount {
-		return wire.Errorf(wire.Unsupported, "pipes owned by an account are not in this version")
-	}
-	if b.Binder == owner {
-		if len(b.Capability) > 0 {
-			return wire.Errorf(wire.BadRequest, "the owner itself needs no capability")
-		}
+	ofAccount := owner.Kind() == identity.KindAccount
+	switch {
+	case len(b.Proof) > 0 && (!ofAccount || len(b.Capability) > 0):
+		return wire.Errorf(wire.BadRequest, "a proof goes with a device of the account that owns the pipe, and with nothing else")
+	case len(b.Proof) > 0:
+		b.speaker, err = openSpeaker(b.Proof, owner, signer, read)
+		return err
+	case b.Binder == owner && len(b.Capability) > 0:
+		return wire.Errorf(wire.BadRequest, "the owner itself needs no capability")
+	case b.Binder == owner:
 		return nil
-	}
-	if len(b.Capability) == 0 {
+	case len(b.Capability) == 0 && ofAccount:
+		return wire.Errorf(wire.Forbidden, "the binder shows neither the device log of the owner nor a capability")
+	case len(b.Capability) == 0:
 		return wire.Errorf(wire.Forbidden, "the binder is not the owner and shows no capability")
 	}
-	c, err := identity.OpenCapability(b.Capability)
+	return b.authoriseByGrant(read)
+}
+
+func (b *Binding) authoriseByGrant(read identity.LogReader) error {
+	owner := b.Advertisement.Owner
+	c, err := read.OpenCapability(b.Capability)
 	if err != nil {
 		return err
 	}
@@ -97,7 +118,7 @@ func (b *Binding) authorise() error {
 	if c.Term != b.Term {
 		return wire.Errorf(wire.Forbidden, "term %d, the capability is for term %d", b.Term, c.Term)
 	}
-	b.grant = &c
+	b.grant, b.speaker = &c, speakerOf(c)
 	return nil
 }
 

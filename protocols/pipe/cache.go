@@ -129,6 +129,25 @@ func (c *cache) void(id ID, now time.Time, revoked func(Binding) bool) {
 	}
 }
 
+// voidOf is void for all pipes that an account owns.
+func (c *cache) voidOf(owner identity.Principal, now time.Time, voids func(Binding) bool) {
+	for _, id := range c.ownedBy(owner) {
+		c.void(id, now, voids)
+	}
+}
+
+func (c *cache) ownedBy(owner identity.Principal) (all []ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, el := range c.byID {
+		k := el.Value.(*cached).known
+		if len(k.records) > 0 && k.records[0].Binding.Advertisement.Owner == owner {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
 // change makes a change to what is known of a pipe, and tells the watchers of
 // it. It reports whether the pipe is new here.
 func (c *cache) change(id ID, now time.Time, change func(*known) bool) (fresh bool) {

@@ -41,6 +41,20 @@ func (d *dialing) whileCurrent(ctx context.Context, f candidate, late time.Durat
 func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
 	ctx, done := d.whileCurrent(ctx, f, headStart)
 	defer done()
+	c, err := d.try(ctx, f)
+	if wire.CodeOf(err) == wire.Unreachable && len(f.Binding.Endpoints) == 0 && ctx.Err() == nil {
+		if f.Found = d.s.whereabouts(ctx, f.Found); len(f.Binding.Endpoints) > 0 {
+			c, err = d.try(ctx, f)
+		}
+	}
+	if err != nil {
+		d.later(ctx, f)
+	}
+	return c, err
+}
+
+// try makes a path to the endpoints of a candidate and sends Open.
+func (d *dialing) try(ctx context.Context, f candidate) (*call, error) {
 	err := error(wire.Errorf(wire.Unsupported, "the binding has no endpoint on an allowed transport"))
 	for _, w := range d.paths(f.Found) {
 		begun := time.Now()
@@ -62,7 +76,6 @@ func (d *dialing) call(ctx context.Context, f candidate) (*call, error) {
 		}
 		d.note(err)
 	}
-	d.later(ctx, f)
 	return nil, err
 }
 
@@ -99,10 +112,26 @@ func (d *dialing) record(f Found, w reach.Want, begun time.Time, attempts []reac
 
 // send writes Open. The stream's deadlines cover the opening until settle.
 func (d *dialing) send(c carrier, f candidate) (*call, error) {
-	return d.s.sendOpen(c, f, &pb.Open{
+	open := &pb.Open{
 		Pipe: d.id.Bytes(), Capability: d.o.Capability, Term: f.Binding.Term, Probe: d.o.probe,
 		Hops: uint32(d.o.Hops), Watch: d.o.watch,
-	})
+	}
+	if d.o.As != nil {
+		open.Principal, open.Proof = d.o.As.Account().Bytes(), d.o.As.Bytes()
+	}
+	sent, err := d.s.sendOpen(c, f, open)
+	if err == nil {
+		sent.shake.DialerPrincipal = d.local()
+	}
+	return sent, err
+}
+
+// local is who this end is.
+func (d *dialing) local() identity.Principal {
+	if d.o.As != nil {
+		return d.o.As.Account()
+	}
+	return d.s.cfg.principal()
 }
 
 // sendOpen writes Open with a fresh nonce. On failure the carrier is gone.
@@ -114,7 +143,7 @@ func (s *Service) sendOpen(c carrier, f candidate, open *pb.Open) (*call, error)
 		c.drop()
 		return nil, err
 	}
-	return &call{carrier: c, to: f, shake: Handshake{
+	return &call{carrier: c, to: f, remote: f.Binding.Binder, shake: Handshake{
 		Pipe: f.Binding.Pipe, Dialer: s.cfg.Self, Listener: c.opened.peer, DialerNonce: nonce,
 	}}, nil
 }
@@ -172,12 +201,14 @@ func (c *call) reply(s *Service, secure, probe bool) (moved []byte, err error) {
 	if code := codeOf(m.GetCode()); code != wire.OK {
 		return m.GetMoved(), wire.Errorf(code, "binder %s refused: %s", c.to.Binding.Binder, clip(m.GetReason()))
 	}
-	if len(m.GetProof()) > 0 {
-		return nil, wire.Errorf(wire.Unsupported, "binder proves an account, which is not in this version")
-	}
-	if err := checkPrincipal(m.GetPrincipal(), c.carrier.opened.peer); err != nil || !secure {
+	who, by, err := openPrincipal(m.GetPrincipal(), m.GetProof(), c.carrier.opened.peer, s.logs.read)
+	if err != nil || !secure {
 		return nil, err
 	}
+	if s.learnLog(by.log, true); s.known.silences(by) {
+		return nil, silenced(by)
+	}
+	c.remote, c.shake.ListenerPrincipal = who, who
 	if err := c.proven(&m); err != nil || probe {
 		return nil, err
 	}
@@ -231,8 +262,8 @@ func (d *dialing) follow(envelope []byte, old Found) bool {
 // more.
 func (s *Service) movedTo(id ID, envelope []byte, old Found) (Found, bool) {
 	now := time.Now()
-	b, err := openBindingOf(id, envelope, now)
-	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || s.revoked.voids(b)) {
+	b, err := s.openBindingOf(id, envelope, now)
+	if err == nil && (!b.LiveAt(now) || !b.Beats(old.Binding) || b.Binder == old.Binding.Binder || s.voids(b)) {
 		err = wire.Errorf(wire.BadRequest, "binder %s says that the pipe has moved to where it is not", old.Binding.Binder)
 	}
 	if err != nil {

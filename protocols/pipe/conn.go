@@ -24,6 +24,15 @@ import (
 // an Open of such a pipe without waiting, so that settle is not held up.
 const maxEarly = link.Head - 1<<10
 
+// earlyRoom is what an Open with this capability and device log leaves of it.
+func earlyRoom(capability []byte, as *identity.DeviceLog) int {
+	room := maxEarly - len(capability)
+	if as != nil {
+		room -= len(as.Bytes())
+	}
+	return room
+}
+
 // Conn is a connection to the other end of a pipe: a net.Conn with half-close.
 // Its methods may be called from several goroutines at once.
 //
@@ -39,6 +48,7 @@ type Conn struct {
 	local   identity.Principal
 	served  bool   // this is the end of who listens
 	waits   share  // until it is accepted
+	room    int    // for what is written while opening, at most maxEarly
 	abort   func() // ends the opening
 	onClose func()
 
@@ -65,7 +75,7 @@ type Conn struct {
 
 func newConn(id ID, self peer.ID, c carrier, local, remote identity.Principal) *Conn {
 	conn := &Conn{
-		pipe: id, self: self, local: local, remote: remote, c: c,
+		pipe: id, self: self, local: local, remote: remote, c: c, room: maxEarly,
 		abort: func() {}, onClose: func() {},
 		readTurn: make(chan struct{}, 1), writeTurn: make(chan struct{}, 1),
 		settled: make(chan struct{}), closed: make(chan struct{}),
@@ -123,7 +133,7 @@ func (c *Conn) writeEarly(b []byte) (written int, err error) {
 		if c.writeEnded {
 			return written, net.ErrClosed
 		}
-		if n := min(len(b), maxEarly-len(c.early)); n > 0 {
+		if n := min(len(b), c.room-len(c.early)); n > 0 {
 			c.early = append(c.early, b[:n]...)
 			st, _ := c.carrier()
 			_, _ = st.Write(b[:n])

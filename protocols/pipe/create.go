@@ -16,15 +16,24 @@ import (
 // maxAlias caps a pipe's local name, in bytes.
 const maxAlias = 64
 
-// Create makes a pipe owned by this node and keeps it under a local name.
-// Errors: Taken when another pipe has the name, BadRequest
-// for what cannot be described.
+// Create makes a pipe owned by this node, or by an account of which it is a
+// device, and keeps it under a local name. Errors: Taken when another pipe has
+// the name, BadRequest for what cannot be described, Forbidden for another's
+// account.
 func (s *Service) Create(ctx context.Context, name string, o CreateOptions) (Pipe, error) {
 	if err := checkAlias(name); err != nil {
 		return Pipe{}, err
 	}
+	owner := s.cfg.principal()
+	if o.As != nil {
+		log, err := s.speakAs(o.As)
+		if err != nil {
+			return Pipe{}, err
+		}
+		owner = log.Account()
+	}
 	a := Advertisement{
-		Type: o.Type, Name: o.PublicName, Owner: s.cfg.principal(), Binders: o.Binders,
+		Type: o.Type, Name: o.PublicName, Owner: owner, Binders: o.Binders,
 		Transports: slices.Compact(slices.Sorted(slices.Values(o.Transports))),
 		DialPolicy: o.DialPolicy, Reliable: !o.Unreliable,
 	}
@@ -163,7 +172,7 @@ func (s *Service) askAdvertisement(ctx context.Context, id ID, capability []byte
 	q := wants(id, "", nil)
 	q.WantAdvertisement = true
 	ask := plan{walk: true, here: true}
-	if c, err := identity.OpenCapability(capability); err == nil {
+	if c, err := identity.LogReader(s.logs.read).OpenCapability(capability); err == nil {
 		if owner, ok := c.Issuer.Peer(); ok && owner != s.cfg.Self {
 			ask.direct = []peer.AddrInfo{{ID: owner}}
 		}

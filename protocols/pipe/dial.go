@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -38,6 +39,13 @@ func (s *Service) Dial(ctx context.Context, id ID, o DialOptions) (*Conn, error)
 }
 
 func (s *Service) dial(ctx context.Context, id ID, o DialOptions) (*Conn, error) {
+	if o.As != nil {
+		log, err := s.speakAs(o.As)
+		if err != nil {
+			return nil, err
+		}
+		o.As = log
+	}
 	d := newDialing(s, id, o)
 	if err := d.resolve(ctx, o.Wait, false); err != nil {
 		return nil, err
@@ -53,12 +61,12 @@ func (s *Service) dial(ctx context.Context, id ID, o DialOptions) (*Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(id, s.cfg.Self, call.carrier, s.cfg.principal(), call.to.Binding.Binder)
+	c := newConn(id, s.cfg.Self, call.carrier, d.local(), call.remote)
 	if err := s.dialled(c); err != nil {
 		call.carrier.drop()
 		return nil, err
 	}
-	c.settle(call.to.Binding.Binder, nil)
+	c.settle(call.remote, nil)
 	return c, nil
 }
 
@@ -70,8 +78,8 @@ func (d *dialing) early(ctx context.Context) (*Conn, error) {
 		return nil, err
 	}
 	opening, abort := d.s.beyond(ctx, openingTime+d.o.Wait)
-	c := newConn(d.id, d.s.cfg.Self, first.carrier, d.s.cfg.principal(), first.to.Binding.Binder)
-	c.abort = abort
+	c := newConn(d.id, d.s.cfg.Self, first.carrier, d.local(), first.remote)
+	c.abort, c.room = abort, earlyRoom(d.o.Capability, d.o.As)
 	if err := d.s.dialled(c); err != nil {
 		first.carrier.drop()
 		abort()
@@ -94,16 +102,16 @@ func (d *dialing) open(ctx context.Context, c *Conn, call *call) {
 	for {
 		err := d.accepted(ctx, call)
 		if err == nil {
-			c.settle(call.to.Binding.Binder, nil)
+			c.settle(call.remote, nil)
 			return
 		}
 		again, nextErr := d.next(ctx)
 		if nextErr != nil {
-			c.settle(call.to.Binding.Binder, nextErr)
+			c.settle(call.remote, nextErr)
 			return
 		}
 		call = again
-		c.swap(call.carrier, call.to.Binding.Binder)
+		c.swap(call.carrier, call.remote)
 	}
 }
 
@@ -193,6 +201,7 @@ func (d *dialing) anew(c *call, err error) {
 type call struct {
 	carrier  carrier
 	to       candidate
+	remote   identity.Principal // the binder, or on a secure pipe the account that it speaks for
 	shake    Handshake
 	answered bool // by an OpenReply
 }

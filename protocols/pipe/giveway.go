@@ -16,7 +16,7 @@ const revokedTime = 2 * time.Second
 func (l *Listener) beatenBy(b Binding, now time.Time) bool {
 	own, ok := l.found()
 	if !ok || b.Pipe != l.pipe || b.Binder == own.Binding.Binder || l.advertisement.Binders != Exclusive ||
-		b.Issued.Sub(now) > Skew || l.s.revoked.voids(b) {
+		b.Issued.Sub(now) > Skew || l.s.voids(b) {
 		return false
 	}
 	if b.Term != own.Binding.Term {
@@ -77,9 +77,11 @@ func (l *Listener) giveWay(ctx context.Context, successor Binding, envelope []by
 }
 
 // askRevoked asks the nodes near the pipe's key for revocations, as far as a
-// binding may rest on a revoked capability. An owner knows what it has revoked.
+// binding may rest on a revoked capability, or on a device that was revoked. An
+// owner knows what it has revoked, but an account has several devices.
 func (l *Listener) askRevoked(ctx context.Context, b Binding) {
-	if _, granted := b.Grant(); !granted || l.capability == nil || l.s.revoked.voids(b) {
+	_, granted := b.Grant()
+	if doubtful := b.log != nil || granted && l.capability != nil; !doubtful || l.s.voids(b) {
 		return
 	}
 	x := l.s.start(ctx, l.pipe, wants(l.pipe, "", nil), plan{here: true, walk: true, patient: true})

@@ -22,7 +22,7 @@ const surveyTime = 15 * time.Second
 // BadRequest for a grant without subject or right, with a negative time, or of
 // a right to dial with a term.
 func (s *Service) Grant(ctx context.Context, id ID, o GrantOptions) (text string, c identity.Capability, err error) {
-	adv, err := s.owned(ctx, id)
+	adv, log, err := s.owned(ctx, id, o.As)
 	if err != nil {
 		return "", c, err
 	}
@@ -33,19 +33,22 @@ func (s *Service) Grant(ctx context.Context, id ID, o GrantOptions) (text string
 		return "", c, wire.Errorf(wire.BadRequest, "grant: a right to dial has no term").
 			WithNext("leave the term out, or grant the right to bind")
 	}
-	if o.To.Kind() == identity.KindAccount {
-		return "", c, wire.Errorf(wire.Unsupported, "grant to an account: accounts are not in this version").
+	if o.To.Kind() == identity.KindAccount && o.Right == identity.RightBind {
+		return "", c, wire.Errorf(wire.Unsupported, "an account does not bind, its devices do").
 			WithNext("grant to a node: its principal is printed by panpipe id")
 	}
 	if o.For == 0 {
 		o.For = DefaultGrant
 	}
 	c = identity.Capability{
-		Issuer: s.cfg.principal(), Subject: o.To, Object: id.Bytes(), Right: o.Right,
+		Issuer: adv.Owner, Subject: o.To, Object: id.Bytes(), Right: o.Right,
 		Expiry: time.Now().Add(o.For).Truncate(time.Millisecond), Nonce: identity.NewNonce(),
 	}
+	if log != nil {
+		c.Proof = log.Bytes()
+	}
 	if o.Right == identity.RightBind {
-		if c.Term, err = s.prepareBindGrant(ctx, id, adv, o.Term); err != nil {
+		if c.Term, err = s.prepareBindGrant(ctx, id, adv, o); err != nil {
 			return "", c, err
 		}
 	}
@@ -97,7 +100,7 @@ func (s *Service) termUsed(ctx context.Context, id ID, grants []GrantRecord) (ui
 	}
 	k := s.cache.records(id)
 	used := k.highestTerm()
-	if b, err := OpenBinding(st.Successor); err == nil && st.Successor != nil {
+	if b, err := s.openBinding(st.Successor); err == nil && st.Successor != nil {
 		used = max(used, b.Term)
 	}
 	if !slices.ContainsFunc(grants, func(g GrantRecord) bool { return g.Term == st.Term }) {
@@ -111,26 +114,36 @@ func (s *Service) termUsed(ctx context.Context, id ID, grants []GrantRecord) (ui
 	return used, nil
 }
 
-// owned returns the advertisement of a pipe that this node owns.
-func (s *Service) owned(ctx context.Context, id ID) (Advertisement, error) {
+// owned returns the advertisement of a pipe that this node owns, or that an
+// account owns whose device it is, with the log that it speaks by: that one, or
+// if it is nil the one that is known.
+func (s *Service) owned(ctx context.Context, id ID, as *identity.DeviceLog) (Advertisement, *identity.DeviceLog, error) {
 	p, err := s.cfg.Store.PipeByID(ctx, id)
 	if wire.CodeOf(err) == wire.Unknown {
-		return Advertisement{}, wire.Errorf(wire.Unknown, "pipe %s is not kept here", id).
+		return Advertisement{}, nil, wire.Errorf(wire.Unknown, "pipe %s is not kept here", id).
 			WithNext("run this on the node that created it")
 	}
 	if err != nil {
-		return Advertisement{}, err
+		return Advertisement{}, nil, err
 	}
-	if p.Advertisement.Owner != s.cfg.principal() {
-		return Advertisement{}, wire.Errorf(wire.Forbidden, "pipe %s belongs to %s", id, p.Advertisement.Owner).
+	adv := p.Advertisement
+	if adv.Owner == s.cfg.principal() {
+		return adv, nil, nil
+	}
+	if as == nil {
+		as = s.known.of(adv.Owner)
+	}
+	if as == nil || as.Account() != adv.Owner {
+		return Advertisement{}, nil, wire.Errorf(wire.Forbidden, "pipe %s belongs to %s", id, adv.Owner).
 			WithNext("only its owner grants and revokes")
 	}
-	return p.Advertisement, nil
+	log, err := s.speakAs(as)
+	return adv, log, err
 }
 
 // prepareBindGrant sees what is bound now and returns the term to grant; zero
 // on a pipe with many binders.
-func (s *Service) prepareBindGrant(ctx context.Context, id ID, adv Advertisement, asked uint64) (uint64, error) {
+func (s *Service) prepareBindGrant(ctx context.Context, id ID, adv Advertisement, o GrantOptions) (uint64, error) {
 	k := s.survey(ctx, id)
 	st, err := s.cfg.Store.State(ctx, id)
 	if err != nil {
@@ -139,7 +152,7 @@ func (s *Service) prepareBindGrant(ctx context.Context, id ID, adv Advertisement
 	highest := max(st.Term, k.highestTerm())
 	term := uint64(0)
 	if adv.Binders == Exclusive {
-		if term = asked; term == 0 {
+		if term = o.Term; term == 0 {
 			if highest == MaxNumber {
 				return 0, wire.LimitError("terms of pipe "+id.String(), MaxNumber, "").WithNext("make a new pipe")
 			}
@@ -150,7 +163,7 @@ func (s *Service) prepareBindGrant(ctx context.Context, id ID, adv Advertisement
 		}
 	}
 	if len(k.records) == 0 {
-		s.announce(ctx, id, adv, max(highest, 1))
+		s.announce(ctx, id, adv, max(highest, 1), o.As)
 	}
 	return term, s.updateState(ctx, id, func(st *BindState) error {
 		st.Term = max(st.Term, term)
@@ -176,11 +189,14 @@ func (s *Service) survey(ctx context.Context, id ID) known {
 }
 
 // announce publishes the advertisement in a tombstone of the owner.
-func (s *Service) announce(ctx context.Context, id ID, adv Advertisement, term uint64) {
+func (s *Service) announce(ctx context.Context, id ID, adv Advertisement, term uint64, as *identity.DeviceLog) {
 	if adv.Binders == Many {
 		term = 0
 	}
 	l := &Listener{s: s, pipe: id, advertisement: adv, life: MaxLife}
+	if as != nil {
+		l.account, l.as = as.Account(), func() *identity.DeviceLog { return as }
+	}
 	r, err := l.sign(ctx, term, 0, true)
 	if err != nil {
 		s.cfg.Log.Warn("pipe could not be announced", "pipe", id, "error", err)

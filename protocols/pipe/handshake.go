@@ -30,27 +30,28 @@ const (
 )
 
 // SignListener returns the envelope for OpenReply, signed by the listener's
-// principal.
+// principal or, for an account, by the node at that end.
 func (h Handshake) SignListener(priv crypto.PrivKey) ([]byte, error) {
 	return identity.Sign(priv, identity.DomainSecure, h.bytes(listenerSide))
 }
 
-// SignDialer returns the envelope for Confirm, signed by the dialer's principal.
+// SignDialer returns the envelope for Confirm, signed likewise for the dialer.
 func (h Handshake) SignDialer(priv crypto.PrivKey) ([]byte, error) {
 	return identity.Sign(priv, identity.DomainSecure, h.bytes(dialerSide))
 }
 
-// CheckListener verifies the envelope of OpenReply. Errors are Forbidden when
-// the listener's principal did not sign this handshake, and Unsupported for an
-// account.
+// CheckListener verifies the envelope of OpenReply. For an account the node at
+// that end signs; that it is a device of the account is the caller's question.
+// The error is Forbidden when the listener's principal did not sign this
+// handshake.
 func (h Handshake) CheckListener(envelope []byte) error {
-	return h.verify(listenerSide, h.listener(), envelope)
+	return h.verify(listenerSide, h.listener(), h.Listener, envelope)
 }
 
 // CheckDialer verifies the envelope of Confirm. Errors are those of
 // CheckListener.
 func (h Handshake) CheckDialer(envelope []byte) error {
-	return h.verify(dialerSide, h.dialer(), envelope)
+	return h.verify(dialerSide, h.dialer(), h.Dialer, envelope)
 }
 
 func (h Handshake) dialer() identity.Principal {
@@ -74,15 +75,16 @@ func (h Handshake) bytes(s side) []byte {
 	return e.Build()
 }
 
-func (h Handshake) verify(s side, who identity.Principal, envelope []byte) error {
+func (h Handshake) verify(s side, who identity.Principal, at peer.ID, envelope []byte) error {
+	key := who
 	if who.Kind() == identity.KindAccount {
-		return wire.Errorf(wire.Unsupported, "secure pipe: accounts as principals are not in this version")
+		key = identity.PeerPrincipal(at)
 	}
 	body, signer, err := identity.Open(identity.DomainSecure, envelope, maxSecure)
 	if err != nil {
 		return wire.Errorf(wire.Forbidden, "secure pipe: proof of %s: %w", who, err)
 	}
-	if !who.Matches(signer) || !bytes.Equal(body, h.bytes(s)) {
+	if !key.Matches(signer) || !bytes.Equal(body, h.bytes(s)) {
 		return wire.Errorf(wire.Forbidden, "secure pipe: the proof is not that of %s on this connection", who)
 	}
 	return nil

@@ -93,7 +93,7 @@ func (i *Incoming) Accept() (*Conn, error) {
 		i.c.Close()
 		return nil, ErrProbe
 	}
-	conn, err := i.s.servedConn(i.c, i.o, i.of)
+	conn, err := i.s.servedConn(i.l, i.c, i.o, i.of)
 	if err != nil {
 		i.c.drop()
 		return nil, err

@@ -31,8 +31,8 @@ func (k *Keeper) dial(ctx context.Context, o ChannelOptions) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(k.id, k.s.cfg.Self, call.carrier, k.s.cfg.principal(), call.to.Binding.Binder)
-	c.abort = d.abort
+	c := newConn(k.id, k.s.cfg.Self, call.carrier, k.s.cfg.principal(), call.remote)
+	c.abort, c.room = d.abort, earlyRoom(k.o.Capability, nil)
 	if err := k.s.dialled(c); err != nil {
 		d.leave()
 		call.carrier.drop()

@@ -18,22 +18,22 @@ func (d *keptDial) settle(ctx context.Context, c *Conn, call *call) error {
 		err := d.answer(call)
 		if err == nil {
 			d.prefer()
-			c.settle(call.to.Binding.Binder, nil)
+			c.settle(call.remote, nil)
 			return nil
 		}
 		call.carrier.drop()
 		if wire.CodeOf(err) == wire.Reset { // it had accepted: what was written may have had its effect
-			c.settle(call.to.Binding.Binder, err)
+			c.settle(call.remote, err)
 			return err
 		}
 		d.refused(call, err)
 		next, err := d.another(ctx)
 		if err != nil {
-			c.settle(call.to.Binding.Binder, err)
+			c.settle(call.remote, err)
 			return err
 		}
 		call = next
-		c.swap(call.carrier, call.to.Binding.Binder)
+		c.swap(call.carrier, call.remote)
 	}
 }
 

@@ -32,11 +32,15 @@ func (s *Service) yield(f Found, now time.Time) {
 // learnHeld takes what this node has just stored for another into the cache, if
 // the pipe is there.
 func (s *Service) learnHeld(d Deposit, r Record, now time.Time) {
-	switch id := r.Pipe(); {
-	case !s.cache.has(id):
+	id := r.Pipe()
+	if !s.cache.has(id) {
+		return
+	}
+	s.learnLog(r.speaker().log, false)
+	switch {
 	case r.Revocation != nil:
 		s.learnRevocation(*r.Revocation, r.Envelope, now)
-	case r.Binding != nil && d.From != s.cfg.Self && !s.revoked.voids(*r.Binding):
+	case r.Binding != nil && d.From != s.cfg.Self && !s.voids(*r.Binding):
 		s.cache.add(id, now, Found{
 			Binding: *r.Binding, Envelope: r.Envelope, From: s.cfg.Self, Origin: OriginHeld,
 			Unproven: Unproven(r.Binding.Endpoints, d.SeenIP), received: now,
@@ -52,8 +56,8 @@ func (s *Service) heldFor(key wire.Key, now time.Time) []Found {
 	var out []Found
 	for _, r := range h.Records {
 		// Verified before it was held.
-		b, err := OpenBinding(r.Envelope)
-		if err != nil || s.revoked.voids(b) || b.Binder == s.cfg.principal() {
+		b, err := openBinding(r.Envelope, s.logs.read)
+		if err != nil || s.voids(b) || b.Binder == s.cfg.principal() {
 			continue
 		}
 		out = append(out, Found{

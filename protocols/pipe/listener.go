@@ -28,6 +28,9 @@ type Listener struct {
 	advertisement Advertisement
 	life          time.Duration
 	capability    []byte                // nil for the owner
+	account       identity.Principal    // that this end speaks for; nobody if it is the node alone
+	as            func() *identity.DeviceLog
+	relayedOnly   bool
 	grant         identity.Capability   // what capability says
 	auto          bool                  // the owner's term rises as needed
 	raw           bool                  // serves raw streams, no links
@@ -42,7 +45,7 @@ type Listener struct {
 	permits       permits
 	replaced      chan struct{}
 	over          chan struct{}
-	unkeep        func()      // lets go of the pipe's revocations; set by register
+	unkeep        func()      // lets go of the pipe's revocations and logs; set by register
 	losing        atomic.Bool // another binder is being stored: no record may be signed
 	weighing      atomic.Bool // asks whether another binder's capability is revoked
 	overOnce      sync.Once
@@ -62,7 +65,8 @@ type Listener struct {
 	retry    time.Duration         // pause after which an unheard record is repeated; 0 = it was heard
 	contests damper                // of records in the way of which nothing came
 	allow    map[identity.Principal]bool
-	anyone   bool // the list has everybody
+	anyone   bool   // the list has everybody
+	unlist   func() // lets go of the logs of accounts on the list; nil for none
 	watchers map[*watched]struct{}
 	err      error // what Accept gives when over
 }
@@ -110,21 +114,42 @@ func (l *Listener) SetAllow(allow []identity.Principal, anyone bool) {
 	for _, p := range allow {
 		set[p] = true
 	}
+	release := l.s.known.keepAll(set)
 	l.mu.Lock()
 	l.allow, l.anyone = set, anyone
+	before := l.unlist
+	l.unlist = release
 	l.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	if isClosed(l.over) {
+		l.dropList()
+	}
 	l.judgeWatchers()
 }
 
+// dropList lets go of the logs of accounts on the list.
+func (l *Listener) dropList() {
+	l.mu.Lock()
+	release := l.unlist
+	l.unlist = nil
+	l.mu.Unlock()
+	if release != nil {
+		release()
+	}
+}
+
 // gate is what dialers are judged by now.
-func (l *Listener) gate(now time.Time) gate {
+func (l *Listener) gate(now time.Time, logs identity.LogReader) gate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g := gate{advertisement: l.advertisement, pipe: l.pipe, allow: l.allow, anyone: l.anyone, now: now}
 	g.open = func(envelope []byte) (identity.Capability, error) {
-		return l.permits.open(g.advertisement.Owner, envelope)
+		return l.permits.open(g.advertisement.Owner, envelope, logs)
 	}
-	g.revoked = func(c identity.Capability) bool { return l.s.revoked.revokes(l.pipe, c) }
+	g.revoked = func(c identity.Capability) bool { return l.s.revokes(l.pipe, c) }
+	g.silenced = l.s.known.silences
 	return g
 }
 
@@ -163,6 +188,7 @@ func (l *Listener) end(why error) (first bool) {
 		l.mu.Unlock()
 		l.s.forget(l)
 		close(l.over)
+		l.dropList()
 		l.dropIncoming()
 		l.endWatchers(why)
 	})

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -16,7 +17,8 @@ func (s *Service) register(l *Listener) error {
 		return wire.Errorf(wire.Taken, "this node serves pipe %s already", l.pipe).WithNext("close the other listener first")
 	}
 	s.listeners[l.pipe], s.byKey[l.pipe.Key()] = l, l
-	l.unkeep = s.revoked.keep(l.pipe)
+	revocations, logs := s.revoked.keep(l.pipe), s.known.keepAll(map[identity.Principal]bool{l.advertisement.Owner: true, l.account: true})
+	l.unkeep = func() { revocations(); logs() }
 	return nil
 }
 

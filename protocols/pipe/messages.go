@@ -94,16 +94,18 @@ type Record struct {
 
 // OpenRecord verifies a received record. Errors are those of OpenBinding and
 // OpenRevocation, and Unsupported for a record of another kind.
-func OpenRecord(m *pb.Record) (Record, error) {
+func OpenRecord(m *pb.Record) (Record, error) { return openRecord(m, identity.ParseLog) }
+
+func openRecord(m *pb.Record, read identity.LogReader) (Record, error) {
 	switch r := m.GetRecord().(type) {
 	case *pb.Record_Binding:
-		b, err := OpenBinding(r.Binding)
+		b, err := openBinding(r.Binding, read)
 		if err != nil {
 			return Record{}, err
 		}
 		return Record{Binding: &b, Envelope: r.Binding}, nil
 	case *pb.Record_Revocation:
-		v, err := OpenRevocation(r.Revocation)
+		v, err := openRevocation(r.Revocation, read)
 		if err != nil {
 			return Record{}, err
 		}
@@ -121,6 +123,17 @@ func (r Record) Pipe() ID {
 		return r.Revocation.Pipe
 	}
 	return ID{}
+}
+
+// speaker is by whose word for an account the record stands.
+func (r Record) speaker() speaker {
+	switch {
+	case r.Binding != nil:
+		return r.Binding.speaker
+	case r.Revocation != nil:
+		return r.Revocation.speaker
+	}
+	return speaker{}
 }
 
 // Message returns the record as it is sent.

@@ -18,6 +18,9 @@ type CreateOptions struct {
 	DialPolicy DialPolicy        // zero means DialOpen
 	PublicName string            // told to everyone who resolves the pipe; may be empty
 	Unreliable bool              // the pipe is described as not reliable
+	// As is the device log of the account that is to own the pipe, of which this
+	// node is a device; nil makes the node the owner.
+	As *identity.DeviceLog
 }
 
 // ResolveOptions say how to resolve. The zero value takes any proven binding,
@@ -45,6 +48,14 @@ type ListenOptions struct {
 	Advertisement *Advertisement
 	// Capability is the owner's signed permission to bind; not needed by the owner.
 	Capability []byte
+	// As is the account that this end speaks for, by the device log that it
+	// returns: it binds a pipe that the account owns as the owner does, and proves
+	// the account on a secure pipe. It is asked for each record, so that renewals
+	// show the newest log, and must not block; nil speaks for the node alone.
+	As func() *identity.DeviceLog
+	// RelayedOnly lists no endpoints but those through a relay, be there none at
+	// all: dialers ask the overlay where this node is.
+	RelayedOnly bool
 	// Term orders the owner's own binding of an exclusive pipe; zero means as
 	// high as needed. It is the capability's for everyone else.
 	Term uint64
@@ -96,6 +107,9 @@ type DialOptions struct {
 	Wait time.Duration
 	// Capability is the owner's signed permission to dial, where one is needed.
 	Capability []byte
+	// As is the device log of the account that this end speaks for, of which this
+	// node is a device; nil speaks for the node alone.
+	As *identity.DeviceLog
 	// Spread picks among several binders at random; otherwise the last that
 	// worked is preferred.
 	Spread bool
@@ -125,6 +139,9 @@ type GrantOptions struct {
 	// Term of a bind right on an exclusive pipe; zero means one above the
 	// highest known, so that the grant moves the pipe.
 	Term uint64
+	// As is the device log of the account that owns the pipe, of which this node
+	// is a device; nil for a pipe of the node itself.
+	As *identity.DeviceLog
 }
 
 // DefaultLife is the life of a binding record, DefaultGrant that of a

@@ -26,8 +26,8 @@ func (p *permits) has(envelope []byte) bool {
 	return ok
 }
 
-// open is identity.OpenCapability, which it remembers of those by owner.
-func (p *permits) open(owner identity.Principal, envelope []byte) (identity.Capability, error) {
+// open is LogReader.OpenCapability, which it remembers of those by owner.
+func (p *permits) open(owner identity.Principal, envelope []byte, logs identity.LogReader) (identity.Capability, error) {
 	key := sha256.Sum256(envelope)
 	p.mu.Lock()
 	c, ok := p.all[key]
@@ -35,7 +35,7 @@ func (p *permits) open(owner identity.Principal, envelope []byte) (identity.Capa
 	if ok {
 		return c, nil
 	}
-	c, err := identity.OpenCapability(envelope)
+	c, err := logs.OpenCapability(envelope)
 	if err != nil || c.Issuer != owner {
 		return c, err
 	}

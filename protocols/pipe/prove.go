@@ -19,7 +19,7 @@ func (x *search) prove(from peer.ID, r AnswerRecord) (Found, error) {
 	b, ok := x.verified(r.Envelope)
 	if !ok {
 		var err error
-		if b, err = openBindingOf(x.id, r.Envelope, now); err != nil {
+		if b, err = x.s.openBindingOf(x.id, r.Envelope, now); err != nil {
 			return Found{}, err
 		}
 	}
@@ -48,14 +48,15 @@ func (x *search) verified(envelope []byte) (Binding, bool) {
 
 // openBindingOf verifies an envelope as a record of this pipe. One that is over
 // passes on an exclusive pipe, where it still proves that lower terms are dead.
-func openBindingOf(id ID, envelope []byte, now time.Time) (Binding, error) {
-	b, err := OpenBinding(envelope)
+func (s *Service) openBindingOf(id ID, envelope []byte, now time.Time) (Binding, error) {
+	b, err := s.openBinding(envelope)
 	if err != nil {
 		return Binding{}, err
 	}
 	if b.Pipe != id {
 		return Binding{}, wire.Errorf(wire.BadRequest, "binding of another pipe, %s", b.Pipe)
 	}
+	s.learnLog(b.log, false) // the log counts, whatever becomes of the binding
 	err = b.InTime(now)
 	if wire.CodeOf(err) == wire.Expired && b.Advertisement.Binders == Exclusive {
 		err = nil
@@ -88,7 +89,7 @@ func (s *Service) readRevocation(id ID, envelope []byte) bool {
 		return true
 	}
 	now := time.Now()
-	r, err := OpenRevocation(envelope)
+	r, err := openRevocation(envelope, s.logs.read)
 	if err == nil && r.Pipe != id {
 		err = wire.Errorf(wire.BadRequest, "revocation of another pipe, %s", r.Pipe)
 	}
@@ -104,8 +105,12 @@ func (s *Service) readRevocation(id ID, envelope []byte) bool {
 }
 
 // learnRevocation applies a verified revocation to the cache and to this
-// node's own listener.
+// node's own listener, unless the device that has signed it is revoked itself.
 func (s *Service) learnRevocation(r Revocation, envelope []byte, now time.Time) {
+	s.learnLog(r.log, false)
+	if s.known.silences(r.speaker) {
+		return
+	}
 	s.revoked.add(r.Pipe, r.Nonce, r.Expiry, envelope, now)
 	s.cache.void(r.Pipe, now, r.Voids)
 	s.mu.Lock()

@@ -33,17 +33,26 @@ func (p *publication) read(from peer.ID, r StoreResult) {
 	}
 	switch {
 	case r.Code == wire.Forbidden && len(r.Standing) > 0:
-		p.s.readRevocation(p.record.Pipe(), r.Standing)
+		p.forbidden(r.Standing)
 	case len(r.Standing) > 0:
 		p.standing(r.Standing)
 	}
 	p.mark(from, refused)
 }
 
+// forbidden takes in why a holder says that this node has no right: a
+// revocation, or the device log of the account by which this node, or whoever
+// gave it the right, is no device.
+func (p *publication) forbidden(standing []byte) {
+	if by := p.record.speaker(); by.log == nil || !p.s.readStanding(by.account(), standing) {
+		p.s.readRevocation(p.record.Pipe(), standing)
+	}
+}
+
 // standing judges a record that a holder did not want to give up: it must be
 // proven, and really stand in the way.
 func (p *publication) standing(envelope []byte) {
-	b, err := openBindingOf(p.record.Pipe(), envelope, time.Now())
+	b, err := p.s.openBindingOf(p.record.Pipe(), envelope, time.Now())
 	if err != nil || p.record.Binding == nil {
 		p.s.hostile(wire.Errorf(wire.BadRequest, "holder shows a record that stands in nobody's way: %v", err))
 		return
@@ -58,7 +67,7 @@ func (p *publication) standing(envelope []byte) {
 // of another binder does not either.
 func (p *publication) yields(b Binding, now time.Time) bool {
 	own := *p.record.Binding
-	return !p.s.revoked.voids(b) && b.Beats(own) && (b.Binder == own.Binder || b.Term > own.Term || b.LiveAt(now))
+	return !p.s.voids(b) && b.Beats(own) && (b.Binder == own.Binder || b.Term > own.Term || b.LiveAt(now))
 }
 
 func (p *publication) block(b Binding, envelope []byte) {

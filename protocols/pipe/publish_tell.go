@@ -18,7 +18,7 @@ func (p *publication) displaced(envelope []byte) {
 	if own == nil {
 		return
 	}
-	b, err := openBindingOf(own.Pipe, envelope, time.Now())
+	b, err := p.s.openBindingOf(own.Pipe, envelope, time.Now())
 	if err != nil {
 		p.s.hostile(err)
 		return
@@ -29,7 +29,7 @@ func (p *publication) displaced(envelope []byte) {
 	}
 	id, ok := b.Binder.Peer()
 	switch {
-	case !ok || id == p.s.cfg.Self || own.Withdrawn || p.s.revoked.voids(b):
+	case !ok || id == p.s.cfg.Self || own.Withdrawn || p.s.voids(b):
 		return
 	case p.auto && (b.Term > own.Term || b.Term == own.Term && b.LiveAt(time.Now())):
 		p.block(b, envelope)

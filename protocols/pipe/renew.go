@@ -21,9 +21,16 @@ func (l *Listener) sign(ctx context.Context, term, atLeast uint64, withdrawn boo
 		Pipe: l.pipe, Advertisement: l.advertisement, Binder: l.s.cfg.principal(),
 		Issued: now, Life: l.life, Capability: l.capability, Term: term, Withdrawn: withdrawn,
 	}
+	if l.owns() {
+		log, err := l.deviceLog()
+		if err != nil {
+			return Record{}, err
+		}
+		b.Proof = log.Bytes()
+	}
 	if !withdrawn {
-		b.Endpoints = pickEndpoints(l.s.cfg.Endpoints(), l.advertisement)
-		if len(b.Endpoints) == 0 && len(l.advertisement.Transports) > 0 {
+		b.Endpoints = l.endpoints(l.s.cfg.Endpoints())
+		if len(b.Endpoints) == 0 && len(l.advertisement.Transports) > 0 && !l.relayedOnly {
 			return Record{}, wire.Errorf(wire.Unsupported, "this node is on none of the transports of pipe %s, %v", l.pipe, l.advertisement.Transports).
 				WithNext("listen on one of them: panpipe up --listen ADDR")
 		}
@@ -47,11 +54,8 @@ func (l *Listener) sign(ctx context.Context, term, atLeast uint64, withdrawn boo
 	if err != nil {
 		return Record{}, err
 	}
-	envelope, err := b.Sign(l.s.cfg.Key)
+	envelope, b, err := b.sign(l.s.cfg.Key, l.s.logs.read)
 	if err != nil {
-		return Record{}, err
-	}
-	if b, err = OpenBinding(envelope); err != nil {
 		return Record{}, err
 	}
 	if err := b.InTime(now); err != nil {
@@ -120,7 +124,7 @@ func (l *Listener) watch(ctx context.Context, p *publication) *publication {
 func (l *Listener) stands() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kept, l.due = true, l.dueAfter(l.signed, jitter())
+	l.kept, l.due = true, l.upToDateLocked(l.dueAfter(l.signed, jitter()))
 	l.s.wakeRenewals()
 }
 
@@ -204,6 +208,14 @@ func (l *Listener) tombstone(ctx context.Context) (Record, bool) {
 		Binding: *r.Binding, Envelope: r.Envelope, From: l.s.cfg.Self, Origin: OriginCached, received: time.Now(),
 	})
 	return r, true
+}
+
+// endpoints are those of this node's addresses that go into a record.
+func (l *Listener) endpoints(addrs []ma.Multiaddr) []ma.Multiaddr {
+	if l.relayedOnly {
+		addrs = slices.DeleteFunc(slices.Clone(addrs), func(a ma.Multiaddr) bool { return !isRelayed(a) })
+	}
+	return pickEndpoints(addrs, l.advertisement)
 }
 
 // pickEndpoints chooses what goes into a binding: allowed by the pipe, without

@@ -144,7 +144,7 @@ func (l *Listener) turn(addrs []ma.Multiaddr) turn {
 	if !l.kept {
 		return turn{}
 	}
-	return turn{due: l.due, life: l.life, moved: !sameAddrs(pickEndpoints(addrs, l.advertisement), l.binding.Endpoints)}
+	return turn{due: l.due, life: l.life, moved: !sameAddrs(l.endpoints(addrs), l.binding.Endpoints)}
 }
 
 func sameAddrs(a, b []ma.Multiaddr) bool {

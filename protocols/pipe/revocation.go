@@ -19,7 +19,9 @@ type Revocation struct {
 	Nonce         identity.Nonce     // of the capability
 	Expiry        time.Time          // of the capability, Unix milliseconds; there is nothing to void after it
 	Issued        time.Time          // Unix milliseconds
-	Proof         []byte             // device log for a pipe owned by an account; at most identity.MaxProof
+	Proof         []byte             // device log of the account that owns the pipe; at most identity.MaxProof
+
+	speaker // set when it has been verified
 }
 
 // Bytes returns the canonical bytes that are signed.
@@ -30,40 +32,66 @@ func (r Revocation) Bytes() []byte {
 	return e.Build()
 }
 
-// Sign returns the envelope, signed by the owner's key. Parts of a millisecond
-// are cut off. Errors are those of OpenRevocation.
+// Sign returns the envelope, signed by the owner's key or that of a device of
+// an account. Parts of a millisecond are cut off. Errors are those of
+// OpenRevocation.
 func (r Revocation) Sign(priv crypto.PrivKey) ([]byte, error) {
-	envelope, err := identity.Sign(priv, identity.DomainRevocation, r.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := OpenRevocation(envelope); err != nil {
-		return nil, err
-	}
-	return envelope, nil
+	envelope, _, err := r.sign(priv, identity.ParseLog)
+	return envelope, err
 }
 
-// OpenRevocation reads an envelope and checks everything but the clock. Errors
-// are BadRequest for what is malformed or forged, TooLarge above a cap,
-// Forbidden if another than the owner revokes, and Unsupported for proofs,
-// accounts as owners, and later versions.
+// sign also returns the revocation as readers have it.
+func (r Revocation) sign(priv crypto.PrivKey, read identity.LogReader) ([]byte, Revocation, error) {
+	envelope, err := identity.Sign(priv, identity.DomainRevocation, r.Bytes())
+	if err != nil {
+		return nil, Revocation{}, err
+	}
+	opened, err := openRevocation(envelope, read)
+	if err != nil {
+		return nil, Revocation{}, err
+	}
+	return envelope, opened, nil
+}
+
+// OpenRevocation reads an envelope and checks everything but the clock. Of an
+// account it goes by the device log that the record shows. Errors are
+// BadRequest for what is malformed or forged, TooLarge above a cap, Forbidden
+// if another than the owner revokes, and Unsupported for later versions.
 func OpenRevocation(envelope []byte) (Revocation, error) {
+	return openRevocation(envelope, identity.ParseLog)
+}
+
+func openRevocation(envelope []byte, read identity.LogReader) (Revocation, error) {
 	body, signer, err := identity.Open(identity.DomainRevocation, envelope, MaxRevocation)
 	if err != nil {
 		return Revocation{}, err
 	}
 	r, err := ParseRevocation(body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Revocation{}, err
-	case len(r.Proof) > 0 || r.Advertisement.Owner.Kind() == identity.KindAccount:
-		return Revocation{}, wire.Errorf(wire.Unsupported, "revocation: pipes owned by an account are not in this version")
-	case r.Issuer != r.Advertisement.Owner:
-		return Revocation{}, wire.Errorf(wire.Forbidden, "revocation: %s is not the owner of %s", r.Issuer, r.Pipe)
-	case !r.Issuer.Matches(signer):
-		return Revocation{}, wire.Errorf(wire.BadRequest, "revocation: signed by another than its issuer %s", r.Issuer)
+	}
+	if err := r.authorise(signer, read); err != nil {
+		return Revocation{}, wire.Errorf(wire.CodeOf(err), "revocation: %w", err)
 	}
 	return r, nil
+}
+
+// authorise checks that the owner has signed, and keeps which device of an
+// account did.
+func (r *Revocation) authorise(signer crypto.PubKey, read identity.LogReader) (err error) {
+	ofAccount := r.Issuer.Kind() == identity.KindAccount
+	switch {
+	case r.Issuer != r.Advertisement.Owner:
+		return wire.Errorf(wire.Forbidden, "%s is not the owner of %s", r.Issuer, r.Pipe)
+	case ofAccount != (len(r.Proof) > 0):
+		return wire.Errorf(wire.BadRequest, "a proof goes with an account that revokes, and with nobody else")
+	case ofAccount:
+		r.speaker, err = openSpeaker(r.Proof, r.Issuer, signer, read)
+		return err
+	case !r.Issuer.Matches(signer):
+		return wire.Errorf(wire.BadRequest, "signed by another than its issuer %s", r.Issuer)
+	}
+	return nil
 }
 
 // ParseRevocation reads canonical bytes and checks their format alone: no

@@ -14,7 +14,8 @@ import (
 // Revoke voids a capability that this node has granted, given by its text or
 // by its nonce in hex. The revocation is stored here, brought to the holders
 // and to whoever serves the pipe, and brought there again while the capability
-// would live. Errors: Unknown for a capability that this node has not granted,
+// would live. For a pipe of an account any of its devices does, which knows the
+// account's log (ShowLog). Errors: Unknown for a capability that this node has not granted,
 // Forbidden for another's pipe, Limit when this node keeps as many already as
 // it may.
 func (s *Service) Revoke(ctx context.Context, capability string) error {
@@ -22,19 +23,19 @@ func (s *Service) Revoke(ctx context.Context, capability string) error {
 	if err != nil {
 		return err
 	}
-	adv, err := s.owned(ctx, g.Pipe)
+	adv, log, err := s.owned(ctx, g.Pipe, nil)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	r := Revocation{
-		Pipe: g.Pipe, Advertisement: adv, Issuer: s.cfg.principal(), Nonce: g.Nonce, Expiry: g.Expiry, Issued: now,
+		Pipe: g.Pipe, Advertisement: adv, Issuer: adv.Owner, Nonce: g.Nonce, Expiry: g.Expiry, Issued: now,
 	}
-	envelope, err := r.Sign(s.cfg.Key)
+	if log != nil {
+		r.Proof = log.Bytes()
+	}
+	envelope, r, err := r.sign(s.cfg.Key, s.logs.read)
 	if err != nil {
-		return err
-	}
-	if r, err = OpenRevocation(envelope); err != nil {
 		return err
 	}
 	if err := s.revoked.room(g.Pipe, g.Nonce, len(envelope)); err != nil {
@@ -63,11 +64,11 @@ func (s *Service) granted(ctx context.Context, text string) (GrantRecord, error)
 		if err != nil {
 			return GrantRecord{}, err
 		}
-		if c.Issuer != s.cfg.principal() {
+		if c.Issuer != s.cfg.principal() && c.Issuer.Kind() != identity.KindAccount {
 			return GrantRecord{}, wire.Errorf(wire.Forbidden, "capability was granted by %s", c.Issuer).
 				WithNext("only who granted it revokes it")
 		}
-		// Signed by this node: good even if the record of it is lost.
+		// Signed by this node, or a device of its account: good even without a record of it.
 		return GrantRecord{Pipe: id, Nonce: c.Nonce, Expiry: c.Expiry}, nil
 	}
 	nonce, err := identity.ParseNonce(text)
@@ -130,7 +131,7 @@ func (s *Service) restoreRevocations(ctx context.Context) {
 	}
 	var publications []*publication
 	for _, stored := range all {
-		r, err := OpenRevocation(stored.Envelope)
+		r, err := openRevocation(stored.Envelope, s.logs.read)
 		if err != nil {
 			s.cfg.Log.Warn("a stored revocation is damaged", "pipe", stored.Pipe, "error", err)
 			continue

@@ -48,7 +48,7 @@ func (x *search) heard(from peer.ID) {
 // be it known already, and closes found at the first live binding.
 func (x *search) take(f Found) bool {
 	now := time.Now()
-	if x.s.revoked.voids(f.Binding) {
+	if x.s.voids(f.Binding) {
 		x.s.outlives(f.Binding, now)
 		return false
 	}
@@ -76,7 +76,7 @@ func (x *search) take(f Found) bool {
 
 // forgetLocked drops what revocations, learned meanwhile, have ended.
 func (x *search) forgetLocked() {
-	x.known.void(x.s.revoked.voids)
+	x.known.void(x.s.voids)
 	cached := x.s.cache.records(x.id)
 	x.known.raise(cached.voided)
 }

@@ -82,7 +82,7 @@ func (s *Service) answer(from asker, req *pb.Request) (a Answer, err error) {
 		a, err = s.answerStore(from, op.Store)
 		s.trace(EventStore, err, 0)
 	case *pb.Request_Replaced:
-		err = s.answerReplaced(op.Replaced)
+		err = s.answerReplaced(from, op.Replaced)
 		s.trace(EventReplaced, err, 0)
 	default:
 		err = wire.Errorf(wire.Unsupported, "request of a kind that is not in this version")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe/pb"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -23,10 +24,11 @@ func (s *Service) answerStore(from asker, m *pb.Store) (Answer, error) {
 		return Answer{}, wire.Errorf(wire.BadRequest, "store: key of %d bytes", n)
 	}
 	d := DepositFrom(from.id, from.remote)
+	logs := s.logsOf(from.id, d.Group)
 	var revocations [][][]byte // for each record, of its pipe
 	for _, rec := range m.GetRecords() {
 		var one Answer
-		out, err := s.hold(d, rec, &one)
+		out, err := s.hold(d, rec, logs, &one)
 		revocations = append(revocations, one.Revocations)
 		r := StoreResult{Code: wire.CodeOf(err), Outcome: out}
 		if err != nil {
@@ -62,8 +64,8 @@ func inTurns(lists [][][]byte, most int) (out [][]byte) {
 }
 
 // hold verifies a record and stores it, unless others are closer to its key.
-func (s *Service) hold(d Deposit, m *pb.Record, a *Answer) (Outcome, error) {
-	r, err := OpenRecord(m)
+func (s *Service) hold(d Deposit, m *pb.Record, logs identity.LogReader, a *Answer) (Outcome, error) {
+	r, err := openRecord(m, logs)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -76,6 +78,9 @@ func (s *Service) holdVerified(d Deposit, r Record, now time.Time, a *Answer) (O
 	key := r.Pipe().Key()
 	if n := s.cfg.Router.CloserThanSelf(key); n >= Replication {
 		return Outcome{}, wire.Errorf(wire.NotClose, "this node knows %d nodes that are closer", n)
+	}
+	if by := r.speaker(); s.known.silences(by) {
+		return Outcome{Standing: s.known.of(by.account()).Bytes()}, silenced(by)
 	}
 	s.holderMu.Lock()
 	out, err := s.holder.Put(d, r, now)
@@ -97,8 +102,11 @@ func (s *Service) learnStored(r Record, now time.Time) {
 	s.mu.Lock()
 	l := s.listeners[r.Pipe()]
 	s.mu.Unlock()
+	if l == nil {
+		return
+	}
+	s.learnLog(r.speaker().log, true)
 	switch {
-	case l == nil:
 	case r.Revocation != nil:
 		s.learnRevocation(*r.Revocation, r.Envelope, now)
 	case r.Binding != nil && l.beatenBy(*r.Binding, now):
@@ -108,19 +116,21 @@ func (s *Service) learnStored(r Record, now time.Time) {
 
 // answerReplaced hears from another binder that it has the pipe now. The
 // answer is given when that is stored and this node has stopped to serve.
-func (s *Service) answerReplaced(m *pb.Replaced) error {
-	b, err := OpenBinding(m.GetBinding())
+func (s *Service) answerReplaced(from asker, m *pb.Replaced) error {
+	b, err := openBinding(m.GetBinding(), s.logsOf(from.id, from.group()))
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	if s.revoked.voids(b) {
-		return wire.Errorf(wire.Forbidden, "the capability of the new binding is revoked")
-	}
 	s.mu.Lock()
 	l := s.listeners[b.Pipe]
 	s.mu.Unlock()
+	if l != nil {
+		s.learnLog(b.log, true)
+	}
 	switch {
+	case s.voids(b):
+		return wire.Errorf(wire.Forbidden, "the right of the new binding is revoked")
 	case l == nil:
 		return nil // this node serves the pipe no more: all is as the sender wants it
 	case !l.beatenBy(b, now):

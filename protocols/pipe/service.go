@@ -26,6 +26,8 @@ type Service struct {
 	cache    *cache
 	limiter  *rateLimiter
 	revoked  *revokedSet
+	logs     *readLogs
+	known    *knownLogs
 	clocks   clocks
 	serving  *shares       // of the requests that are being served
 	places   *shares       // of the pipe connections that are open
@@ -65,6 +67,8 @@ func New(cfg Config) (*Service, error) {
 		cache:     newCache(cfg.Limits.Cache),
 		limiter:   newRateLimiter(cfg.Limits.RequestRate, cfg.Limits.RequestBurst),
 		revoked:   newRevokedSet(),
+		logs:      newReadLogs(),
+		known:     newKnownLogs(),
 		serving:   newShares(cfg.Limits.Requests, 0),
 		places:    newShares(cfg.Limits.Conns, cfg.Limits.Conns/8),
 		renewing:  make(chan struct{}, 1),

@@ -175,7 +175,7 @@ func (w *sweeping) readRevocations(a sweptAnswer) {
 		if slices.ContainsFunc(a.records, func(p *publication) bool { return w.s.revoked.knows(p.record.Pipe(), envelope) }) {
 			continue
 		}
-		r, err := OpenRevocation(envelope)
+		r, err := openRevocation(envelope, w.s.logs.read)
 		if err == nil && !of(r.Pipe) {
 			err = wire.Errorf(wire.BadRequest, "revocation of another pipe, %s", r.Pipe)
 		}

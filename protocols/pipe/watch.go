@@ -37,7 +37,7 @@ func (s *Service) watched(l *Listener, c carrier, o opening, of share) error {
 	if isClosed(l.over) {
 		l.endWatchers(l.failure())
 	}
-	w.judge(l.gate(time.Now())) // the list may have changed meanwhile
+	w.judge(l.gate(time.Now(), l.s.logs.read)) // the list may have changed meanwhile
 	c.until(time.Time{}, time.Time{})
 	_, _ = c.Read(make([]byte, 1)) // it says nothing, or it breaks the rules
 	l.mu.Lock()
@@ -49,7 +49,7 @@ func (s *Service) watched(l *Listener, c carrier, o opening, of share) error {
 
 // judgeWatchers ends the watches of those who would not be admitted any more.
 func (l *Listener) judgeWatchers() {
-	g := l.gate(time.Now())
+	g := l.gate(time.Now(), l.s.logs.read)
 	l.mu.Lock()
 	all := slices.Collect(maps.Keys(l.watchers))
 	l.mu.Unlock()

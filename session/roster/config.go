@@ -19,6 +19,7 @@ type Pipes interface {
 	Resolve(ctx context.Context, id pipe.ID, o pipe.ResolveOptions) (*pipe.Resolution, error)
 	Dial(ctx context.Context, id pipe.ID, o pipe.DialOptions) (*pipe.Conn, error)
 	Listen(ctx context.Context, id pipe.ID, o pipe.ListenOptions) (*pipe.Listener, error)
+	ShowLog(log *identity.DeviceLog)
 }
 
 // Store keeps what a roster knows of other accounts, one record each, and has it

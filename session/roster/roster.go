@@ -2,152 +2,231 @@ package roster
 
 import (
 	"context"
+	"sync"
+	"time"
 
+	"github.com/panpipe-net/panpipe/protocols/buddy"
 	"github.com/panpipe-net/panpipe/protocols/identity"
-	"github.com/panpipe-net/panpipe/protocols/wire"
 	"github.com/panpipe-net/panpipe/session"
 	"github.com/panpipe-net/panpipe/session/account"
-	"github.com/panpipe-net/panpipe/session/replica"
 )
+
+// leaveTime is how long Close waits for those who are told that this device
+// leaves.
+const leaveTime = time.Second
 
 // Roster is the buddies of one account on one device. Its methods are safe for
 // concurrent use, before, while and after it runs.
 type Roster struct {
-	cfg Config
+	// Fixed after New.
+	cfg    Config
+	net    network
+	me     identity.Principal
+	run    buddy.Run
+	talks  *session.Conversations
+	strict *throttle // of who says Hello
+	asking *throttle // of who asks
+	wake   chan struct{}
+	saves  chan struct{}
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	closer sync.Once
+
+	following sync.Mutex    // held while catchUp acts; guards adopted and changed
+	adopted   bool          // the account was acted upon for the first time
+	changed   chan struct{} // closed when the account was acted upon again
+
+	mu      sync.Mutex // guards what follows; never held while a conversation is called
+	book    *book
+	account account.Account // as this roster has acted upon it
+	ours    names           // devices of the account that others have been shown
+	logs    logCache
+	links   map[uint64]*link
+	last    uint64 // number of the last link
+	status  string
+	dirty   map[identity.Principal]bool // contacts to be stored
+	marks   marks
+	held    holdings
+	watches map[*watch]bool
+	leaving bool
+	ended   bool // no new tasks
 }
 
 // New returns the roster of the keeper's account and starts nothing. Errors:
 // NotReady without an account, BadRequest for a Config that cannot work, the
 // Store's.
 func New(cfg Config) (*Roster, error) {
+	return newRoster(cfg, overlay{cfg.Pipes, cfg.Self, cfg.Keeper})
+}
+
+func newRoster(cfg Config, n network) (*Roster, error) {
 	if err := cfg.normalize(); err != nil {
 		return nil, err
 	}
-	return &Roster{cfg: cfg}, nil
+	a, _ := cfg.Keeper.Account()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &Roster{
+		cfg: cfg, net: n, me: a.ID(), run: buddy.NewRun(), ctx: ctx, cancel: cancel,
+		strict: newThrottle(helloBurst, helloEvery), asking: newThrottle(askBurst, askEvery),
+		wake: make(chan struct{}, 1), saves: make(chan struct{}, 1),
+		account: a, ours: namesOf(a.Log()), logs: newLogCache(),
+		book:  &book{self: cfg.Self, contacts: make(map[identity.Principal]*contact)},
+		links: make(map[uint64]*link), dirty: make(map[identity.Principal]bool),
+		changed: make(chan struct{}), marks: newMarks(), held: make(holdings), watches: make(map[*watch]bool),
+	}
+	if err := r.recall(); err != nil {
+		cancel()
+		return nil, err
+	}
+	r.talks = session.New(session.Config{
+		Device: identity.PeerPrincipal(cfg.Self), Account: r.me, Journal: cfg.Journal, Observer: observer{r}, Now: cfg.Now,
+	})
+	r.catchUp()
+	return r, nil
 }
 
 // Run serves until ctx is done or Close is called, and returns when all it
 // started has ended.
 func (r *Roster) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	stop := context.AfterFunc(ctx, func() { r.Close() })
+	defer stop()
+	r.remember(ctx)
+	for _, service := range []func(){r.followAccount, r.bindPresence, r.bindContact, r.save, r.writeMarks} {
+		r.spawn(service)
+	}
+	r.plan()
+	return r.Close() //nolint:contextcheck // others are told after ctx is over
 }
 
 // Close tells those who are connected that this device leaves, withdraws what is
 // bound, and joins everything. It takes at most a few seconds and is idempotent.
-func (r *Roster) Close() error { return nil }
+func (r *Roster) Close() error {
+	r.closer.Do(func() {
+		r.leave()
+		r.mu.Lock()
+		r.ended = true
+		r.mu.Unlock()
+		r.cancel()
+	})
+	r.tasks.Wait()
+	r.endWatches()
+	return nil
+}
+
+// leave says goodbye on all roster links and waits until it is said.
+func (r *Roster) leave() {
+	r.mu.Lock()
+	r.leaving = true
+	var all []*link
+	for _, l := range r.links {
+		if l.purpose == buddy.PurposeRoster {
+			l.say(func(s *sayings) { s.leave = true })
+			all = append(all, l)
+		}
+	}
+	r.mu.Unlock()
+	patience := time.NewTimer(leaveTime)
+	defer patience.Stop()
+	for _, l := range all {
+		select {
+		case <-l.done:
+		case <-patience.C:
+			return
+		}
+	}
+}
+
+// spawn runs a task that Close joins. It is false when the roster has ended.
+func (r *Roster) spawn(task func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return false
+	}
+	r.tasks.Go(task)
+	return true
+}
+
+// plan has done what the book says, until the end.
+func (r *Roster) plan() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-r.wake:
+		case <-timer.C:
+		}
+		now := time.Now()
+		r.mu.Lock()
+		do, next := r.book.step(now)
+		if r.leaving || r.account.Revoked() {
+			do = onlyCuts(r.book, do)
+		}
+		r.tellPresenceLocked(now)
+		r.mu.Unlock()
+		for _, a := range do {
+			r.do(a)
+		}
+		timer.Stop()
+		if !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// onlyCuts undoes what step has said but cuts.
+func onlyCuts(b *book, do []action) (cuts []action) {
+	for _, a := range do {
+		if a.kind == cut {
+			cuts = append(cuts, a)
+		}
+	}
+	return cuts // what is left out stays under way in the book, so that it is not tried again
+}
+
+// rouse has the book looked at again.
+func (r *Roster) rouse() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// do begins an action.
+func (r *Roster) do(a action) {
+	task := map[actionKind]func(){
+		look: func() { r.look(a) }, ask: func() { r.askAgain(a) }, dial: func() { r.dial(a) }, cut: func() { r.cut(a) },
+	}[a.kind]
+	r.spawn(task)
+}
+
+func (r *Roster) look(a action) {
+	ctx, cancel := context.WithTimeout(r.ctx, lookTime)
+	defer cancel()
+	all, err := r.net.look(ctx, a.pipe, a.fresh)
+	r.mu.Lock()
+	c := r.book.contact(a.account)
+	known := c.looked
+	r.book.found(c, a.pipe.ID(), all, err, time.Now())
+	if c.looked && !known {
+		r.tellLocked(Event{Kind: EventBuddy, Account: a.account})
+	}
+	r.mu.Unlock()
+	r.rouse()
+}
+
+// cut ends a link.
+func (r *Roster) cut(a action) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.book.contact(a.account).device(a.device).links[a.purpose]
+	if l := r.links[s.number]; l != nil && s.live {
+		l.end(a.why)
+	}
+}
 
 // Account is whose roster this is.
-func (r *Roster) Account() identity.Principal {
-	a, _ := r.cfg.Keeper.Account()
-	return a.ID()
-}
-
-// Buddies returns all accounts that the profile knows, by account, the removed
-// ones left out.
-func (r *Roster) Buddies() []Buddy { return nil }
-
-// Buddy returns one, false where the profile does not know the account. A
-// removed one is known.
-func (r *Roster) Buddy(id identity.Principal) (Buddy, bool) { return Buddy{}, false }
-
-// Requests returns what waits for Accept or Decline, the oldest first.
-func (r *Roster) Requests() []Request { return nil }
-
-// Ask asks an account to be a buddy, with a note of at most buddy.MaxNote bytes
-// of one line. The buddy is then kept as requested, and asked again until there
-// is an answer; it is accepted at once if that account has asked too. A state of
-// account.Accepted is the answer yes. With an error that is Unbound, Unreachable
-// or Timeout the request is kept, and will be told when a device of the account is there.
-// Other errors: BadRequest for what is no account or a note that does not fit,
-// Forbidden for a blocked account, Limit.
-func (r *Roster) Ask(ctx context.Context, id identity.Principal, note string) (account.State, error) {
-	return 0, errLater
-}
-
-// Accept takes the request of an account. Unknown where there is none.
-func (r *Roster) Accept(ctx context.Context, id identity.Principal) error { return errLater }
-
-// Decline forgets the request of an account, which hears nothing. Unknown where
-// there is none.
-func (r *Roster) Decline(ctx context.Context, id identity.Principal) error { return errLater }
-
-// Remove ends a friendship, or takes a request back. Unknown for an account that is no buddy.
-func (r *Roster) Remove(ctx context.Context, id identity.Principal) error { return errLater }
-
-// Block keeps an account out, buddy or not, until Unblock. It hears nothing.
-func (r *Roster) Block(ctx context.Context, id identity.Principal) error { return errLater }
-
-// Unblock lifts a block. The account has to be asked again, or to ask.
-func (r *Roster) Unblock(ctx context.Context, id identity.Principal) error { return errLater }
-
-// SetPetname gives a buddy this account's own name for it; "" takes it away.
-// Errors are those of account.SetPetname, and Unknown for an account that is no
-// buddy.
-func (r *Roster) SetPetname(ctx context.Context, id identity.Principal, name string) error {
-	return errLater
-}
-
-// SetStatus shows buddies a text of at most buddy.MaxStatus bytes of one line
-// beside this account's name, as long as this device is there. BadRequest for
-// another.
-func (r *Roster) SetStatus(text string) error { return errLater }
-
-// Attend says that a person looks at a buddy, until done is called: it is
-// connected to as soon as it is there, and its death is seen within 10 s. At
-// most 64 buddies are attended to at a time, those who were last.
-func (r *Roster) Attend(id identity.Principal) (done func()) { return func() {} }
-
-// Devices returns this account's valid devices, the most senior first.
-func (r *Roster) Devices() []Device { return nil }
-
-// Watch has f told what happens, in order, on a goroutine of its own. f may call
-// the roster, but not stop, which returns when f is not running any more.
-func (r *Roster) Watch(f func(Event)) (stop func()) { return func() {} }
-
-// Conversations are those of the account.
-func (r *Roster) Conversations() *session.Conversations { return nil }
-
-// Send writes a text of at most replica.MaxBody bytes. It is on the disk when
-// Send returns, and goes to every device of both accounts when they are there.
-// After an error the text is still the caller's. Errors: Forbidden for an
-// account that is no accepted buddy, TooLarge, BadRequest for text that is empty
-// or not UTF-8, Limit, Internal for a full disk.
-func (r *Roster) Send(ctx context.Context, with identity.Principal, text string) (Message, error) {
-	return Message{}, errLater
-}
-
-// Page returns at most n messages of a conversation before a place, the newest
-// first; the zero place is the end.
-func (r *Roster) Page(ctx context.Context, with identity.Principal, before replica.ID, n int) ([]Message, error) {
-	return nil, errLater
-}
-
-// MarkRead notes that a person has seen a conversation up to and including a
-// place, and tells all devices of both accounts.
-func (r *Roster) MarkRead(ctx context.Context, with identity.Principal, upTo replica.ID) error {
-	return errLater
-}
-
-// Unread is how many messages of the other account a person has yet to see here,
-// at most n.
-func (r *Roster) Unread(ctx context.Context, with identity.Principal, n int) (int, error) {
-	return 0, errLater
-}
-
-// SetState writes the application's bytes of a conversation, at most
-// replica.MaxBody, which its devices and those of the other account then have.
-// Errors are those of Send.
-func (r *Roster) SetState(ctx context.Context, with identity.Principal, state []byte) error {
-	return errLater
-}
-
-// State returns the bytes that were last written, nil if none were.
-func (r *Roster) State(ctx context.Context, with identity.Principal) ([]byte, error) {
-	return nil, errLater
-}
-
-// Sessions lists the sessions that run now, by account and device.
-func (r *Roster) Sessions() []Session { return nil }
-
-var errLater = wire.Errorf(wire.Unsupported, "not in this version")
+func (r *Roster) Account() identity.Principal { return r.me }
