@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"text/tabwriter"
 
 	"github.com/mattn/go-isatty"
 
@@ -56,19 +55,26 @@ func (a *app) printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// table writes rows in columns under a heading.
+// table writes rows in columns under a heading, two spaces apart.
 func table(w io.Writer, rows [][]string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
-			if i > 0 {
-				fmt.Fprint(t, "\t")
+			if i == len(widths) {
+				widths = append(widths, 0)
 			}
-			fmt.Fprint(t, cell)
+			widths[i] = max(widths[i], terminal.Width(cell))
 		}
-		fmt.Fprintln(t)
 	}
-	t.Flush()
+	for _, row := range rows {
+		for i, cell := range row {
+			if i < len(row)-1 {
+				cell = terminal.Pad(cell, widths[i]+2)
+			}
+			fmt.Fprint(w, cell)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // progress tells a person what goes on: on a terminal, or when asked with -v.

@@ -10,6 +10,7 @@ import (
 	"github.com/panpipe-net/panpipe/cmd/panpipe/terminal"
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/control/client"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 func newBuddy(a *app) *cobra.Command {
@@ -164,6 +165,9 @@ func newBuddyName(a *app) *cobra.Command {
 			if clear {
 				return takes("WHO")(cmd, args)
 			}
+			if len(args) == 2 && args[1] == "" {
+				return wire.Errorf(wire.BadRequest, "the petname is empty").WithNext("--clear takes a petname away")
+			}
 			return takes("WHO", "PETNAME")(cmd, args)
 		},
 		RunE: does(func(cmd *cobra.Command, args []string) error {
@@ -194,7 +198,12 @@ func newBuddyStatus(a *app) *cobra.Command {
 		Short: "Say what buddies see beside your name",
 		Long: "Shows your buddies a text of one line beside your name, as long as this device is there.\n" +
 			"An empty text (\"\") takes it away.",
-		Args: cobra.ExactArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "" {
+				return nil
+			}
+			return takes("TEXT")(cmd, args)
+		},
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

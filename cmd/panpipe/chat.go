@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,7 +76,7 @@ func newChat(a *app) *cobra.Command {
 func (f *chatFlags) check(cmd *cobra.Command) error {
 	sends := cmd.Flags().Changed("send")
 	switch {
-	case sends && f.send == "":
+	case sends && strings.TrimSpace(f.send) == "":
 		return wire.Errorf(wire.BadRequest, "--send: the message is empty")
 	case sends && (f.lines || f.follow || f.history > 0):
 		return wire.Errorf(wire.BadRequest, "--send ends when its message is written: --lines, --follow and --history have no use with it")

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
 // A buddy is named by the account's ID, by its petname, or by the name that it
@@ -80,8 +82,12 @@ func (c *Client) Messages(ctx context.Context, who string, q api.MessagesQuery) 
 	return get[api.MessagePage](ctx, c, chatRoute(who, "/messages"), api.EncodeQuery(q))
 }
 
-// Send writes a message. After an error it is not written.
+// Send writes a message. After an error that is not wire.Closed it is not
+// written; after that, Messages tells. wire.BadRequest for what is not UTF-8.
 func (c *Client) Send(ctx context.Context, who, text string) (api.Message, error) {
+	if !utf8.ValidString(text) { // JSON would change it
+		return api.Message{}, wire.Errorf(wire.BadRequest, "the text is not UTF-8").WithNext("convert it first, for example with iconv")
+	}
 	return post[api.Message](ctx, c, chatRoute(who, "/messages"), api.SendRequest{Text: text})
 }
 
