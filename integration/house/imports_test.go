@@ -71,7 +71,7 @@ var allowed = []rule{
 	{"node", []string{"protocols/…", "discovery", "session/…", "node/…"}},
 	{"cmd/panpipe/demo", []string{"protocols/identity", "protocols/wire", "node/control/api", "node/control/client"}},
 	{"cmd/panpipe", []string{"protocols/identity", "protocols/wire", "node", "node/…", "cmd/panpipe/…"}},
-	{"integration/…", []string{"protocols", "protocols/…", "discovery", "node", "node/…", "integration/…"}},
+	{"integration/…", []string{"protocols", "protocols/…", "session", "session/…", "discovery", "node", "node/…", "integration/…"}},
 }
 
 func TestImportsRunOneWay(t *testing.T) {

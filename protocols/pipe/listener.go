@@ -27,8 +27,8 @@ type Listener struct {
 	pipe          ID
 	advertisement Advertisement
 	life          time.Duration
-	capability    []byte                // nil for the owner
-	account       identity.Principal    // that this end speaks for; nobody if it is the node alone
+	capability    []byte             // nil for the owner
+	account       identity.Principal // that this end speaks for; nobody if it is the node alone
 	as            func() *identity.DeviceLog
 	relayedOnly   bool
 	grant         identity.Capability   // what capability says
@@ -49,7 +49,7 @@ type Listener struct {
 	losing        atomic.Bool // another binder is being stored: no record may be signed
 	weighing      atomic.Bool // asks whether another binder's capability is revoked
 	overOnce      sync.Once
-	closeOnce     sync.Once
+	closing       atomic.Bool   // no Once: who calls Close beside another waits for withdrawn, not for a mutex
 	withdrawn     chan struct{} // closed when Close is through
 
 	mu       sync.Mutex // guards what follows
@@ -169,12 +169,13 @@ func (l *Listener) Close() error {
 
 // closeBy stops to serve, the first time, and withdraws what was bound.
 func (l *Listener) closeBy(withdraw func()) {
-	l.closeOnce.Do(func() {
+	if l.closing.CompareAndSwap(false, true) {
 		defer close(l.withdrawn)
 		if l.end(net.ErrClosed) {
 			withdraw()
 		}
-	})
+		return
+	}
 	<-l.withdrawn
 }
 

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -32,10 +33,11 @@ func (r *Roster) bindPresence() {
 // bindContact serves the contact pipe while the profile says so.
 func (r *Roster) bindContact() {
 	r.serveWhile(func(a account.Account) (key string, listen func(context.Context) (bound, error)) {
-		if !a.Profile().ContactOn() || a.Revoked() {
+		how := a.Profile().Contact()
+		if how == account.ContactOff || a.Revoked() {
 			return "", nil
 		}
-		return "contact", func(ctx context.Context) (bound, error) {
+		return fmt.Sprint(how), func(ctx context.Context) (bound, error) {
 			return r.net.bindContact(ctx, func(c conn) { r.serving(c, r.serveAsk) })
 		}
 	})

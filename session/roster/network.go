@@ -121,7 +121,7 @@ func (o overlay) bindPresence(ctx context.Context, p account.Presence, handle fu
 
 func (o overlay) bindContact(ctx context.Context, handle func(conn)) (bound, error) {
 	a, _ := o.keeper.Account()
-	return o.listen(ctx, pipe.ContactPipe(a.ID()), pipe.ListenOptions{As: o.log, RelayedOnly: true}, handle)
+	return o.listen(ctx, pipe.ContactPipe(a.ID()), pipe.ListenOptions{As: o.log, RelayedOnly: a.Profile().Contact() != account.ContactDirect}, handle)
 }
 
 // log is the account's, for bindings that its devices sign.

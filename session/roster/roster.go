@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/buddy"
@@ -31,7 +32,7 @@ type Roster struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
-	closer sync.Once
+	closed atomic.Bool
 
 	following sync.Mutex    // held while catchUp acts; guards adopted and changed
 	adopted   bool          // the account was acted upon for the first time
@@ -102,13 +103,14 @@ func (r *Roster) Run(ctx context.Context) error {
 // Close tells those who are connected that this device leaves, withdraws what is
 // bound, and joins everything. It takes at most a few seconds and is idempotent.
 func (r *Roster) Close() error {
-	r.closer.Do(func() {
+	if r.closed.CompareAndSwap(false, true) {
 		r.leave()
 		r.mu.Lock()
 		r.ended = true
 		r.mu.Unlock()
 		r.cancel()
-	})
+	}
+	<-r.ctx.Done()
 	r.tasks.Wait()
 	r.endWatches()
 	return nil
