@@ -182,3 +182,12 @@ func (n *Node) setJournalAside() error {
 	n.log("roster").Warn("a journal without account was set aside", slog.String("file", aside))
 	return syncDir(n.cfg.StateDir)
 }
+
+// Devices tells how near the devices of the node's account are: none without one.
+func (n *Node) Devices() []roster.Device {
+	r, err := n.Roster()
+	if err != nil {
+		return nil
+	}
+	return r.Devices()
+}

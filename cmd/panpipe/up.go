@@ -147,7 +147,8 @@ func (a *app) serve(ctx context.Context, cfg *config.Config, socket string, n *n
 		Limits: func() []api.Limit { return apiLimits(n) }, Relay: v.Relay.Serve, Metrics: n.Registry(), Legs: n.Legs,
 		Gateway: n.Gateway(), WatchGateway: n.WatchGateway,
 		Roster: func() (control.Roster, error) { return rosterOf(n) }, WatchRoster: n.WatchRoster,
-		Log: logger.With("subsystem", "control"),
+		Accounts: n,
+		Log:      logger.With("subsystem", "control"),
 	})
 }
 

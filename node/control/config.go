@@ -35,6 +35,7 @@ type Config struct {
 	Relay     bool                // the node relays for others
 	Metrics   prometheus.Gatherer // nil: /metrics is empty
 	Gateway   Gateway             // nil: the routes of the gateway are not offered
+	Accounts  Accounts            // nil: those of the account are not
 	// WatchGateway has tell called with each event of the gateway, which does not
 	// block, until stop is called; nil: no events tell of it.
 	WatchGateway func(tell func(gateway.Event)) (stop func())

@@ -51,6 +51,18 @@ func (s *Server) routes() []route {
 		{"DELETE", "/v1/gateway/rules/{rule}", "Removes a rule.", write(withGateway(s, s.removeGatewayRule))},
 		{"GET", "/v1/gateway/rules/{rule}/channels", "The open channels of a rule.", read(withGateway(s, s.gatewayChannels))},
 
+		{"GET", "/v1/account", "The account that the node is a device of.", read(withAccounts(s, s.account))},
+		{"POST", "/v1/account/drafts", "Makes a new account and its recovery file, and keeps neither.", write(creates(withAccounts(s, s.draftAccount)))},
+		{"POST", "/v1/account", "Keeps the account of the last draft, whose recovery file is written down.", write(creates(withAccounts(s, s.keepAccount)))},
+		{"DELETE", "/v1/account", "Has this device leave the account, and erases what it knows of it.", write(withAccounts(s, s.logout))},
+		{"POST", "/v1/account/import", "Brings an account back from its recovery file.", write(creates(withAccounts(s, s.importAccount)))},
+		{"POST", "/v1/account/export", "Makes a recovery file of the account as it is now, with the root key of an earlier one.", write(withAccounts(s, s.exportAccount))},
+		{"PUT", "/v1/account/profile", "Changes the account's name, or how strangers reach it.", write(withAccounts(s, s.editProfile))},
+		{"PUT", "/v1/account/devices/{device}", "Names a device.", write(withAccounts(s, s.nameDevice))},
+		{"DELETE", "/v1/account/devices/{device}", "Throws a device out of the account.", write(withAccounts(s, s.revokeDevice))},
+		{"POST", "/v1/account/link", "Lets a device into the account while the request lives: streams the code and the ticket, then what comes of them, one JSON object a line.", write(stream[none, none, api.LinkEvent](ndjsonMedia, s.linkDevice))},
+		{"POST", "/v1/account/join", "Makes the node a device of the account whose code or ticket this is.", write(creates(withAccounts(s, s.joinAccount)))},
+
 		{"GET", "/v1/buddies", "The accounts that the node's account knows.", read(withRoster(s, s.buddies))},
 		{"POST", "/v1/buddies", "Asks an account to be a buddy; accepts it, if it has asked too.", write(withRoster(s, s.ask))},
 		{"GET", "/v1/buddies/{buddy}", "One account.", read(withBuddy(s, s.buddy))},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -25,6 +26,7 @@ type Server struct {
 	conns    *registry
 	tokens   tokens
 	examiner examiner // without use where cfg.Doctor is nil
+	draft    atomic.Pointer[draft]
 	http     *http.Server
 	unwatch  []func() // end the events of gateway and roster
 	sockets  []net.Listener
@@ -78,6 +80,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	if cfg.WatchRoster != nil {
 		s.unwatch = append(s.unwatch, cfg.WatchRoster(s.tellRoster))
+	}
+	if cfg.Accounts != nil {
+		s.tasks.Go(s.watchAccount)
 	}
 	if cfg.Legs != nil {
 		s.tasks.Go(func() { s.watchLegs(s.ctx) })

@@ -98,8 +98,8 @@ type Event struct {
 	// connection-waiting, connection-moved, connection-ended, granted, revoked,
 	// gateway-rule-up, gateway-rule-down, gateway-rule-changed,
 	// gateway-rule-removed, gateway-channel-opened, gateway-channel-closed,
-	// gateway-refused, gateway-accept-blocked, buddy, presence, request, message,
-	// mark, chat-state, stopped, devices, lost, or gap.
+	// gateway-refused, gateway-accept-blocked, account, buddy, presence, request,
+	// message, mark, chat-state, stopped, devices, lost, or gap.
 	Kind string `json:"kind"`
 	// Status is the new status, with kind status.
 	Status *Status `json:"status,omitempty"`
@@ -115,6 +115,9 @@ type Event struct {
 	Buddy *Buddy `json:"buddy,omitempty"`
 	// Message is what was written, with kind message.
 	Message *Message `json:"message,omitempty"`
+	// OwnAccount is how the node's account stands now, with kind account; absent
+	// when it has none any more.
+	OwnAccount *Account `json:"own_account,omitempty"`
 	// Problem is why something ended or failed.
 	Problem *Problem `json:"problem,omitempty"`
 	// Gap is what was missed, with kind gap.
@@ -153,6 +156,7 @@ const (
 	EventStopped           = "stopped"                // messages with an account go no further, the problem says why
 	EventDevices           = "devices"                // a device of this account came or went
 	EventLost              = "lost"                   // of buddies and chats something was not told: read them anew
+	EventAccount           = "account"                // the node's account, its profile or its devices have changed
 	EventGap               = "gap"
 )
 
