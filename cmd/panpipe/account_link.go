@@ -110,7 +110,7 @@ const quietZone = 2
 
 func (a *app) showQR(ticket string) {
 	out, ok := a.out.(*os.File)
-	if !ok || !terminal(out) {
+	if !ok || !isTerminal(out) {
 		return
 	}
 	text := strings.ToUpper(ticket) // QR codes have a short form for capitals

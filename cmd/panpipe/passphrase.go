@@ -35,7 +35,7 @@ func (p *passphrase) read(ctx context.Context, a *app, fresh bool) (string, erro
 		return p.fromFile(a.in)
 	}
 	in, ok := a.in.(*os.File)
-	if !ok || !terminal(in) {
+	if !ok || !isTerminal(in) {
 		return "", wire.Errorf(wire.BadRequest, "there is no terminal to ask for the %s", p.what).
 			WithNext("put it into the first line of a file: --%s FILE", p.flag)
 	}
@@ -114,7 +114,7 @@ func (a *app) confirmed(ctx context.Context, yes bool, question string) error {
 	if yes {
 		return nil
 	}
-	if !ok || !terminal(in) {
+	if !ok || !isTerminal(in) {
 		return wire.Errorf(wire.BadRequest, "%s", question).WithNext("if that is meant, say so: --yes")
 	}
 	fmt.Fprintf(a.err, "%s\ntype yes if that is meant: ", question)

@@ -56,6 +56,8 @@ func TestMain(m *testing.M) {
 //	holdport NAME           takes a TCP port of loopback and sets $NAME to it
 //	webserver NAME          serves plain HTTP on loopback and sets $NAME to its port;
 //	                        the answer to /hello is a line
+//	accountof NAME VARIABLE sets $VARIABLE to the ID of a node's account
+//	waitpresence NAME BUDDY PRESENCE  waits until a node sees a buddy so
 //	get URL [PROXY]         fetches with Go's client, which must succeed; ! get must not
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -79,6 +81,7 @@ func TestScripts(t *testing.T) {
 			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
 			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded, "says": cmdSays,
 			"wrote": cmdWrote, "webserver": cmdWebServer, "get": cmdGet, "offered": cmdOffered, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
+			"accountof": cmdAccountOf, "waitpresence": cmdWaitPresence,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

@@ -68,9 +68,11 @@ var allowed = []rule{
 	{"node/records", nil},
 	{"node/control/api", []string{"protocols/wire"}},
 	{"node/control/client", []string{"protocols/wire", "node/control/api"}},
-	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/link", "protocols/pipe", "protocols/gateway", "discovery", "session/account", "session/account/linking", "session/roster", "node/config", "node/control/api", "node/doctor"}},
+	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/link", "protocols/pipe", "protocols/gateway", "discovery", "session/account", "session/account/linking", "session/replica", "session/roster", "node/config", "node/control/api", "node/doctor"}},
 	{"node", []string{"protocols/…", "discovery", "session/…", "node/…"}},
 	{"cmd/panpipe/demo", []string{"protocols/identity", "protocols/wire", "node/control/api", "node/control/client"}},
+	{"cmd/panpipe/terminal", nil},
+	{"cmd/panpipe/chat", []string{"protocols/wire", "node/control/api", "cmd/panpipe/terminal"}},
 	{"cmd/panpipe", []string{"protocols/identity", "protocols/wire", "node", "node/…", "cmd/panpipe/…"}},
 	{"integration/…", []string{"protocols", "protocols/…", "session", "session/…", "discovery", "node", "node/…", "integration/…"}},
 }

@@ -76,7 +76,7 @@ func TestEveryRouteNeedsItsScope(t *testing.T) {
 		if rt.method != http.MethodGet && rt.needs != scopeWrite {
 			t.Errorf("%s %s changes something and needs no write scope", rt.method, rt.path)
 		}
-		path := strings.NewReplacer("{ref}", "x", "{id}", "x", "{rule}", "x", "{device}", "x").Replace(rt.path)
+		path := strings.NewReplacer("{ref}", "x", "{id}", "x", "{rule}", "x", "{device}", "x", "{buddy}", "x", "{account}", "x").Replace(rt.path)
 		r := request(t, rt.method, base+path, "")
 		status, media, body := do(t, tcpClient(), r)
 		if status != http.StatusForbidden || problem(t, media, body).Code != "forbidden" {
@@ -96,7 +96,9 @@ func TestEveryRouteNeedsItsScope(t *testing.T) {
 // TestAnswersHaveTheFieldsOfTheirTypes calls each route that answers JSON and
 // holds the answer against the schema in openapi.json, field by field.
 func TestAnswersHaveTheFieldsOfTheirTypes(t *testing.T) {
-	n, s, c := serve(t)
+	ro := newFakeRoster(t)
+	n, s, c := serve(t, withFakeRoster(ro))
+	ro.add("hello", false)
 	p := createPipe(t, c, "x")
 	l, err := n.ListenPipe(t.Context(), p.ID, pipeListenOptions())
 	if err != nil {
@@ -123,6 +125,8 @@ func TestAnswersHaveTheFieldsOfTheirTypes(t *testing.T) {
 		"POST /v1/revocations":             `{"capability":"00"}`,
 		"POST /v1/gateway/rules":           `{"kind":"socks","listen":"127.0.0.1:1"}`,
 		"PUT /v1/gateway/rules":            `{"rules":[{"kind":"expose","target":"1","allow":["anyone"]},{"id":"bad","kind":"socks"}]}`,
+		"POST /v1/buddies":                 `{"account":"` + newAccount(t).String() + `"}`,
+		"POST /v1/chats/{buddy}/messages":  `{"text":"hi"}`,
 	}
 	called := 0
 	for _, rt := range s.routes() {
@@ -133,7 +137,7 @@ func TestAnswersHaveTheFieldsOfTheirTypes(t *testing.T) {
 		if rt.media != jsonMedia || rt.answer == nil || strings.Contains(rt.path, "connections/") {
 			continue
 		}
-		r := request(t, rt.method, "http://panpipe"+strings.NewReplacer("{ref}", p.ID, "{rule}", "full", "{device}", "phone").Replace(rt.path), bodies[rt.method+" "+rt.path])
+		r := request(t, rt.method, "http://panpipe"+strings.NewReplacer("{ref}", p.ID, "{rule}", "full", "{device}", "phone", "{buddy}", "bobby", "{account}", "carol").Replace(rt.path), bodies[rt.method+" "+rt.path])
 		status, media, body := do(t, httpClient(socketOf(s)), r)
 		if status != rt.status || media != jsonMedia {
 			t.Errorf("%s %s: %d %s %s", rt.method, rt.path, status, media, body)

@@ -28,7 +28,7 @@ type Server struct {
 	examiner examiner // without use where cfg.Doctor is nil
 	draft    atomic.Pointer[draft]
 	http     *http.Server
-	unwatch  func() // ends the gateway's events
+	unwatch  []func() // end the events of gateway and roster
 	sockets  []net.Listener
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -49,7 +49,6 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, started: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.unwatch = func() {}
 	s.hub = newHub(uint64(time.Now().UnixMicro()))
 	s.conns = newRegistry(s.hub)
 	if cfg.Doctor != nil {
@@ -77,7 +76,10 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.tasks.Go(s.watchStatus)
 	if cfg.WatchGateway != nil {
-		s.unwatch = cfg.WatchGateway(newGatewayTeller(s.hub).tell)
+		s.unwatch = append(s.unwatch, cfg.WatchGateway(newGatewayTeller(s.hub).tell))
+	}
+	if cfg.WatchRoster != nil {
+		s.unwatch = append(s.unwatch, cfg.WatchRoster(s.tellRoster))
 	}
 	if cfg.Accounts != nil {
 		s.tasks.Go(s.watchAccount)
@@ -146,7 +148,9 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	if first {
 		s.cancel()
-		s.unwatch()
+		for _, stop := range s.unwatch {
+			stop()
+		}
 		s.conns.close()
 		s.http.Close()
 	}
