@@ -346,3 +346,33 @@ func TestAnImportKeepsTheDevicesThatShowThemselves(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherDevicesHearOfALogout: the device says so before it goes.
+func TestOtherDevicesHearOfALogout(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, v *virtual) {
+		laptop := v.start(t, nil)
+		phone := v.start(t, func(c *Config) { c.Join = []string{ticket(laptop)} })
+		newAccount(t, laptop, "Alice", "laptop")
+		h := hostLink(t, laptop)
+		if _, err := phone.JoinAccount(t.Context(), (<-h.offer).Ticket, "phone"); err != nil {
+			t.Fatal(err)
+		}
+		<-h.err
+		time.Sleep(30 * time.Second) // they find each other
+		began := time.Now()
+		if err := phone.LogoutAccount(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("logout took %v", time.Since(began))
+		time.Sleep(5 * time.Second)
+		if got := devicesOf(laptop); !slices.Equal(got, []string{"laptop"}) {
+			t.Errorf("the laptop still has %q", got)
+		}
+		if a, _ := laptop.Account(); a.NeedsRotation() || !a.Current() {
+			t.Error("the profile key was not replaced")
+		}
+		if a, _ := phone.Account(); !a.IsZero() {
+			t.Error("the phone still has the account")
+		}
+	})
+}
