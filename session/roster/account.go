@@ -59,7 +59,7 @@ func (r *Roster) catchUp() {
 		r.ours = namesOf(a.Log())
 		r.mu.Unlock()
 	}
-	if newLog && a.NeedsRotation() {
+	if (newLog || first) && a.NeedsRotation() {
 		r.spawn(r.rotateInTurn)
 	}
 	close(r.changed)
