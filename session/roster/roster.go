@@ -168,9 +168,10 @@ func (r *Roster) plan() {
 		}
 		now := time.Now()
 		r.mu.Lock()
-		do, next := r.book.step(now)
-		if r.leaving || r.account.Revoked() {
-			do = onlyCuts(r.book, do)
+		var do []action
+		var next time.Time
+		if !r.leaving && !r.account.Revoked() {
+			do, next = r.book.step(now)
 		}
 		r.tellPresenceLocked(now)
 		r.mu.Unlock()
@@ -182,16 +183,6 @@ func (r *Roster) plan() {
 			timer.Reset(time.Until(next))
 		}
 	}
-}
-
-// onlyCuts undoes what step has said but cuts.
-func onlyCuts(b *book, do []action) (cuts []action) {
-	for _, a := range do {
-		if a.kind == cut {
-			cuts = append(cuts, a)
-		}
-	}
-	return cuts // what is left out stays under way in the book, so that it is not tried again
 }
 
 // rouse has the book looked at again.
