@@ -49,6 +49,11 @@ func (r *Roster) catchUp() {
 	r.book.adopt(r.me, a.Profile())
 	r.tellOthersLocked(before, newLog)
 	r.tellChangesLocked(before.Profile(), newLog)
+	if a.Revoked() {
+		for _, l := range r.links {
+			l.end(errRevoked)
+		}
+	}
 	r.mu.Unlock()
 	if newLog || first {
 		r.net.showLog(a.Log())
@@ -59,7 +64,7 @@ func (r *Roster) catchUp() {
 		r.ours = namesOf(a.Log())
 		r.mu.Unlock()
 	}
-	if newLog && a.NeedsRotation() {
+	if (newLog || first) && a.NeedsRotation() {
 		r.spawn(r.rotateInTurn)
 	}
 	close(r.changed)

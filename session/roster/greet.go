@@ -110,7 +110,7 @@ func (r *Roster) welcome(c conn) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, _, err := r.speaks(c.RemotePeer(), h.Log)
+	id, _, err := r.introduced(c.RemotePeer(), h.Log)
 	if err != nil {
 		return nil, r.dismissed(c, id, h.Purpose, err)
 	}

@@ -58,6 +58,8 @@ func (r *Roster) installLocked(l *link) error {
 		return errClosed
 	case !c.speaks():
 		return errUnbound
+	case r.account.Revoked():
+		return errRevoked
 	case s.arrives(r.cfg.Self, l.device, l.mine, l.run) == refuse:
 		return errTaken
 	}

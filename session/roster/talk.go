@@ -27,7 +27,7 @@ var errLeft error = wire.Errorf(wire.Closed, "the device goes offline")
 // it is sent, of what is then the case.
 type sayings struct {
 	status, secret, log, digest, bundle, delta bool
-	ping, pong, leave, last                    bool // last: nothing follows
+	ping, pong, leave, last                    bool                 // last: nothing follows
 	requests                                   []identity.Principal // that wait here, or were declined
 }
 
