@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,9 +15,24 @@ import (
 )
 
 func newBuddy(a *app) *cobra.Command {
-	return group("buddy", "The people you talk to: ask, accept, name, block",
+	cmd := group("buddy", "The people you talk to: ask, accept, name, block",
 		newBuddyAdd(a), newBuddyAccept(a), newBuddyDecline(a), newBuddyList(a), newBuddyName(a), newBuddyStatus(a),
 		newBuddyRemove(a), newBuddyBlock(a), newBuddyUnblock(a))
+	cmd.Long = "Buddies are accounts that have agreed to talk. One asks, the other accepts:\n\n" +
+		"  panpipe account show               prints your ID, to be given to the other\n" +
+		"  panpipe buddy add acct:… --name bob\n" +
+		"  panpipe buddy ls                   there: lists the request\n" +
+		"  panpipe buddy accept acct:…        there\n" +
+		"  panpipe chat bob"
+	return cmd
+}
+
+// shownRef is how what a person has called somebody is repeated: an ID whole.
+func shownRef(ref string) string {
+	if strings.HasPrefix(ref, "acct:") {
+		return ref
+	}
+	return terminal.Name(ref)
 }
 
 // whoIs is how a buddy is named, in a command's help.
@@ -66,7 +82,7 @@ func (a *app) printAsked(w io.Writer, answer api.AskAnswer) {
 	}
 	fmt.Fprintf(w, "asked %s, which has not accepted yet\n", chat.NameOf(answer.Buddy))
 	if p := answer.Problem; p != nil && !a.quiet {
-		fmt.Fprintf(a.err, "  notice: not told yet: %s (%s); it is tried again\n", terminal.Name(p.Detail), p.Code)
+		fmt.Fprintf(a.err, "  notice: not told yet: %s (%s); it is tried again\n", p.Detail, p.Code)
 		a.printNext(p)
 	}
 }
@@ -116,7 +132,7 @@ func onBuddy(a *app, use, short, long, done string, do func(c *client.Client, cm
 			}
 			return a.print(struct {
 				Done string `json:"done"`
-			}{use}, func(w io.Writer) { fmt.Fprintf(w, done+"\n", terminal.Name(args[0])) })
+			}{use}, func(w io.Writer) { fmt.Fprintf(w, done+"\n", shownRef(args[0])) })
 		}),
 	}
 }

@@ -37,7 +37,13 @@ func newBuddyList(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(l, func(w io.Writer) { printBuddies(w, l, devices) })
+			if err := a.print(l, func(w io.Writer) { printBuddies(w, l, devices) }); err != nil {
+				return err
+			}
+			if len(l.Buddies) == 0 {
+				a.warnContact(cmd.Context(), c)
+			}
+			return nil
 		}),
 	}
 	cmd.Flags().BoolVar(&devices, "devices", false, "also each device")
@@ -50,6 +56,22 @@ func listBuddies(ctx context.Context, c *client.Client) (l buddyListing, err err
 	}
 	l.Requests, err = c.Requests(ctx)
 	return l, err
+}
+
+// warnContact tells why nobody may be able to ask this account.
+func (a *app) warnContact(ctx context.Context, c *client.Client) {
+	own, err := c.Account(ctx)
+	if a.quiet || a.json || err != nil {
+		return
+	}
+	if own.Contact == "off" {
+		fmt.Fprintln(a.err, "notice: nobody can ask you, since contact is off; panpipe account contact on takes requests")
+		return
+	}
+	if st, err := c.Status(ctx); err == nil && own.Contact == "on" && len(st.Relays) == 0 {
+		fmt.Fprintln(a.err, "notice: no relay is known here, and strangers are not told your addresses: who asks you has to find this node by its peer\n"+
+			"  ID. If requests do not arrive, let strangers know where you are: panpipe account contact direct")
+	}
 }
 
 func printBuddies(w io.Writer, l buddyListing, devices bool) {

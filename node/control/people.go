@@ -100,10 +100,24 @@ func (s *Server) ask(ro Roster, r *http.Request, _ none, q api.AskRequest) (api.
 		if !known || b.State != account.Requested {
 			return api.AskAnswer{}, err
 		}
+		err = notTold(err)
 	default:
 		return api.AskAnswer{}, err
 	}
 	return api.AskAnswer{Buddy: apiBuddy(b), Problem: api.ProblemOf(err)}, nil
+}
+
+// notTold says of a request that is kept why nobody has it yet.
+func notTold(err error) error {
+	switch code := wire.CodeOf(err); code {
+	case wire.Unbound:
+		return wire.Errorf(code, "none of its devices is found: they are off, or it takes no requests, or the ID is wrong").
+			WithNext("if the ID is right, nothing: it is told when a device is there")
+	case wire.NotReady:
+		return err
+	default:
+		return wire.Errorf(code, "its devices are found, but not reached: %w", err).WithNext("nothing: it is told when one is reached")
+	}
 }
 
 func (s *Server) removeBuddy(ro Roster, r *http.Request, who identity.Principal, _, _ none) (none, error) {

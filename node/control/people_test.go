@@ -17,7 +17,7 @@ func TestBuddiesComeAndGo(t *testing.T) {
 	dave := newAccount(t).String()
 	ro.refusal = wire.Errorf(wire.Unbound, "no device of it is there")
 	asked, err := c.Ask(ctx, api.AskRequest{Account: dave, Note: "hello"})
-	if err != nil || asked.Buddy.State != api.BuddyRequested || asked.Problem == nil || asked.Problem.Code != "unbound" {
+	if err != nil || asked.Buddy.State != api.BuddyRequested || asked.Problem == nil || asked.Problem.Code != "unbound" || asked.Problem.Next == "" {
 		t.Fatalf("%+v, %v", asked, err)
 	}
 	requests, err := c.Requests(ctx)
