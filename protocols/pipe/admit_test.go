@@ -100,13 +100,13 @@ func TestOpenIsChecked(t *testing.T) {
 		"short nonce":      {func(m *pb.Open) { m.Nonce = m.Nonce[:15] }, wire.BadRequest},
 		"bad principal":    {func(m *pb.Open) { m.Principal = []byte{1, 2, 3} }, wire.BadRequest},
 		"other principal":  {func(m *pb.Open) { m.Principal = other.who.Bytes() }, wire.Forbidden},
-		"account":          {func(m *pb.Open) { m.Principal = account.Bytes() }, wire.Unsupported},
-		"proof":            {func(m *pb.Open) { m.Proof = []byte{1} }, wire.Unsupported},
+		"account":          {func(m *pb.Open) { m.Principal = account.Bytes() }, wire.BadRequest},
+		"proof":            {func(m *pb.Open) { m.Proof = []byte{1} }, wire.BadRequest},
 	}
 	for name, c := range cases {
 		m := &pb.Open{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize)}
 		c.change(m)
-		o, err := parseOpen(m, me.id)
+		o, err := parseOpen(m, me.id, identity.ParseLog)
 		if wire.CodeOf(err) != c.want {
 			t.Errorf("%s: %v, expected %s", name, err, c.want)
 		}
@@ -135,7 +135,7 @@ func FuzzOpening(f *testing.F) {
 		if wire.ReadMessage(bytes.NewReader(b), &m, MaxOpen) != nil {
 			return
 		}
-		o, err := parseOpen(&m, me.id)
+		o, err := parseOpen(&m, me.id, identity.ParseLog)
 		if err != nil {
 			return
 		}

@@ -19,6 +19,9 @@ func (h *Holder) putBinding(d Deposit, b Binding, envelope []byte, now time.Time
 	}
 	s := h.shelf(b.Pipe, b.Advertisement)
 	e := newBindingEntry(s, d, b, envelope, now)
+	if standing, err := h.silences(e.speaker); err != nil {
+		return Outcome{Standing: standing}, err
+	}
 	if standing, err := s.refuses(e); err != nil {
 		return Outcome{Standing: standing}, err
 	}
@@ -39,6 +42,7 @@ func (h *Holder) putBinding(d Deposit, b Binding, envelope []byte, now time.Time
 		}
 	}
 	h.settle(s)
+	h.dropSilenced(e.account())
 	return out, nil
 }
 
@@ -60,6 +64,7 @@ func newBindingEntry(s *shelf, d Deposit, b Binding, envelope []byte, now time.T
 		shelf: s, sum: bodySum(envelope), envelope: envelope, live: true,
 		received: now, ends: now.Add(b.Life),
 		rank: rankOf(b), withdrawn: b.Withdrawn, unproven: Unproven(b.Endpoints, d.SeenIP), deposit: d,
+		speaker: b.speaker,
 	}
 	if c, ok := b.Grant(); ok {
 		e.grant = c.Nonce
@@ -150,6 +155,9 @@ func (h *Holder) makeRoomOnShelf(s *shelf, e *entry) error {
 
 // replace puts e in the place of old, which may be nil. On error old is as it was.
 func (h *Holder) replace(old, e *entry) error {
+	if known := h.logOf(e.account()); known != nil {
+		e.log, _ = identity.Judge(known, e.log) // it may have to bear it in old's place
+	}
 	if old != nil {
 		h.detach(old)
 	}
@@ -192,10 +200,16 @@ func (h *Holder) putRevocation(d Deposit, r Revocation, envelope []byte, now tim
 	}
 	e := &entry{
 		shelf: s, envelope: envelope, live: true,
-		received: now, ends: ends, revocation: &r, deposit: d,
+		received: now, ends: ends, revocation: &r, deposit: d, speaker: r.speaker,
+	}
+	if standing, err := h.silences(e.speaker); err != nil {
+		return Outcome{Standing: standing}, err
 	}
 	old := s.revoked(r.Nonce)
-	owner, _ := r.Issuer.Peer()
+	owner, ok := r.Issuer.Peer()
+	if !ok {
+		owner = r.device
+	}
 	if old != nil && d.From != owner && !r.Expiry.After(old.revocation.Expiry) {
 		// It stays charged to whoever brought it first: a flooder cannot draw
 		// the revocations of others into its own account, to be evicted there.
@@ -218,6 +232,7 @@ func (h *Holder) putRevocation(d Deposit, r Revocation, envelope []byte, now tim
 			h.detach(b)
 		}
 	}
+	h.dropSilenced(e.account())
 	return out, nil
 }
 

@@ -27,8 +27,8 @@ type Listener struct {
 	pipe          ID
 	advertisement Advertisement
 	life          time.Duration
-	capability    []byte                // nil for the owner
-	account       identity.Principal    // that this end speaks for; nobody if it is the node alone
+	capability    []byte             // nil for the owner
+	account       identity.Principal // that this end speaks for; nobody if it is the node alone
 	as            func() *identity.DeviceLog
 	relayedOnly   bool
 	grant         identity.Capability   // what capability says
