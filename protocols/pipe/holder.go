@@ -248,8 +248,8 @@ type entry struct {
 
 	revocation *Revocation // set in a revocation
 
-	speaker     // for an account that owns the pipe
-	bears   int // bytes of the account's log, if the entry bears it
+	speaker     // for an account that owns the pipe, with the log of it that wins
+	bears   int // bytes of that log, if the entry is the one that bears it
 
 	deposit Deposit
 	charge  charge

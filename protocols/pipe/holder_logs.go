@@ -60,7 +60,8 @@ func (h *Holder) attachLog(e *entry) {
 		h.logs[e.account()] = held
 	}
 	held.entries[e] = struct{}{}
-	if winner, outcome := identity.Judge(held.log, e.log); outcome == identity.LogExtends || outcome == identity.LogBeats {
+	winner, outcome := identity.Judge(held.log, e.log)
+	if e.log = winner; outcome == identity.LogExtends || outcome == identity.LogBeats {
 		h.bear(held, e, winner)
 	}
 }
@@ -72,7 +73,10 @@ func (h *Holder) bear(held *heldLog, e *entry, log *identity.DeviceLog) {
 		h.ledger.changed(last)
 	}
 	held.log, held.bearer = log, e
-	e.log, e.bears = log, len(log.Bytes())
+	e.bears = len(log.Bytes())
+	for o := range held.entries {
+		o.log = log // and nothing of what it has come with is kept
+	}
 	h.ledger.changed(e)
 }
 

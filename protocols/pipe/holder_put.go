@@ -198,9 +198,11 @@ func (h *Holder) putRevocation(d Deposit, r Revocation, envelope []byte, now tim
 	if latest := now.Add(MaxRevocationLife); latest.Before(ends) {
 		ends = latest
 	}
+	by := r.speaker
+	r.speaker = speaker{} // the entry's is kept alone
 	e := &entry{
 		shelf: s, envelope: envelope, live: true,
-		received: now, ends: ends, revocation: &r, deposit: d, speaker: r.speaker,
+		received: now, ends: ends, revocation: &r, deposit: d, speaker: by,
 	}
 	if standing, err := h.silences(e.speaker); err != nil {
 		return Outcome{Standing: standing}, err
@@ -208,7 +210,7 @@ func (h *Holder) putRevocation(d Deposit, r Revocation, envelope []byte, now tim
 	old := s.revoked(r.Nonce)
 	owner, ok := r.Issuer.Peer()
 	if !ok {
-		owner = r.device
+		owner = by.device
 	}
 	if old != nil && d.From != owner && !r.Expiry.After(old.revocation.Expiry) {
 		// It stays charged to whoever brought it first: a flooder cannot draw
