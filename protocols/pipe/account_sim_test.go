@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -366,6 +367,31 @@ func TestLogsThatWereNotReadBeforeCountAgainstTheRate(t *testing.T) {
 		}
 		pass(10 * time.Second)
 		must(t, dial(full[4]))
+	})
+}
+
+// What is written behind a large Open must not wait for the listener's reader,
+// or the reply would wait for it too.
+func TestOpenWithALongLogLeavesRoomForWhatIsWrittenAtOnce(t *testing.T) {
+	connected(t, 3, func(t *testing.T, w *sim) {
+		binder, dialer := w.nodes[0], w.nodes[1]
+		id := binder.create(t, CreateOptions{})
+		l := binder.listen(t, id, ListenOptions{})
+		c, err := dialer.Dial(within(t), id, DialOptions{As: fullLog(t, 9, dialer.actor())})
+		must(t, err)
+		defer c.Reset()
+		wrote := make(chan error, 1)
+		go func() {
+			_, err := c.Write(make([]byte, 2*maxEarly))
+			wrote <- err
+		}()
+		must(t, c.Opened(within(t))) // though nobody reads
+		far, err := l.Accept()
+		must(t, err)
+		_, err = io.ReadFull(far, make([]byte, 2*maxEarly))
+		must(t, err)
+		must(t, <-wrote)
+		far.Close()
 	})
 }
 

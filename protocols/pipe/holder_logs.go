@@ -20,16 +20,15 @@ func (h *Holder) logOf(account identity.Principal) *identity.DeviceLog {
 	return nil
 }
 
-// silences is Forbidden, with the log that says so, for a device that its
-// account has revoked by the log that wins of what is held and what it shows.
-func (h *Holder) silences(s speaker) (standing []byte, err error) {
-	known := h.logOf(s.account())
-	if known == nil {
-		return nil, nil
+// judgeLog gives an entry the log that wins of what is held and what it shows:
+// it may have to bear it in another's place. It is Forbidden, with that log, if
+// the entry's device has been revoked.
+func (h *Holder) judgeLog(e *entry) (standing []byte, err error) {
+	winner, _ := identity.Judge(h.logOf(e.account()), e.log)
+	if e.silencedBy(winner) {
+		return winner.Bytes(), silenced(e.speaker)
 	}
-	if winner, _ := identity.Judge(known, s.log); s.silencedBy(winner) {
-		return winner.Bytes(), silenced(s)
-	}
+	e.log = winner
 	return nil, nil
 }
 

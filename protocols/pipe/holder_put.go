@@ -19,7 +19,7 @@ func (h *Holder) putBinding(d Deposit, b Binding, envelope []byte, now time.Time
 	}
 	s := h.shelf(b.Pipe, b.Advertisement)
 	e := newBindingEntry(s, d, b, envelope, now)
-	if standing, err := h.silences(e.speaker); err != nil {
+	if standing, err := h.judgeLog(e); err != nil {
 		return Outcome{Standing: standing}, err
 	}
 	if standing, err := s.refuses(e); err != nil {
@@ -155,15 +155,17 @@ func (h *Holder) makeRoomOnShelf(s *shelf, e *entry) error {
 
 // replace puts e in the place of old, which may be nil. On error old is as it was.
 func (h *Holder) replace(old, e *entry) error {
-	if known := h.logOf(e.account()); known != nil {
-		e.log, _ = identity.Judge(known, e.log) // it may have to bear it in old's place
-	}
+	account := e.account()
+	known := h.logOf(account)
 	if old != nil {
 		h.detach(old)
 	}
 	if err := h.admit(e); err != nil {
 		if old != nil {
 			h.attach(old)
+		}
+		if held := h.logs[account]; held != nil && held.log != known {
+			h.bear(held, held.bearer, known) // there may be no room for e's
 		}
 		return err
 	}
@@ -204,7 +206,7 @@ func (h *Holder) putRevocation(d Deposit, r Revocation, envelope []byte, now tim
 		shelf: s, envelope: envelope, live: true,
 		received: now, ends: ends, revocation: &r, deposit: d, speaker: by,
 	}
-	if standing, err := h.silences(e.speaker); err != nil {
+	if standing, err := h.judgeLog(e); err != nil {
 		return Outcome{Standing: standing}, err
 	}
 	old := s.revoked(r.Nonce)
