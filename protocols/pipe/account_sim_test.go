@@ -43,13 +43,13 @@ func accountOf(t testing.TB, root byte, devices ...*node) *shared {
 // binders are who serves a pipe, as a node finds anew.
 func (n *node) binders(t testing.TB, id ID) map[identity.Principal]bool {
 	t.Helper()
-	r, err := n.Resolve(within(t), id, ResolveOptions{Fresh: true})
+	_, err := n.Resolve(within(t), id, ResolveOptions{Fresh: true})
 	if wire.CodeOf(err) == wire.Unbound {
 		return nil
 	}
 	must(t, err)
 	pass(time.Second) // the search goes on behind the first answer
-	r, err = n.Resolve(within(t), id, ResolveOptions{})
+	r, err := n.Resolve(within(t), id, ResolveOptions{})
 	must(t, err)
 	out := make(map[identity.Principal]bool)
 	for _, f := range r.Bindings {
