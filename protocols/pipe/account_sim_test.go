@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -301,6 +302,60 @@ func TestDevicesGrantAndRevokeForTheirAccount(t *testing.T) {
 		o.Right = identity.RightBind
 		_, _, err = laptop.Grant(within(t), p.ID, o)
 		wantCode(t, err, wire.Unsupported)
+	})
+}
+
+// The right to bind an account's pipe goes to a node that knows nothing of it.
+func TestGuestBindsAnAccountsPipeByADevicesGrant(t *testing.T) {
+	connected(t, 6, func(t *testing.T, w *sim) {
+		laptop, phone, guest, dialer := w.nodes[0], w.nodes[1], w.nodes[2], w.nodes[3]
+		own := accountOf(t, 8, laptop, phone)
+		p, err := laptop.Create(within(t), "mine", CreateOptions{As: own.log()})
+		must(t, err)
+		right := laptop.grant(t, p.ID, GrantOptions{Right: identity.RightBind, To: guest.principal(), As: own.log()})
+		l := guest.listen(t, p.ID, ListenOptions{Capability: right})
+		echo(l)
+		dialer.say(t, p.ID, DialOptions{})
+		guest.ShowLog(revoking(t, own.log(), phone.key, phone.id())) // which leaves, and takes nothing along
+		dialer.say(t, p.ID, DialOptions{})
+		guest.ShowLog(revoking(t, testLog(t, 8, laptop.actor(), phone.actor()), laptop.key, laptop.id()))
+		_, err = l.Accept()
+		wantCode(t, err, wire.Forbidden)
+		_, err = guest.Listen(within(t), p.ID, ListenOptions{Capability: right})
+		wantCode(t, err, wire.Forbidden)
+	})
+}
+
+func TestStoreOfLongLogsIsBoundedByTheRate(t *testing.T) {
+	connected(t, 2, func(t *testing.T, w *sim) {
+		holder, flooder := w.nodes[0], w.nodes[1]
+		by := flooder.actor()
+		record := func(root byte) Record {
+			l := fullLog(t, root, by)
+			adv := ContactPipe(l.Account())
+			b := bindingBy(t, by, adv, 1, 0)
+			b.Proof, b.Issued = l.Bytes(), time.Now()
+			return record(t, by, b)
+		}
+		records := make([]Record, 5)
+		for i := range records {
+			records[i] = record(byte(40 + i))
+		}
+		store := func() (codes []wire.Code) {
+			a, err := flooder.store(within(t), holder.info(), records[0].Pipe().Key(), records)
+			must(t, err)
+			for _, r := range a.Results {
+				codes = append(codes, r.Code)
+			}
+			return codes
+		}
+		if got := store(); !slices.Equal(got, []wire.Code{wire.OK, wire.OK, wire.OK, wire.Busy, wire.Busy}) {
+			t.Errorf("at once: %v", got)
+		}
+		pass(4 * time.Second)
+		if got := store(); !slices.Equal(got, make([]wire.Code, 5)) {
+			t.Errorf("4 s later: %v", got)
+		}
 	})
 }
 
