@@ -50,9 +50,7 @@ func (r *Roster) catchUp() {
 	r.tellOthersLocked(before, newLog)
 	r.tellChangesLocked(before.Profile(), newLog)
 	if a.Revoked() {
-		for _, l := range r.links {
-			l.end(errRevoked)
-		}
+		r.goLocked()
 	}
 	r.mu.Unlock()
 	if newLog || first {
@@ -70,6 +68,18 @@ func (r *Roster) catchUp() {
 	close(r.changed)
 	r.changed = make(chan struct{})
 	r.rouse()
+}
+
+// goLocked ends all links of a device that the account has no more. Others are
+// told the log first: it may have left by itself, and nobody else know.
+func (r *Roster) goLocked() {
+	for _, l := range r.links {
+		if l.purpose == buddy.PurposeRoster {
+			l.say(func(s *sayings) { s.log, s.leave = true, true })
+		} else {
+			l.end(errRevoked)
+		}
+	}
 }
 
 // tellOthersLocked has all who are connected told what has changed.
