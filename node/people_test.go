@@ -152,8 +152,6 @@ func TestRecoveryFileBringsAnAccountBack(t *testing.T) {
 	wantCode(t, "import of what is there", err, wire.Taken)
 	other := start(t, local("/ip4/127.0.0.1/udp/0/quic-v1"))
 	newAccount(t, other, "Bob", "")
-	_, err = other.ImportAccount(t.Context(), account.ImportRequest{File: file, Passphrase: testPassphrase})
-	wantCode(t, "import over another account", err, wire.Taken)
 	_, err = other.ExportAccount(file, testPassphrase, "")
 	wantCode(t, "export with another's root key", err, wire.Forbidden)
 }
@@ -310,6 +308,71 @@ func TestARevokedDeviceCanBeLinkedAgain(t *testing.T) {
 			wantCode(t, "linking by a device that was revoked", err, wire.Forbidden)
 			_, err = phone.EditAccount(t.Context(), account.SetName("Mallory"))
 			wantCode(t, "editing by it", err, wire.Forbidden)
+		}
+	})
+}
+
+// TestAnImportKeepsTheDevicesThatShowThemselves: the recovery file is older than
+// the phone, which the overlay knows.
+func TestAnImportKeepsTheDevicesThatShowThemselves(t *testing.T) {
+	for name, row := range map[string]struct {
+		alone bool
+		want  []string
+	}{"all": {false, []string{"desk", "laptop", "phone"}}, "alone": {true, []string{"desk"}}} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, v *virtual) {
+				laptop := v.start(t, nil)
+				joins := func(c *Config) { c.Join = []string{ticket(laptop)} }
+				phone, desk := v.start(t, joins), v.start(t, joins)
+				file := newAccount(t, laptop, "Alice", "laptop")
+				h := hostLink(t, laptop)
+				if _, err := phone.JoinAccount(t.Context(), (<-h.offer).Ticket, "phone"); err != nil {
+					t.Fatal(err)
+				}
+				<-h.err
+				time.Sleep(10 * time.Second)
+				a, err := desk.ImportAccount(t.Context(), account.ImportRequest{File: file, Passphrase: testPassphrase, Name: "desk", Alone: row.alone})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for _, d := range a.Log().Devices() {
+					got = append(got, map[string]string{laptop.ID().String(): "laptop", phone.ID().String(): "phone", desk.ID().String(): "desk"}[d.ID.String()])
+				}
+				if !slices.Equal(got, row.want) {
+					t.Errorf("%q, want %q", got, row.want)
+				}
+			})
+		})
+	}
+}
+
+// TestOtherDevicesHearOfALogout: the device says so before it goes.
+func TestOtherDevicesHearOfALogout(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, v *virtual) {
+		laptop := v.start(t, nil)
+		phone := v.start(t, func(c *Config) { c.Join = []string{ticket(laptop)} })
+		newAccount(t, laptop, "Alice", "laptop")
+		h := hostLink(t, laptop)
+		if _, err := phone.JoinAccount(t.Context(), (<-h.offer).Ticket, "phone"); err != nil {
+			t.Fatal(err)
+		}
+		<-h.err
+		time.Sleep(30 * time.Second) // they find each other
+		began := time.Now()
+		if err := phone.LogoutAccount(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("logout took %v", time.Since(began))
+		time.Sleep(5 * time.Second)
+		if got := devicesOf(laptop); !slices.Equal(got, []string{"laptop"}) {
+			t.Errorf("the laptop still has %q", got)
+		}
+		if a, _ := laptop.Account(); a.NeedsRotation() || !a.Current() {
+			t.Error("the profile key was not replaced")
+		}
+		if a, _ := phone.Account(); !a.IsZero() {
+			t.Error("the phone still has the account")
 		}
 	})
 }

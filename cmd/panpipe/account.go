@@ -44,7 +44,9 @@ func (a *app) accountCommand(use, short string, args cobra.PositionalArgs, act f
 
 func newAccountShow(a *app) *cobra.Command {
 	return a.accountCommand("show", "Tell which account this node is a device of", takes(),
-		func(c *client.Client, cmd *cobra.Command, _ []string) (api.Account, error) { return c.Account(cmd.Context()) })
+		func(c *client.Client, cmd *cobra.Command, _ []string) (api.Account, error) {
+			return c.Account(cmd.Context())
+		})
 }
 
 func newAccountName(a *app) *cobra.Command {

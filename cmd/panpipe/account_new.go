@@ -162,6 +162,8 @@ func newAccountImport(a *app) *cobra.Command {
 				printAccount(w, acct)
 				if len(acct.Devices) == 1 {
 					fmt.Fprintln(w, "\nthis is the account's only device now; link others again: panpipe account link")
+				} else {
+					fmt.Fprintln(w, "\nthe other devices have stayed; throw out what you do not have in your hands: panpipe account revoke DEVICE")
 				}
 			})
 		}),

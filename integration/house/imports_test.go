@@ -65,6 +65,7 @@ var allowed = []rule{
 	{"node/connections", nil},
 	{"node/doctor", nil},
 	{"node/muxer", []string{"protocols/wire"}},
+	{"node/records", nil},
 	{"node/control/api", []string{"protocols/wire"}},
 	{"node/control/client", []string{"protocols/wire", "node/control/api"}},
 	{"node/control", []string{"protocols/identity", "protocols/wire", "protocols/reach", "protocols/link", "protocols/pipe", "protocols/gateway", "discovery", "session/account", "session/account/linking", "session/replica", "session/roster", "node/config", "node/control/api", "node/doctor"}},

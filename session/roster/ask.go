@@ -2,6 +2,7 @@ package roster
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/buddy"
@@ -12,6 +13,13 @@ import (
 
 // maxRequests caps the requests that wait here.
 const maxRequests = 64
+
+// What a person has declined is not shown again for a while: whoever asked asks
+// again by itself. So many are remembered.
+const (
+	declinedFor = 7 * 24 * time.Hour
+	maxDeclined = 256
+)
 
 // askAgain asks an account that the book says is to be asked.
 func (r *Roster) askAgain(a action) {
@@ -108,9 +116,9 @@ func (r *Roster) hearAsk(c conn) error {
 		return wire.Errorf(wire.Unsupported, "purpose %s has no place here", h.Purpose)
 	}
 	// Who says nothing more than a Hello costs no more than verifying a log.
-	id, log, err := r.speaks(c.RemotePeer(), h.Log)
+	id, log, err := r.introduced(c.RemotePeer(), h.Log)
 	if err != nil {
-		return err
+		return r.dismissed(c, id, h.Purpose, err)
 	}
 	if err := buddy.WriteHello(c, r.hello(buddy.PurposeAsk)); err != nil {
 		return err
@@ -169,7 +177,7 @@ func (r *Roster) keepRequest(id identity.Principal, log *identity.DeviceLog, q r
 		return
 	}
 	c := r.book.contact(id)
-	if c.standing != stranger || c.blocked || c.request != nil && c.request.Name == q.Name && c.request.Note == q.Note && string(c.request.Secret) == string(q.Secret) {
+	if c.standing != stranger || c.blocked || q.at.Before(c.declined.Add(declinedFor)) || c.request != nil && c.request.Name == q.Name && c.request.Note == q.Note && string(c.request.Secret) == string(q.Secret) {
 		return
 	}
 	c.request, c.name = &q, q.Name
@@ -184,7 +192,11 @@ func (r *Roster) keepRequest(id identity.Principal, log *identity.DeviceLog, q r
 func (r *Roster) passOnLocked(id identity.Principal) {
 	for _, l := range r.linksOfLocked(r.me) {
 		if l.purpose == buddy.PurposeRoster {
-			l.say(func(s *sayings) { s.requests = append(s.requests, id) })
+			l.say(func(s *sayings) {
+				if !slices.Contains(s.requests, id) {
+					s.requests = append(s.requests, id)
+				}
+			})
 		}
 	}
 }
@@ -224,16 +236,32 @@ func (r *Roster) forgetRequest(id identity.Principal, tell bool) bool {
 	if c == nil || c.request == nil {
 		return false
 	}
-	c.request = nil
+	c.request, c.declined = nil, r.cfg.Now()
 	if c.standing == stranger && !c.blocked {
 		c.log, c.name = nil, ""
 	}
+	r.forgetDeclinedLocked()
 	r.storeLocked(c)
 	r.tellLocked(Event{Kind: EventRequest, Account: id})
 	if tell {
 		r.passOnLocked(id)
 	}
 	return true
+}
+
+// forgetDeclinedLocked drops what was declined first, above the cap.
+func (r *Roster) forgetDeclinedLocked() {
+	var all []*contact
+	for _, c := range r.book.contacts {
+		if !c.declined.IsZero() {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b *contact) int { return b.declined.Compare(a.declined) })
+	for _, c := range all[min(len(all), maxDeclined):] {
+		c.declined = time.Time{}
+		r.storeLocked(c)
+	}
 }
 
 // takeRequest is the request of an account as it waits.

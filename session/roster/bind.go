@@ -15,6 +15,7 @@ const syncTime = 3 * time.Second
 
 // bindPresence serves the presence pipe of now, until the end.
 func (r *Roster) bindPresence() {
+	r.awaitOwn()
 	r.serveWhile(func(a account.Account) (key string, listen func(context.Context) (bound, error)) {
 		p, ok := a.Profile().Presence()
 		if !ok || a.Revoked() || !a.Current() {
@@ -103,9 +104,23 @@ func (r *Roster) serveOne(key string, listen func(context.Context) (bound, error
 		}
 		break
 	}
-	_ = l.Close() // withdraws what it can
-	<-lost
+	withdraw := func() {
+		_ = l.Close() // withdraws what it can
+		<-lost
+	}
+	if !r.spawn(withdraw) { // beside the next, which is bound meanwhile
+		withdraw()
+	}
 	return nil
+}
+
+// awaitOwn waits for a device of this account that is there to have told what it
+// has, for a moment: the presence may have been replaced while this one was away.
+func (r *Roster) awaitOwn() {
+	a, _ := r.acted()
+	if len(a.Log().Devices()) > 1 {
+		r.restUntil(r.agreed, syncTime)
+	}
 }
 
 // acted is the account as it has been acted upon, and a channel that is closed

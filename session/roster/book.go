@@ -47,6 +47,7 @@ type contact struct {
 	seen     time.Time           // when one of its devices was last connected
 	request  *request            // that waits here
 	note     string              // of our own request
+	declined time.Time           // when a person here declined its request
 
 	attended int       // by how many here
 	lingers  time.Time // until then it is as if it were attended to

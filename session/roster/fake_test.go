@@ -55,7 +55,7 @@ type served struct {
 	at     pipe.ID
 	by     peer.ID
 	seq    uint64
-	until  time.Time
+	begun  time.Time
 	handle func(conn)
 	over   chan struct{}
 	once   sync.Once
@@ -81,8 +81,8 @@ func (s *served) Close() error {
 func (p port) bind(at pipe.ID, handle func(conn)) (bound, error) {
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
-	p.e.seq++
-	s := &served{e: p.e, at: at, by: p.self, seq: p.e.seq, until: time.Now().Add(pipe.DefaultLife), handle: handle, over: make(chan struct{})}
+	p.e.seq += 1 << 20
+	s := &served{e: p.e, at: at, by: p.self, seq: p.e.seq, begun: time.Now(), handle: handle, over: make(chan struct{})}
 	if p.e.serving[at] == nil {
 		p.e.serving[at] = make(map[peer.ID]*served)
 	}
@@ -126,8 +126,9 @@ func (p port) look(ctx context.Context, at pipe.Advertisement, _ bool) ([]sighti
 	}
 	var all []sighting
 	for id, s := range p.e.serving[at.ID()] {
-		if time.Now().Before(s.until) {
-			all = append(all, sighting{device: id, seq: s.seq, until: s.until})
+		half := pipe.DefaultLife / 2 // after which a binding is renewed
+		if turn := time.Since(s.begun) / half; !p.e.silent[id] {
+			all = append(all, sighting{device: id, seq: s.seq + uint64(turn), until: s.begun.Add((turn + 2) * half)})
 		}
 	}
 	if len(all) == 0 {

@@ -110,9 +110,9 @@ func (r *Roster) welcome(c conn) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, _, err := r.speaks(c.RemotePeer(), h.Log)
+	id, _, err := r.introduced(c.RemotePeer(), h.Log)
 	if err != nil {
-		return nil, err
+		return nil, r.dismissed(c, id, h.Purpose, err)
 	}
 	if err := r.mayEnter(id, c.RemotePeer(), h); err != nil {
 		return nil, err
@@ -125,6 +125,15 @@ func (r *Roster) welcome(c conn) (*link, error) {
 	defer r.mu.Unlock()
 	defer r.rouse()
 	return l, r.installLocked(l)
+}
+
+// dismissed shows a device of this account that was revoked, and may not know,
+// the log by which it was.
+func (r *Roster) dismissed(c conn, id identity.Principal, p buddy.Purpose, why error) error {
+	if why == errRevoked && id == r.me && buddy.WriteHello(c, r.hello(p)) == nil {
+		_ = c.Close() // what was said is delivered
+	}
+	return why
 }
 
 // mayEnter says whether a device may have a link here.

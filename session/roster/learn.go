@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/buddy"
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
@@ -25,7 +26,8 @@ func (b *book) found(c *contact, at pipe.ID, all []sighting, err error, now time
 		return // it was for a secret of before
 	}
 	others := 0
-	for _, s := range all {
+	c.forget(now)
+	for _, s := range all[:min(len(all), maxSightings)] {
 		d := c.device(s.device)
 		if s.seq > d.seq {
 			d.dead = false // it has signed since it was lost
@@ -43,6 +45,9 @@ func (b *book) found(c *contact, at pipe.ID, all []sighting, err error, now time
 		c.glanced, c.missed, c.looked = false, 0, true
 		c.nextLook = now.Add(lookAgain)
 	case err == nil || wire.CodeOf(err) == wire.Unbound:
+		for _, d := range c.devices {
+			d.over = d.seq
+		}
 		c.glanced, c.looked = false, true
 		c.missed++
 		c.nextLook = now.Add(lookAgain)
@@ -53,6 +58,23 @@ func (b *book) found(c *contact, at pipe.ID, all []sighting, err error, now time
 		c.glanced = false
 		c.missed++
 		c.nextLook = now.Add(backoff(c.missed))
+	}
+}
+
+// maxSightings caps the devices that a look takes in, and those that are kept
+// without a reason: whoever has the presence key may have any number bind.
+const maxSightings = 2 * identity.MaxDevices
+
+// forget drops devices that are neither bound nor connected, above a cap.
+func (c *contact) forget(now time.Time) {
+	for id, d := range c.devices {
+		idle := !d.bound(now)
+		for _, s := range d.links {
+			idle = idle && !s.live && !s.dialling
+		}
+		if idle && len(c.devices) > maxSightings {
+			delete(c.devices, id)
+		}
 	}
 }
 
@@ -78,6 +100,9 @@ func (b *book) dialled(c *contact, id peer.ID, p buddy.Purpose, err error, now t
 	case wire.CodeOf(err) == wire.Taken:
 		s.next = now.Add(tieWait)
 	default:
+		if d := c.device(id); wire.CodeOf(err) == wire.Unbound && p == buddy.PurposeRoster {
+			d.over = d.seq // it serves the pipe no more, or not for this account
+		}
 		s.failed++
 		s.next = now.Add(backoff(s.failed))
 	}

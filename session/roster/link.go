@@ -58,6 +58,8 @@ func (r *Roster) installLocked(l *link) error {
 		return errClosed
 	case !c.speaks():
 		return errUnbound
+	case r.account.Revoked():
+		return errRevoked
 	case s.arrives(r.cfg.Self, l.device, l.mine, l.run) == refuse:
 		return errTaken
 	}
@@ -82,6 +84,16 @@ func (l *link) end(why error) {
 	l.conn.ResetWith(wire.CodeOf(why), reasonOf(why))
 }
 
+// dismiss ends a link with a device that its account has revoked: an own one is
+// shown the log, so that it knows. r.mu is held.
+func (l *link) dismiss(why error) {
+	if why != errRevoked || !l.own() || l.purpose != buddy.PurposeRoster {
+		l.end(why)
+		return
+	}
+	l.say(func(s *sayings) { s.log, s.last = true, true })
+}
+
 // say notes what is to be said on a roster link. r.mu is held.
 func (l *link) say(f func(*sayings)) {
 	f(&l.sayings)
@@ -101,10 +113,10 @@ func (l *link) serve() {
 		err = l.chat()
 	}
 	l.cancel()
-	left, lost := err == error(errLeft), false
 	r := l.r
 	r.mu.Lock()
 	l.end(err)
+	left, lost := l.why == errLeft || wire.CodeOf(err) == wire.Unbound, false
 	if l.purpose == buddy.PurposeRoster && !left {
 		switch wire.CodeOf(l.why) {
 		case wire.Gone, wire.Timeout, wire.Unreachable, wire.Reset:

@@ -44,16 +44,34 @@ func (c logCache) keep(log *identity.DeviceLog) {
 	c.logs[sum], c.of[log.Account()] = log, sum
 }
 
-// open verifies a log.
-func (r *Roster) open(raw []byte) (*identity.DeviceLog, error) {
+// known returns a log that was verified before, nil for another.
+func (r *Roster) known(raw []byte) *identity.DeviceLog {
 	sum := sha256.Sum256(raw)
 	r.mu.Lock()
-	log := r.logs.logs[sum]
-	r.mu.Unlock()
-	if log != nil {
+	defer r.mu.Unlock()
+	return r.logs.logs[sum]
+}
+
+// open verifies a log.
+func (r *Roster) open(raw []byte) (*identity.DeviceLog, error) {
+	if log := r.known(raw); log != nil {
 		return log, nil
 	}
 	return identity.ParseLog(raw)
+}
+
+// introduced is speaks for who says Hello here, of whom nothing is known yet: a
+// few at a time are listened to.
+func (r *Roster) introduced(device peer.ID, raw []byte) (identity.Principal, *identity.DeviceLog, error) {
+	if r.known(raw) == nil {
+		select {
+		case r.verify <- struct{}{}:
+			defer func() { <-r.verify }()
+		default:
+			return identity.Principal{}, nil, errBusy
+		}
+	}
+	return r.speaks(device, raw)
 }
 
 // speaks verifies that a device speaks for the account whose log it shows, and
@@ -64,6 +82,9 @@ func (r *Roster) speaks(device peer.ID, raw []byte) (identity.Principal, *identi
 		return identity.Principal{}, nil, err
 	}
 	if !log.Valid(device) {
+		if log.Account() == r.me {
+			_, _ = r.learnOwn(log) // which may tell this device that it was revoked
+		}
 		return log.Account(), nil, wire.Errorf(wire.Forbidden, "the device log of %s does not have device %s", log.Account(), device)
 	}
 	winner, err := r.learn(log)

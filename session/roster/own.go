@@ -61,6 +61,7 @@ func (l *link) hearDigest(f buddy.Digest) {
 	defer r.mu.Unlock()
 	if f == digestOf(r.account) {
 		l.told, l.synced = r.account.Profile(), true
+		r.agree()
 		return
 	}
 	l.say(func(s *sayings) { s.bundle = true })
@@ -82,6 +83,7 @@ func (l *link) hearProfile(f buddy.Profile) error {
 	})
 	switch wire.CodeOf(err) {
 	case wire.OK:
+		l.r.agree()
 	case wire.NotReady, wire.Expired, wire.Limit:
 		l.r.cfg.Log.Warn("what another device of the account says cannot be taken over", "device", l.device, "error", err)
 		return nil

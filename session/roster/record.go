@@ -12,13 +12,14 @@ import (
 
 // Field numbers of a contact's record.
 const (
-	recordLog    = 1
-	recordName   = 2
-	recordSeen   = 3 // Unix ms
-	recordNote   = 4 // of our request
-	recordAt     = 5 // of its request, Unix ms; absent: none waits
-	recordAsk    = 6 // its note
-	recordSecret = 7
+	recordLog     = 1
+	recordName    = 2
+	recordSeen    = 3 // Unix ms
+	recordNote    = 4 // of our request
+	recordAt      = 5 // of its request, Unix ms; absent: none waits
+	recordAsk     = 6 // its note
+	recordSecret  = 7
+	recordRefused = 8 // when its request was declined, Unix ms
 )
 
 const maxMillis = 253402300799999 // the last of the year 9999
@@ -37,6 +38,9 @@ func (c *contact) record() []byte {
 	if q := c.request; q != nil {
 		b.Uint(recordAt, uint64(max(1, q.at.UnixMilli()))).String(recordAsk, q.Note).Bytes(recordSecret, q.Secret)
 	}
+	if !c.declined.IsZero() {
+		b.Uint(recordRefused, uint64(max(0, c.declined.UnixMilli())))
+	}
 	return b.Build()
 }
 
@@ -52,8 +56,12 @@ func (c *contact) restore(raw []byte) error {
 	c.note = f.String(recordNote, buddy.MaxNote)
 	at := f.Uint(recordAt, maxMillis)
 	note, secret := f.String(recordAsk, buddy.MaxNote), f.Bytes(recordSecret, buddy.MaxSecret)
+	declined := f.Uint(recordRefused, maxMillis)
 	if err := f.Done(); err != nil {
 		return err
+	}
+	if declined != 0 {
+		c.declined = time.UnixMilli(int64(declined))
 	}
 	if seen != 0 {
 		c.seen = time.UnixMilli(int64(seen))

@@ -29,6 +29,9 @@ type Roster struct {
 	asking *throttle // of who asks
 	wake   chan struct{}
 	saves  chan struct{}
+	agreed chan struct{} // closed when an own device has told what it has
+	agree  func()
+	verify chan struct{} // places for strangers whose logs are verified
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -71,11 +74,13 @@ func newRoster(cfg Config, n network) (*Roster, error) {
 		cfg: cfg, net: n, me: a.ID(), run: buddy.NewRun(), ctx: ctx, cancel: cancel,
 		strict: newThrottle(helloBurst, helloEvery), asking: newThrottle(askBurst, askEvery),
 		wake: make(chan struct{}, 1), saves: make(chan struct{}, 1),
+		agreed: make(chan struct{}), verify: make(chan struct{}, maxVerified),
 		account: a, ours: namesOf(a.Log()), logs: newLogCache(),
 		book:  &book{self: cfg.Self, contacts: make(map[identity.Principal]*contact)},
 		links: make(map[uint64]*link), dirty: make(map[identity.Principal]bool),
 		changed: make(chan struct{}), marks: newMarks(), held: make(holdings), watches: make(map[*watch]bool),
 	}
+	r.agree = sync.OnceFunc(func() { close(r.agreed) })
 	if err := r.recall(); err != nil {
 		cancel()
 		return nil, err
@@ -104,6 +109,7 @@ func (r *Roster) Run(ctx context.Context) error {
 // bound, and joins everything. It takes at most a few seconds and is idempotent.
 func (r *Roster) Close() error {
 	if r.closed.CompareAndSwap(false, true) {
+		r.catchUp() // this device may just have left the account
 		r.leave()
 		r.mu.Lock()
 		r.ended = true
@@ -163,9 +169,10 @@ func (r *Roster) plan() {
 		}
 		now := time.Now()
 		r.mu.Lock()
-		do, next := r.book.step(now)
-		if r.leaving || r.account.Revoked() {
-			do = onlyCuts(r.book, do)
+		var do []action
+		var next time.Time
+		if !r.leaving && !r.account.Revoked() {
+			do, next = r.book.step(now)
 		}
 		r.tellPresenceLocked(now)
 		r.mu.Unlock()
@@ -177,16 +184,6 @@ func (r *Roster) plan() {
 			timer.Reset(time.Until(next))
 		}
 	}
-}
-
-// onlyCuts undoes what step has said but cuts.
-func onlyCuts(b *book, do []action) (cuts []action) {
-	for _, a := range do {
-		if a.kind == cut {
-			cuts = append(cuts, a)
-		}
-	}
-	return cuts // what is left out stays under way in the book, so that it is not tried again
 }
 
 // rouse has the book looked at again.
@@ -226,7 +223,7 @@ func (r *Roster) cut(a action) {
 	defer r.mu.Unlock()
 	s := r.book.contact(a.account).device(a.device).links[a.purpose]
 	if l := r.links[s.number]; l != nil && s.live {
-		l.end(a.why)
+		l.dismiss(a.why)
 	}
 }
 

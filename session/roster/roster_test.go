@@ -16,11 +16,11 @@ func TestTwoPeopleOnThreeDevicesBecomeBuddiesAndChat(t *testing.T) {
 		w.pass(10 * time.Second)
 		bob.befriends(laptop)
 		for _, n := range []*node{laptop, phone} {
-			if b, ok := n.Buddy(bob.me); !ok || b.State != account.Accepted || b.Name != "bob" {
+			if b, ok := n.Buddy(bob.accountID()); !ok || b.State != account.Accepted || b.Name != "bob" {
 				t.Errorf("%s: %+v", n.name, b)
 			}
 		}
-		if b, _ := bob.Buddy(laptop.me); b.State != account.Accepted || b.Name != "alice" || len(b.Devices) != 2 || b.Presence != Connected {
+		if b, _ := bob.Buddy(laptop.accountID()); b.State != account.Accepted || b.Name != "alice" || len(b.Devices) != 2 || b.Presence != Connected {
 			t.Errorf("bob: %+v", b)
 		}
 		laptop.say(bob, "hello")
@@ -38,7 +38,7 @@ func TestTwoPeopleOnThreeDevicesBecomeBuddiesAndChat(t *testing.T) {
 		if got := bob.history(laptop); !slices.Equal(got, want) {
 			t.Errorf("bob shows %q", got)
 		}
-		page, err := laptop.Page(w.t.Context(), bob.me, replica.ID{}, 1)
+		page, err := laptop.Page(w.t.Context(), bob.accountID(), replica.ID{}, 1)
 		if err != nil || page[0].Delivery != Delivered || !page[0].Mine {
 			t.Errorf("%+v, %v", page, err)
 		}

@@ -2,8 +2,11 @@ package roster
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/buddy"
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -43,13 +46,13 @@ func (c *contact) show(now time.Time) Buddy {
 		Account: c.account, Name: c.name, Petname: c.petname, State: c.state, Blocked: c.blocked,
 		Known: c.looked, Attended: c.attended > 0, Seen: c.seen,
 	}
-	if c.log == nil || !c.speaks() {
+	if !c.speaks() {
 		return b
 	}
-	for _, valid := range c.log.Devices() {
-		d := c.devices[valid.ID]
+	for _, id := range c.present() {
+		d := c.devices[id]
 		if d == nil {
-			b.Devices = append(b.Devices, Device{ID: valid.ID})
+			b.Devices = append(b.Devices, Device{ID: id})
 			continue
 		}
 		b.Devices = append(b.Devices, d.show(now))
@@ -60,6 +63,18 @@ func (c *contact) show(now time.Time) Buddy {
 	}
 	slices.SortFunc(b.Devices, func(x, y Device) int { return cmp.Compare(x.ID, y.ID) })
 	return b
+}
+
+// present are the devices to be shown: the valid ones, or, before the device log
+// was seen, those that were found.
+func (c *contact) present() (all []peer.ID) {
+	if c.log == nil {
+		return slices.Collect(maps.Keys(c.devices))
+	}
+	for _, d := range c.log.Devices() {
+		all = append(all, d.ID)
+	}
+	return all
 }
 
 func (d *device) show(now time.Time) Device {

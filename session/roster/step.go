@@ -57,6 +57,9 @@ func (b *book) step(now time.Time) (do []action, next time.Time) {
 			places--
 		}
 		do = append(do, b.cuts(c, near)...)
+		if now.Before(c.lingers) {
+			next = sooner(next, c.lingers)
+		}
 		if !c.speaks() {
 			continue
 		}

@@ -27,7 +27,7 @@ var errLeft error = wire.Errorf(wire.Closed, "the device goes offline")
 // it is sent, of what is then the case.
 type sayings struct {
 	status, secret, log, digest, bundle, delta bool
-	ping, pong, leave                          bool
+	ping, pong, leave, last                    bool                 // last: nothing follows
 	requests                                   []identity.Principal // that wait here, or were declined
 }
 
@@ -165,7 +165,7 @@ func (l *link) composeLocked() (frames []buddy.Frame, last bool) {
 	if s.leave {
 		frames = append(frames, buddy.Leave{})
 	}
-	return frames, s.leave
+	return frames, s.leave || s.last
 }
 
 // hear acts on a frame.

@@ -13,6 +13,8 @@ const (
 	askBurst, askEvery     = 8, 10 * time.Second
 	frameBurst, frameEvery = 64, time.Second / 16
 	logBurst, logEvery     = 8, 10 * time.Second // logs to be verified on one link
+	// maxVerified caps the logs of those who say Hello that are verified at a time.
+	maxVerified = 4
 	// maxThrottled caps the devices that are counted. Above it all that have their
 	// burst back are forgotten, and if none has, newcomers are refused.
 	maxThrottled = 4096

@@ -50,7 +50,7 @@ type Buddy struct {
 	Presence      Presence // that of its nearest device
 	Known         bool     // Presence has been looked for since the start
 	Status        string   // the text that it shows, at most buddy.MaxStatus bytes
-	Devices       []Device // those that are valid, by ID; none before its device log was seen
+	Devices       []Device // those that are valid, by ID; before its device log was seen, those that were found
 	Attended      bool     // somebody here Attends
 	Seen          time.Time
 }

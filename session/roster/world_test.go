@@ -194,10 +194,11 @@ func (n *node) stop() {
 // befriends makes two people buddies: n asks, m accepts.
 func (n *node) befriends(m *node) {
 	n.w.t.Helper()
-	if state, err := n.Ask(n.w.t.Context(), m.me, "it is me"); err != nil || state != account.Requested {
+	if state, err := n.Ask(n.w.t.Context(), m.accountID(), "it is me"); err != nil || state != account.Requested {
 		n.w.t.Fatalf("%s asks %s: %v, %v", n.name, m.name, state, err)
 	}
-	if err := m.Accept(n.w.t.Context(), n.me); err != nil {
+	n.w.pass(rtt) // the request may have come to another device
+	if err := m.Accept(n.w.t.Context(), n.accountID()); err != nil {
 		n.w.t.Fatal(err)
 	}
 	n.w.pass(time.Second)
@@ -211,7 +212,7 @@ func (w *world) pass(d time.Duration) {
 
 func (n *node) say(to *node, text string) Message {
 	n.w.t.Helper()
-	m, err := n.Send(n.w.t.Context(), to.me, text)
+	m, err := n.Send(n.w.t.Context(), to.accountID(), text)
 	if err != nil {
 		n.w.t.Fatal(err)
 	}
