@@ -50,7 +50,7 @@ func (r *Roster) catchUp() {
 	r.tellOthersLocked(before, newLog)
 	r.tellChangesLocked(before.Profile(), newLog)
 	if a.Revoked() {
-		r.goLocked()
+		r.goLocked(a.Log())
 	}
 	r.mu.Unlock()
 	if newLog || first {
@@ -70,11 +70,15 @@ func (r *Roster) catchUp() {
 	r.rouse()
 }
 
-// goLocked ends all links of a device that the account has no more. Others are
-// told the log first: it may have left by itself, and nobody else know.
-func (r *Roster) goLocked() {
+// goLocked ends all links of a device that was revoked. One that has left by
+// itself says so first: nobody else knows.
+func (r *Roster) goLocked(log *identity.DeviceLog) {
+	entries := log.Entries()
+	last := entries[len(entries)-1]
+	by, _ := last.Author.Peer()
+	left := last.Op == identity.OpRevoke && last.Device.ID == r.cfg.Self && by == r.cfg.Self
 	for _, l := range r.links {
-		if l.purpose == buddy.PurposeRoster {
+		if left && l.purpose == buddy.PurposeRoster {
 			l.say(func(s *sayings) { s.log, s.leave = true, true })
 		} else {
 			l.end(errRevoked)

@@ -109,7 +109,7 @@ func (r *Roster) Run(ctx context.Context) error {
 // bound, and joins everything. It takes at most a few seconds and is idempotent.
 func (r *Roster) Close() error {
 	if r.closed.CompareAndSwap(false, true) {
-		r.catchUp() // the account's last change is told too
+		r.catchUp() // this device may just have left the account
 		r.leave()
 		r.mu.Lock()
 		r.ended = true
