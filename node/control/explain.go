@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -30,27 +29,31 @@ func errNoDoctor() error {
 	return wire.Errorf(wire.Unsupported, "this program does not examine its node")
 }
 
-// explain tells about a pipe, or a peer where ref is one's ID or principal.
+// explain tells about a pipe, a peer where ref is one's ID or principal, or the
+// contact pipe of an account.
 func (s *Server) explain(r *http.Request, q api.DialQuery, _ none) (api.Explanation, error) {
 	o, err := dialOptions(q)
 	if err != nil {
 		return api.Explanation{}, err
 	}
-	id, isPeer, err := peerRef(r.PathValue("ref"))
+	ref := strings.TrimSpace(r.PathValue("ref"))
+	if strings.HasPrefix(ref, accountPrefix) {
+		return s.explainAccount(r, ref, o)
+	}
+	id, isPeer, err := peerRef(ref)
 	if err != nil {
 		return api.Explanation{}, err
 	}
 	if isPeer {
 		return s.explainPeer(r.Context(), id, q, o)
 	}
-	return s.explainPipe(r, o)
+	return s.explainRef(r, o)
 }
 
 // peerRef reads a reference that is a peer's: a peer ID, a principal, or an
 // address that ends in one. What
 // begins like a principal or an address and is none is wire.BadRequest.
 func peerRef(ref string) (id peer.ID, ok bool, err error) {
-	ref = strings.TrimSpace(ref)
 	if strings.HasPrefix(ref, "/") {
 		if id, err = addrPeer(ref); err != nil {
 			return "", false, err
@@ -58,20 +61,14 @@ func peerRef(ref string) (id peer.ID, ok bool, err error) {
 		return id, true, nil
 	}
 	who, err := identity.ParsePrincipal(ref)
-	named := slices.ContainsFunc([]identity.Kind{identity.KindPeer, identity.KindAccount}, func(k identity.Kind) bool {
-		return strings.HasPrefix(ref, k.String()+":")
-	})
 	switch {
-	case err != nil && named:
+	case err != nil && strings.HasPrefix(ref, identity.KindPeer.String()+":"):
 		return "", false, err
 	case err != nil:
 		return "", false, nil // of a pipe, or nothing at all, which the pipes will tell
 	}
-	if id, ok = who.Peer(); !ok {
-		return "", false, wire.Errorf(wire.Unsupported, "%s is an account: this version knows no accounts, only nodes", ref).
-			WithNext("name one of its nodes: a peer ID, as panpipe id prints on it")
-	}
-	return id, true, nil
+	id, ok = who.Peer()
+	return id, ok, nil
 }
 
 // addrPeer is the peer at whose ID a multiaddr ends.
@@ -87,8 +84,24 @@ func addrPeer(text string) (peer.ID, error) {
 		WithNext("name a peer ID, an address that ends in /p2p/ID, or a pipe")
 }
 
-// explainPipe resolves and dials.
-func (s *Server) explainPipe(r *http.Request, o pipe.DialOptions) (api.Explanation, error) {
+// explainAccount tells how the pipe is found and reached at which an account takes
+// requests.
+func (s *Server) explainAccount(r *http.Request, ref string, o pipe.DialOptions) (api.Explanation, error) {
+	who, err := parseAccount(ref)
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	e := s.explainPipe(r.Context(), pipe.ContactPipe(who).ID(), o)
+	e.Account = who.String()
+	if p := e.Problem; p != nil && p.Code == wire.Unbound.String() {
+		e.Problem = api.ProblemOf(wire.Errorf(wire.Unbound, "no device of %s takes requests: they are off, its contact is off, or the ID is wrong", who).
+			WithNext("panpipe account show on its node tells the ID and whether contact is on"))
+	}
+	return e, nil
+}
+
+// explainRef tells about a pipe by ID or name.
+func (s *Server) explainRef(r *http.Request, o pipe.DialOptions) (api.Explanation, error) {
 	id, _, err := s.lookup(r)
 	if wire.CodeOf(err) == wire.Unknown {
 		return api.Explanation{}, wire.Errorf(wire.Unknown, "%w, nor a peer", err).
@@ -97,7 +110,12 @@ func (s *Server) explainPipe(r *http.Request, o pipe.DialOptions) (api.Explanati
 	if err != nil {
 		return api.Explanation{}, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), opTimeout+o.Wait)
+	return s.explainPipe(r.Context(), id, o), nil
+}
+
+// explainPipe resolves and dials.
+func (s *Server) explainPipe(ctx context.Context, id pipe.ID, o pipe.DialOptions) api.Explanation {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout+o.Wait)
 	defer cancel()
 	notReady := s.readiness(ctx, grace)
 	e := apiExplanation(s.cfg.Pipes.Explain(ctx, id, o))
@@ -105,7 +123,7 @@ func (s *Server) explainPipe(r *http.Request, o pipe.DialOptions) (api.Explanati
 	if !e.Found && notReady != nil {
 		e.Problem = api.ProblemOf(notReady)
 	}
-	return e, nil
+	return e
 }
 
 // explainPeer tries to reach a peer.

@@ -258,7 +258,6 @@ func TestBadRequestsAreProblems(t *testing.T) {
 		{"explain a mistyped peer", "GET", "/v1/explain/peer:12D3Koo", "", 400, "bad-request", "mistyped"},
 		{"explain an empty peer", "GET", "/v1/explain/peer:", "", 400, "bad-request", "principal"},
 		{"explain a mistyped account", "GET", "/v1/explain/acct:zz", "", 400, "bad-request", "mistyped"},
-		{"explain an account", "GET", "/v1/explain/acct:" + somePeer, "", 501, "unsupported", "no accounts"},
 		{"explain a peer as a pipe", "GET", "/v1/explain/" + somePeer + "?spread", "", 400, "bad-request", "is a peer"},
 		{"doctor with a parameter", "GET", "/v1/doctor?loud", "", 400, "bad-request", "loud"},
 		{"unknown pipe", "GET", "/v1/pipes/nobody", "", 404, "unknown", "nobody"},
