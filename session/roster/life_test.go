@@ -245,6 +245,12 @@ func TestRevokedDeviceIsOut(t *testing.T) {
 		if got := phone.history(bob); len(got) != 0 {
 			t.Errorf("the revoked device shows %q", got)
 		}
+		is, _ := laptop.keeper.Account()
+		has, _ := phone.keeper.Account()
+		now, _ := is.Profile().Presence()
+		if before, _ := has.Profile().Presence(); before == now || !has.Revoked() {
+			t.Error("the revoked device knows the new presence, or does not know that it was revoked")
+		}
 		if _, err := phone.Send(w.t.Context(), bob.accountID(), "x"); wire.CodeOf(err) != wire.Forbidden {
 			t.Errorf("it may still write: %v", err)
 		}

@@ -146,6 +146,9 @@ func (l *link) composeLocked() (frames []buddy.Frame, last bool) {
 	s := l.sayings
 	l.sayings = sayings{}
 	r, c := l.r, l.r.book.contact(l.account)
+	if c.revoked(l.device) { // it hears why, and nothing that came after
+		s = sayings{log: s.log && l.own(), leave: s.leave, last: s.last}
+	}
 	if s.log {
 		frames = append(frames, buddy.Log(r.account.Log().Bytes()))
 	}
@@ -170,6 +173,15 @@ func (l *link) composeLocked() (frames []buddy.Frame, last bool) {
 
 // hear acts on a frame.
 func (l *link) hear(f buddy.Frame) error {
+	l.r.mu.Lock()
+	out := l.r.book.contact(l.account).revoked(l.device)
+	l.r.mu.Unlock()
+	switch {
+	case out && l.own():
+		return nil // it is about to hear why
+	case out:
+		return errRevoked
+	}
 	switch f := f.(type) {
 	case buddy.Status:
 		l.hearStatus(f)
