@@ -155,7 +155,7 @@ func (l *link) composeLocked() (frames []buddy.Frame, last bool) {
 	if s.status {
 		frames = append(frames, buddy.Status{Name: r.account.Profile().Name(), Text: r.status, Attends: l.attends()})
 	}
-	if presence := r.book.contact(r.me).presence; s.secret && c.standing == accepted && presence != nil {
+	if presence := r.book.presence; s.secret && c.standing == accepted && presence != nil {
 		frames = append(frames, buddy.Secret(presence.Bytes()))
 	}
 	frames = append(frames, l.composeOwnLocked(s)...)
