@@ -250,9 +250,20 @@ func (l *link) hearSecret(f buddy.Secret) error {
 	return nil
 }
 
-// befriend notes that another account has agreed, and where it is.
+// befriend notes that another account has agreed, and where it is. Unbound where
+// a person has ended the friendship just now: nobody else makes one.
 func (r *Roster) befriend(id identity.Principal, secret []byte) error {
-	if _, err := r.edit(account.Add(id, account.Accepted), account.SetSecret(id, secret)); err != nil {
+	_, err := r.change(func(a account.Account) (account.Account, error) {
+		if b, _ := a.Profile().Buddy(id); b.State != account.Requested && b.State != account.Accepted {
+			return a, errUnbound
+		}
+		next, delta, err := a.Edit(account.Add(id, account.Accepted), account.SetSecret(id, secret))
+		if err == nil && delta.IsZero() {
+			err = errSame
+		}
+		return next, err
+	})
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()
