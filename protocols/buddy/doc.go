@@ -84,7 +84,8 @@
 // there is no room for the request (64 of strangers). An account that the listener's
 // has asked, or accepted, is accepted at once: so requests that cross each other
 // meet, and whoever missed a new presence secret gets it by asking again. A device that
-// asks its own account is accepted too. Asks of one peer are answered "busy" above 8
+// asks its own account is accepted too, but by one that lacks the profile key,
+// which looks for it where the asker is. Asks of one peer are answered "busy" above 8
 // at once and one each 10 s. Name and note have at most 128 and 256 bytes: one line of UTF-8
 // without control characters, line separators or signs that turn text round.
 //

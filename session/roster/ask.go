@@ -164,11 +164,13 @@ func (r *Roster) answer(id identity.Principal, log *identity.DeviceLog, q buddy.
 	p := r.book.presence
 	if standing == own && !r.account.Current() {
 		// The asker has shown a log with a new profile key, as the root does, and is
-		// where that can be had.
-		if a, err := buddy.ParseSecret(q.Secret); err == nil {
+		// where that can be had, unless it lacks the key too: then it is looked for
+		// where this device is known to be itself, which neither serves any more.
+		if a, err := buddy.ParseSecret(q.Secret); err == nil && (p == nil || a.ID() != p.ID()) {
 			r.book.contact(r.me).settlePresence(&a)
 			r.rouse()
 		}
+		return buddy.Answer{}, nil
 	}
 	if p == nil {
 		return buddy.Answer{}, nil
