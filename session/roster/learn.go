@@ -83,7 +83,7 @@ func (b *book) asked(c *contact, err error, now time.Time) {
 	b.running[ask]--
 	c.asking = false
 	c.nextAsk = now.Add(askAgain)
-	if err != nil && c.standing == requested && wire.CodeOf(err) != wire.Busy {
+	if err != nil && c.standing != accepted && wire.CodeOf(err) != wire.Busy {
 		c.nextAsk = now.Add(lookSoon)
 	}
 }

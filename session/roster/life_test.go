@@ -324,3 +324,23 @@ func TestRequestIsShownOnAllDevicesAndGoneFromAll(t *testing.T) {
 		}
 	})
 }
+
+// TestAYesThatComesTooLateMakesNoBuddy: it was on its way when a person ended the
+// friendship.
+func TestAYesThatComesTooLateMakesNoBuddy(t *testing.T) {
+	inWorld(t, func(w *world) {
+		alice, bob := w.person("alice"), w.person("bob")
+		w.pass(time.Second)
+		bob.befriends(alice)
+		w.pass(10 * time.Second)
+		if err := bob.Remove(w.t.Context(), alice.Account()); err != nil {
+			t.Fatal(err)
+		}
+		if err := bob.befriend(alice.Account(), nil); wire.CodeOf(err) != wire.Unbound {
+			t.Errorf("the late yes: %v", err)
+		}
+		if b, _ := bob.Buddy(alice.Account()); b.State != account.Removed {
+			t.Errorf("a buddy that was removed is %s", b.State)
+		}
+	})
+}
