@@ -2,12 +2,15 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
 
 	"github.com/panpipe-net/panpipe/node/store"
 	"github.com/panpipe-net/panpipe/protocols/identity"
@@ -25,8 +28,25 @@ func wantCode(t *testing.T, what string, err error, want wire.Code) {
 	}
 }
 
-// newAccount makes an account on a node, and returns its recovery file.
-func newAccount(t *testing.T, n *Node, name, device string) []byte {
+// newAccount makes an account on a node, without the second's work of a recovery
+// file.
+func newAccount(t *testing.T, n *Node, name, device string) {
+	t.Helper()
+	root, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := account.New(root, n.act(), n.people.box, account.SetName(name), account.NameDevice(n.ID(), device))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.KeepAccount(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recoverable makes an account on a node, and returns its recovery file.
+func recoverable(t *testing.T, n *Node, name, device string) []byte {
 	t.Helper()
 	d, err := n.DraftAccount(testPassphrase, account.SetName(name), account.NameDevice(n.ID(), device))
 	if err != nil {
@@ -66,7 +86,7 @@ func TestAccountLivesFromKeepToLogout(t *testing.T) {
 	_, err = n.DraftAccount("short")
 	wantCode(t, "short passphrase", err, wire.BadRequest)
 
-	newAccount(t, n, "Alice", "laptop")
+	recoverable(t, n, "Alice", "laptop")
 	a, changed := n.Account()
 	if a.Profile().Name() != "Alice" || !slices.Equal(devicesOf(n), []string{"laptop"}) {
 		t.Errorf("%q on %q", a.Profile().Name(), devicesOf(n))
@@ -138,7 +158,7 @@ func TestAJournalWithoutAccountIsSetAside(t *testing.T) {
 
 func TestRecoveryFileBringsAnAccountBack(t *testing.T) {
 	first := start(t, local("/ip4/127.0.0.1/udp/0/quic-v1"))
-	file := newAccount(t, first, "Alice", "lost laptop")
+	file := recoverable(t, first, "Alice", "lost laptop")
 	fresh, err := first.ExportAccount(file, testPassphrase, "another passphrase")
 	if err != nil {
 		t.Fatal(err)
@@ -330,7 +350,7 @@ func TestAnImportKeepsTheDevicesThatShowThemselves(t *testing.T) {
 				laptop := v.start(t, nil)
 				joins := func(c *Config) { c.Join = []string{ticket(laptop)} }
 				phone, desk := v.start(t, joins), v.start(t, joins)
-				file := newAccount(t, laptop, "Alice", "laptop")
+				file := recoverable(t, laptop, "Alice", "laptop")
 				h := hostLink(t, laptop)
 				if _, err := phone.JoinAccount(t.Context(), (<-h.offer).Ticket, "phone"); err != nil {
 					t.Fatal(err)
