@@ -45,12 +45,19 @@ type process struct {
 	daemon  *exec.Cmd
 	log     *bytes.Buffer
 	serving chan struct{} // closed when the API is up, or when it never will be
+	ended   chan struct{} // closed when it says nothing any more
 	killed  bool          // by the test
 }
 
 func up(t *testing.T, netns string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, bin: binary(t), netns: netns, dir: t.TempDir(), log: new(bytes.Buffer), serving: make(chan struct{})}
+	return upIn(t, t.TempDir(), netns, args...)
+}
+
+// upIn is up with the folder of a node that was up before.
+func upIn(t *testing.T, dir, netns string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, bin: binary(t), netns: netns, dir: dir, log: new(bytes.Buffer), serving: make(chan struct{}), ended: make(chan struct{})}
 	p.daemon = p.command(context.Background(), append([]string{"up", "--json"}, args...)...)
 	p.daemon.Stderr = p.log
 	said, err := p.daemon.StdoutPipe()
@@ -60,9 +67,8 @@ func up(t *testing.T, netns string, args ...string) *process {
 	if err := p.daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
-	drained := make(chan struct{})
 	go func() {
-		defer close(drained)
+		defer close(p.ended)
 		var once sync.Once
 		defer once.Do(func() { close(p.serving) })
 		for lines := bufio.NewScanner(said); lines.Scan(); {
@@ -73,7 +79,7 @@ func up(t *testing.T, netns string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.daemon.Process.Signal(syscall.SIGTERM)
-		<-drained
+		<-p.ended
 		if err := p.daemon.Wait(); err != nil && !p.killed {
 			t.Errorf("panpipe up: %v", err)
 		}
@@ -88,6 +94,7 @@ func up(t *testing.T, netns string, args ...string) *process {
 func (p *process) kill() {
 	p.killed = true
 	p.daemon.Process.Kill()
+	<-p.ended
 }
 
 func (p *process) socket() string { return filepath.Join(p.dir, "api.sock") }

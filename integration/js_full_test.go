@@ -20,7 +20,8 @@ import (
 )
 
 // TestJavaScriptAgreesWithTheVectors: all but those of the device logs of
-// accounts, which that client has not.
+// accounts, which that client has not. So it reads what they have signed, and
+// answers `unsupported`.
 func TestJavaScriptAgreesWithTheVectors(t *testing.T) {
 	got := js(t, "vectors").next("vectors").Checked
 	for _, pkg := range []string{"wire", "identity", "pipe"} {

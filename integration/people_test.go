@@ -170,3 +170,73 @@ func TestTwoPeopleOnThreeDevicesChatAcrossTheOverlay(t *testing.T) {
 		bob.wantHistory(laptop, "hello", "hello to you", "from the phone")
 	})
 }
+
+func TestLeaveDeathAndMoveAreSeen(t *testing.T) {
+	world.Run(t, world.Config{Nodes: 12}, func(t *testing.T, w *world.World) {
+		w.Settle(t)
+		alice, bob, carol := newPerson(t, w.Nodes[3], "alice"), newPerson(t, w.Nodes[5], "bob"), newPerson(t, w.Nodes[7], "carol")
+		w.Pass(5 * time.Second)
+		bob.befriends(w, alice)
+		carol.befriends(w, alice)
+		defer alice.roster().Attend(bob.id())()
+		defer alice.roster().Attend(carol.id())()
+		w.Pass(10 * time.Second)
+		offline := func(p *person) func(roster.Event) bool {
+			return func(e roster.Event) bool {
+				return e.Kind == roster.EventPresence && e.Device == p.ID() && e.Presence == roster.Offline
+			}
+		}
+
+		w.Move(t, bob.Node)
+		alice.forget()
+		alice.say(bob, "while you move")
+		w.Pass(10 * time.Second)
+		bob.wantHistory(alice, "while you move")
+		if alice.sees(bob) != roster.Connected {
+			t.Errorf("alice sees %v", alice.sees(bob))
+		}
+
+		began := time.Now()
+		w.Stop(t, bob.Node)
+		w.Pass(time.Second)
+		wantWithin(t, w, "clean leave", began, alice.when(offline(bob)), 3)
+
+		began = time.Now()
+		w.Kill(carol.Node)
+		w.Pass(30 * time.Second)
+		if seen := alice.when(offline(carol)); seen.IsZero() || seen.Sub(began) > 10*time.Second {
+			t.Errorf("death seen after %v", seen.Sub(began))
+		}
+	})
+}
+
+func TestRevokedDeviceIsOutAcrossTheOverlay(t *testing.T) {
+	world.Run(t, world.Config{Nodes: 12}, func(t *testing.T, w *world.World) {
+		w.Settle(t)
+		laptop, bob := newPerson(t, w.Nodes[3], "alice"), newPerson(t, w.Nodes[5], "bob")
+		w.Pass(5 * time.Second)
+		phone := laptop.link(w.Nodes[7], "phone")
+		w.Pass(10 * time.Second)
+		bob.befriends(w, laptop)
+		phone.say(bob, "from the phone")
+		w.Pass(5 * time.Second)
+		if _, err := laptop.RevokeDevice(t.Context(), phone.ID()); err != nil {
+			t.Fatal(err)
+		}
+		w.Pass(w.RTT())
+		if got := phone.roster().Sessions(); len(got) != 0 {
+			t.Errorf("the revoked device has sessions: %+v", got)
+		}
+		w.Pass(time.Minute)
+		laptop.say(bob, "without the phone")
+		w.Pass(time.Minute)
+		bob.wantHistory(laptop, "from the phone", "without the phone")
+		phone.wantHistory(bob, "from the phone")
+		if b, _ := bob.roster().Buddy(laptop.id()); len(b.Devices) != 1 || b.Presence == roster.Offline {
+			t.Errorf("bob sees %+v", b)
+		}
+		if a, _ := phone.Account(); !a.Revoked() {
+			t.Error("the phone does not know")
+		}
+	})
+}

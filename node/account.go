@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 	"github.com/panpipe-net/panpipe/session/account"
 )
@@ -46,14 +48,15 @@ func (n *Node) KeepAccount(ctx context.Context, a account.Account) error {
 // older than the loss of one. Errors: those of account.Import, and Taken where the
 // node has another account.
 func (n *Node) ImportAccount(ctx context.Context, q account.ImportRequest) (account.Account, error) {
+	before, _ := n.Account()
+	if err := n.mayBegin(before.ID()); err != nil {
+		return account.Account{}, err
+	}
 	r, err := n.openRecovery(q.File, q.Passphrase)
 	if err != nil {
 		return account.Account{}, err
 	}
 	id := r.Log.Account()
-	if err := n.mayBegin(id); err != nil {
-		return account.Account{}, err
-	}
 	latest := n.latestLog(ctx, id)
 	err = n.begin(ctx, id, func(now account.Account) (account.Account, error) {
 		if now.ID() == id {
@@ -167,7 +170,7 @@ func (n *Node) LogoutAccount(ctx context.Context) error {
 func (n *Node) mayBegin(id identity.Principal) error {
 	a, _ := n.Account()
 	if a.IsZero() || a.ID() == id && a.Revoked() {
-		return nil
+		return nil // what it has of the account goes on
 	}
 	err := wire.Errorf(wire.Taken, "this node is a device of %s already", a.ID())
 	if a.ID() == id {
@@ -202,6 +205,22 @@ func (n *Node) begin(ctx context.Context, id identity.Principal, next func(accou
 	return n.beginPerson(ctx)
 }
 
-// latestLog looks for the newest device log of an account in the overlay, nil
-// where nobody shows one.
-func (n *Node) latestLog(context.Context, identity.Principal) *identity.DeviceLog { return nil }
+// logTime is how long an import looks for the account's device log.
+const logTime = 10 * time.Second
+
+// latestLog looks for the newest device log that the account's devices show at its
+// contact pipe, nil where none does.
+func (n *Node) latestLog(ctx context.Context, id identity.Principal) (latest *identity.DeviceLog) {
+	ctx, cancel := context.WithTimeout(ctx, logTime)
+	defer cancel()
+	found, err := n.pipes.Resolve(ctx, pipe.ContactPipe(id).ID(), pipe.ResolveOptions{Fresh: true})
+	if err != nil {
+		return nil
+	}
+	for _, f := range found.Bindings {
+		if log, err := identity.ParseLog(f.Binding.Proof); err == nil && log.Account() == id {
+			latest = newer(log, latest)
+		}
+	}
+	return latest
+}

@@ -23,6 +23,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/panpipe-net/panpipe/node/muxer"
+	"github.com/panpipe-net/panpipe/node/records"
 	"github.com/panpipe-net/panpipe/protocols/reach"
 )
 
@@ -36,7 +37,7 @@ func fixedOptions(parts hostParts) []libp2p.Option {
 		libp2p.Identity(parts.key),
 		libp2p.UserAgent(userAgent),
 		libp2p.PrometheusRegisterer(parts.reg),
-		libp2p.Security(libp2ptls.ID, libp2ptls.New),
+		libp2p.Security(libp2ptls.ID, records.New),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, muxer.New()),
 		libp2p.ShareTCPListener(),

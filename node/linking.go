@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -20,7 +19,7 @@ import (
 // new device; failed with each attempt that was none, by several goroutines at
 // once. Errors: NotReady without an account, Forbidden on a device that was
 // revoked, Gone when the code was guessed at, Expired after ten minutes.
-func (n *Node) LinkDevice(ctx context.Context, offered func(linking.Offer), failed func(linking.Attempt)) (d identity.Device, err error) {
+func (n *Node) LinkDevice(ctx context.Context, offered func(linking.Offer), failed func(linking.Attempt)) (identity.Device, error) {
 	a, _ := n.Account()
 	if _, _, err := a.Edit(); err != nil {
 		return identity.Device{}, err
@@ -35,7 +34,6 @@ func (n *Node) LinkDevice(ctx context.Context, offered func(linking.Offer), fail
 	if err != nil {
 		return identity.Device{}, err
 	}
-	defer func() { err = errors.Join(err, host.Close()) }()
 	offered(host.Offer())
 	return host.Wait(ctx, failed)
 }

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"text/tabwriter"
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/panpipe-net/panpipe/cmd/panpipe/terminal"
 	"github.com/panpipe-net/panpipe/node/control/client"
 )
 
@@ -44,43 +45,55 @@ func (a *app) print(v any, human func(w io.Writer)) error {
 }
 
 func (a *app) printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(terminal.JSON(line.Bytes()))
+	return err
 }
 
-// table writes rows in columns under a heading.
+// table writes rows in columns under a heading, two spaces apart.
 func table(w io.Writer, rows [][]string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {
-			if i > 0 {
-				fmt.Fprint(t, "\t")
+			if i == len(widths) {
+				widths = append(widths, 0)
 			}
-			fmt.Fprint(t, cell)
+			widths[i] = max(widths[i], terminal.Width(cell))
 		}
-		fmt.Fprintln(t)
 	}
-	t.Flush()
+	for _, row := range rows {
+		for i, cell := range row {
+			if i < len(row)-1 {
+				cell = terminal.Pad(cell, widths[i]+2)
+			}
+			fmt.Fprint(w, cell)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // progress tells a person what goes on: on a terminal, or when asked with -v.
 func (a *app) progress(format string, args ...any) {
-	if a.quiet || a.verbose == 0 && !terminal(a.err) {
+	if a.quiet || a.verbose == 0 && !isTerminal(a.err) {
 		return
 	}
 	fmt.Fprintf(a.err, format+"\n", args...)
 }
 
-// terminal reports whether a stream is a terminal.
-func terminal(stream any) bool {
+// isTerminal reports whether a stream is a terminal.
+func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 
 // bold marks text on a terminal, unless NO_COLOR is set (no-color.org).
 func (a *app) bold(w io.Writer, text string) string {
-	if os.Getenv("NO_COLOR") != "" || !terminal(w) {
+	if os.Getenv("NO_COLOR") != "" || !isTerminal(w) {
 		return text
 	}
 	return "\x1b[1m" + text + "\x1b[0m"

@@ -73,7 +73,7 @@ func (a *app) tellPaths(ctx context.Context, c *client.Client, conn *client.Conn
 // tellConnection says on stderr whom a connection reaches, if anybody wants to
 // know.
 func (a *app) tellConnection(ctx context.Context, what string, conn *client.Conn) {
-	if a.quiet || !a.json && a.verbose == 0 && !terminal(a.err) {
+	if a.quiet || !a.json && a.verbose == 0 && !isTerminal(a.err) {
 		return
 	}
 	about, err := conn.About(ctx)

@@ -18,15 +18,16 @@ const explainPatience = 2 * time.Second
 func newExplain(a *app) *cobra.Command {
 	var q api.DialQuery
 	cmd := &cobra.Command{
-		Use:   "explain PIPE|PEER",
-		Short: "Find and dial a pipe or a peer, and tell how each step went",
+		Use:   "explain PIPE|PEER|ACCOUNT",
+		Short: "Find and dial a pipe, a peer or an account, and tell how each step went",
 		Long: "Resolves a pipe afresh, dials it, and tells what was found, from whom, how old\n" +
 			"it is, which endpoints it names, and how each dial went. Of a peer (a peer ID,\n" +
 			"peer:ID, or an address that ends in /p2p/ID) it tells who it is, how it\n" +
 			"is connected, which addresses are known and where they came from, how each dial\n" +
 			"went, and what stands in the way on this side; --transport and --path go with a\n" +
-			"peer too. Exits with the code of what is wrong.",
-		Args: takes("PIPE or PEER"),
+			"peer too. Of an account (acct:ID) it explains the pipe at which strangers ask it\n" +
+			"to be buddies. Exits with the code of what is wrong.",
+		Args: takes("PIPE, PEER or ACCOUNT"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {

@@ -87,7 +87,7 @@ func (a *app) watchGateway(ctx context.Context, c *client.Client, channels bool)
 		case err != nil:
 			return err
 		}
-		if terminal(a.out) && !a.json {
+		if isTerminal(a.out) && !a.json {
 			fmt.Fprint(a.out, "\x1b[H\x1b[2J") // home, clear
 		}
 		if err := a.print(l, func(w io.Writer) { printGateway(w, l, channels) }); err != nil {

@@ -44,7 +44,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(
 		newUp(a), newStatus(a), newPeers(a), newTicket(a), newID(a), newRelisten(a), newLimits(a), newDoctor(a), newExplain(a),
-		newPipe(a), newGateway(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
+		newPipe(a), newGateway(a), newAccount(a), newBuddy(a), newChat(a), newSession(a), newConfig(a), newDemo(a), newVersion(a), newCompletion(),
 	)
 	return root
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,9 +52,12 @@ func TestMain(m *testing.M) {
 //	slay NAME RECEIVER      kills it once RECEIVER has written as much
 //	halt NAME               interrupts it
 //	ended NAME CODE PATTERN waits for its end, exit code and words on stderr
+//	offered NAME CODE TICKET  waits for what an account link shows, and sets these to it
 //	holdport NAME           takes a TCP port of loopback and sets $NAME to it
 //	webserver NAME          serves plain HTTP on loopback and sets $NAME to its port;
 //	                        the answer to /hello is a line
+//	accountof NAME VARIABLE sets $VARIABLE to the ID of a node's account
+//	waitpresence NAME BUDDY PRESENCE  waits until a node sees a buddy so
 //	get URL [PROXY]         fetches with Go's client, which must succeed; ! get must not
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -76,7 +80,8 @@ func TestScripts(t *testing.T) {
 			"up": cmdUp, "down": cmdDown, "crash": cmdCrash, "exits": cmdExits, "keep": cmdKeep, "holdport": cmdHoldPort,
 			"bigfile": cmdBigFile, "waitfor": cmdWaitFor,
 			"start": cmdStart, "flows": cmdFlows, "slay": cmdSlay, "halt": cmdHalt, "ended": cmdEnded, "says": cmdSays,
-			"wrote": cmdWrote, "webserver": cmdWebServer, "get": cmdGet, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
+			"wrote": cmdWrote, "webserver": cmdWebServer, "get": cmdGet, "offered": cmdOffered, "waitlost": cmdWaitLost, "waitpeer": cmdWaitPeer,
+			"accountof": cmdAccountOf, "waitpresence": cmdWaitPresence,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -224,6 +229,22 @@ func cmdHoldPort(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+}
+
+// Codes and tickets of account link.
+var (
+	linkCode   = regexp.MustCompile(`[a-z2-7]{4}-[a-z2-7]{4}-[a-z]+-[a-z]+`)
+	linkTicket = regexp.MustCompile(`link:[a-z2-7]+`)
+)
+
+func cmdOffered(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: offered NAME CODE TICKET")
+	}
+	cmdWrote(ts, false, []string{args[0], linkTicket.String()})
+	text := programsOf(ts)[args[0]].kept.String()
+	ts.Setenv(args[1], linkCode.FindString(text))
+	ts.Setenv(args[2], linkTicket.FindString(text))
 }
 
 func cmdWebServer(ts *testscript.TestScript, neg bool, args []string) {

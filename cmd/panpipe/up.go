@@ -146,8 +146,19 @@ func (a *app) serve(ctx context.Context, cfg *config.Config, socket string, n *n
 		Node: n, Pipes: n.Pipes(), Discovery: n.Discovery(), Paths: n.Reach(), Host: n.Host(), Doctor: n,
 		Limits: func() []api.Limit { return apiLimits(n) }, Relay: v.Relay.Serve, Metrics: n.Registry(), Legs: n.Legs,
 		Gateway: n.Gateway(), WatchGateway: n.WatchGateway,
-		Log: logger.With("subsystem", "control"),
+		Roster: func() (control.Roster, error) { return rosterOf(n) }, WatchRoster: n.WatchRoster,
+		Accounts: n,
+		Log:      logger.With("subsystem", "control"),
 	})
+}
+
+// rosterOf is the roster of the node's account, and no interface of a nil one.
+func rosterOf(n *node.Node) (control.Roster, error) {
+	r, err := n.Roster()
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func apiLimits(n *node.Node) []api.Limit {

@@ -45,7 +45,7 @@ func (a *app) newView() view {
 	switch {
 	case a.json:
 		return jsonView{a}
-	case terminal(a.out):
+	case isTerminal(a.out):
 		return &screenView{a: a}
 	}
 	return &lineView{a: a}

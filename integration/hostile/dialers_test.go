@@ -2,12 +2,15 @@ package hostile
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/integration/world"
 	"github.com/panpipe-net/panpipe/node"
@@ -29,6 +32,20 @@ func (p *hand) open(t *testing.T, n *world.Node, m *pb.Open) (network.Stream, *p
 	return st, reply
 }
 
+// logOf is the device log of some account with one device.
+func logOf(t *testing.T, device peer.ID) *identity.DeviceLog {
+	t.Helper()
+	root, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := identity.NewLog(root, identity.Device{ID: device, Box: identity.BoxKey{1}}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func TestOpenWithNonsenseIsRefused(t *testing.T) {
 	attack(t, 5, func(t *testing.T, a *arena) {
 		p := a.stranger(t)
@@ -42,6 +59,10 @@ func TestOpenWithNonsenseIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		nonce := garbage(pipe.NonceSize)
+		own, foreign := logOf(t, p.host.ID()), logOf(t, a.reader.ID())
+		as := func(who *identity.DeviceLog, proof []byte) *pb.Open {
+			return &pb.Open{Pipe: a.pipe.Bytes(), Nonce: nonce, Principal: who.Account().Bytes(), Proof: proof}
+		}
 		for name, c := range map[string]struct {
 			open *pb.Open
 			want wire.Code
@@ -52,7 +73,12 @@ func TestOpenWithNonsenseIsRefused(t *testing.T) {
 			"a pipe nobody has":     {&pb.Open{Pipe: p.advertisement(9).ID().Bytes(), Nonce: nonce}, wire.Unbound},
 			"another's name":        {&pb.Open{Pipe: a.pipe.Bytes(), Nonce: nonce, Principal: a.reader.Principal().Bytes()}, wire.Forbidden},
 			"a name that is none":   {&pb.Open{Pipe: a.pipe.Bytes(), Nonce: nonce, Principal: garbage(20)}, wire.BadRequest},
-			"a proof":               {&pb.Open{Pipe: a.pipe.Bytes(), Nonce: nonce, Proof: garbage(20)}, wire.Unsupported},
+			"a proof":               {&pb.Open{Pipe: a.pipe.Bytes(), Nonce: nonce, Proof: garbage(20)}, wire.BadRequest},
+			"an account, no proof":  {as(own, nil), wire.BadRequest},
+			"another's account":     {as(foreign, foreign.Bytes()), wire.Forbidden},
+			"another account's log": {as(foreign, own.Bytes()), wire.Forbidden},
+			"a log that is cut off": {as(own, own.Bytes()[:len(own.Bytes())-1]), wire.BadRequest},
+			"an account of its own": {as(own, own.Bytes()), wire.OK},
 			"no capability":         {&pb.Open{Pipe: guarded.Bytes(), Nonce: nonce}, wire.Forbidden},
 			"a self-made one":       {&pb.Open{Pipe: guarded.Bytes(), Nonce: nonce, Capability: selfMade}, wire.Forbidden},
 			"one that is none":      {&pb.Open{Pipe: guarded.Bytes(), Nonce: nonce, Capability: garbage(100)}, wire.BadRequest},

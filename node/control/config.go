@@ -11,6 +11,7 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/gateway"
 	"github.com/panpipe-net/panpipe/protocols/link"
 	"github.com/panpipe-net/panpipe/protocols/wire"
+	"github.com/panpipe-net/panpipe/session/roster"
 )
 
 // Config says what to serve and where. Node, Pipes and Discovery are needed,
@@ -34,10 +35,17 @@ type Config struct {
 	Relay     bool                // the node relays for others
 	Metrics   prometheus.Gatherer // nil: /metrics is empty
 	Gateway   Gateway             // nil: the routes of the gateway are not offered
+	Accounts  Accounts            // nil: those of the account are not
 	// WatchGateway has tell called with each event of the gateway, which does not
 	// block, until stop is called; nil: no events tell of it.
 	WatchGateway func(tell func(gateway.Event)) (stop func())
-	Legs         func(ctx context.Context) <-chan link.Event // of links, until ctx ends; nil: no events tell of them
+	// Roster returns the buddies of the node's account, and wire.NotReady where it
+	// has none; nil: the routes of buddies and chats are not offered.
+	Roster func() (Roster, error)
+	// WatchRoster has tell called with each event of the roster, one at a time,
+	// until stop is called; nil: no events tell of it.
+	WatchRoster func(tell func(roster.Event)) (stop func())
+	Legs        func(ctx context.Context) <-chan link.Event // of links, until ctx ends; nil: no events tell of them
 
 	Log *slog.Logger // nil discards
 }

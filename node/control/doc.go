@@ -58,7 +58,27 @@
 // GET events is a stream of server-sent events. IDs rise, over restarts too. A
 // reader that comes back with Last-Event-ID gets what it missed; where that is
 // no longer kept, it gets one event "gap" that names the IDs, and goes on from
-// the oldest one kept. A line of comment every 15 s keeps the stream alive. An
+// the oldest one kept. At most 1,024 are kept, of at most 4 MiB. A line of comment every 15 s keeps the stream alive. An
 // event status comes whenever the overlay's state or the node's addresses have
 // changed.
+//
+// # Buddies and chats
+//
+// Routes of buddies, requests and chats take {buddy}: an account's ID, a petname,
+// or the name that a buddy gives itself if one alone has it. A petname goes first,
+// so that nobody is taken for another by choosing a name. Programs should use
+// IDs, which do not change.
+//
+// An event message comes for each message that is new at this node: those of the
+// other side, this account's own (of this device too), and those of long ago that
+// another own device hands over; once each, but not always in the order of their
+// places. What a reader misses it finds in chats/{buddy}/messages, page by page,
+// by place. An event mark says that deliveries have changed there.
+//
+// A buddy is connected to when it is there and somebody attends to it: a reader
+// of events with attend=BUDDY does, for as long as it reads. Otherwise its
+// presence is looked up in the background.
+//
+// Names, status and texts of others are given as they wrote them: any UTF-8.
+// Who shows them in a terminal or a page has to make them harmless.
 package control

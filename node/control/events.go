@@ -31,12 +31,49 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, q api.EventsQuer
 	if !given {
 		at = s.hub.last()
 	}
+	leave, err := s.attend(q.Attend)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	w.Header().Set("Content-Type", eventMedia)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	alive := time.NewTicker(aliveInterval)
 	defer alive.Stop()
 	return s.follow(w, r, at, alive.C)
+}
+
+// maxAttended is how many buddies one reader may attend to.
+const maxAttended = 64
+
+// attend attends to buddies until leave is called.
+func (s *Server) attend(refs []string) (leave func(), err error) {
+	var done []func()
+	leave = func() {
+		for _, d := range done {
+			d()
+		}
+	}
+	if len(refs) == 0 {
+		return leave, nil
+	}
+	if len(refs) > maxAttended {
+		return nil, wire.Errorf(wire.Limit, "%d buddies are attended to, at most %d", len(refs), maxAttended)
+	}
+	ro, err := s.roster()
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range refs {
+		who, err := findBuddy(ro.Buddies(), ref)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		done = append(done, ro.Attend(who))
+	}
+	return leave, nil
 }
 
 // follow writes the events after at as they come, and a comment on each tick

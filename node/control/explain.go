@@ -30,27 +30,39 @@ func errNoDoctor() error {
 	return wire.Errorf(wire.Unsupported, "this program does not examine its node")
 }
 
-// explain tells about a pipe, or a peer where ref is one's ID or principal.
+// explain tells about a pipe, about a peer where ref is one's ID or principal, or
+// about the pipe at which an account is asked.
 func (s *Server) explain(r *http.Request, q api.DialQuery, _ none) (api.Explanation, error) {
 	o, err := dialOptions(q)
 	if err != nil {
 		return api.Explanation{}, err
 	}
-	id, isPeer, err := peerRef(r.PathValue("ref"))
+	ref := strings.TrimSpace(r.PathValue("ref"))
+	if who, err := identity.ParsePrincipal(ref); err == nil && who.Kind() == identity.KindAccount {
+		return s.explainPipe(r.Context(), pipe.ContactPipe(who).ID(), o)
+	}
+	id, isPeer, err := peerRef(ref)
 	if err != nil {
 		return api.Explanation{}, err
 	}
 	if isPeer {
 		return s.explainPeer(r.Context(), id, q, o)
 	}
-	return s.explainPipe(r, o)
+	at, _, err := s.lookup(r)
+	if wire.CodeOf(err) == wire.Unknown {
+		err = wire.Errorf(wire.Unknown, "%w, nor a peer", err).
+			WithNext("name a pipe (panpipe pipe ls), a peer ID or peer:ID (panpipe peers), an address that ends in /p2p/ID, or an account")
+	}
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	return s.explainPipe(r.Context(), at, o)
 }
 
 // peerRef reads a reference that is a peer's: a peer ID, a principal, or an
 // address that ends in one. What
 // begins like a principal or an address and is none is wire.BadRequest.
 func peerRef(ref string) (id peer.ID, ok bool, err error) {
-	ref = strings.TrimSpace(ref)
 	if strings.HasPrefix(ref, "/") {
 		if id, err = addrPeer(ref); err != nil {
 			return "", false, err
@@ -67,11 +79,8 @@ func peerRef(ref string) (id peer.ID, ok bool, err error) {
 	case err != nil:
 		return "", false, nil // of a pipe, or nothing at all, which the pipes will tell
 	}
-	if id, ok = who.Peer(); !ok {
-		return "", false, wire.Errorf(wire.Unsupported, "%s is an account: this version knows no accounts, only nodes", ref).
-			WithNext("name one of its nodes: a peer ID, as panpipe id prints on it")
-	}
-	return id, true, nil
+	id, ok = who.Peer()
+	return id, ok, nil
 }
 
 // addrPeer is the peer at whose ID a multiaddr ends.
@@ -88,16 +97,8 @@ func addrPeer(text string) (peer.ID, error) {
 }
 
 // explainPipe resolves and dials.
-func (s *Server) explainPipe(r *http.Request, o pipe.DialOptions) (api.Explanation, error) {
-	id, _, err := s.lookup(r)
-	if wire.CodeOf(err) == wire.Unknown {
-		return api.Explanation{}, wire.Errorf(wire.Unknown, "%w, nor a peer", err).
-			WithNext("name a pipe (panpipe pipe ls), a peer ID or peer:ID (panpipe peers), or an address that ends in /p2p/ID")
-	}
-	if err != nil {
-		return api.Explanation{}, err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), opTimeout+o.Wait)
+func (s *Server) explainPipe(ctx context.Context, id pipe.ID, o pipe.DialOptions) (api.Explanation, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout+o.Wait)
 	defer cancel()
 	notReady := s.readiness(ctx, grace)
 	e := apiExplanation(s.cfg.Pipes.Explain(ctx, id, o))

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/panpipe-net/panpipe/node/control/api"
+	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
@@ -52,6 +54,18 @@ func TestPipesAreStillExplained(t *testing.T) {
 		if e, err := c.Explain(t.Context(), ref, api.DialQuery{}); err != nil || e.Kind != api.KindPipe || e.Pipe != p.ID || e.Peer != nil {
 			t.Errorf("%q: %+v, %v", ref, e, err)
 		}
+	}
+}
+
+func TestAccountsAreExplainedByTheirContactPipe(t *testing.T) {
+	_, _, c := serve(t)
+	who, err := identity.ParsePrincipal("acct:" + somePeer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := c.Explain(t.Context(), " "+who.String(), api.DialQuery{})
+	if err != nil || e.Kind != api.KindPipe || e.Pipe != pipe.ContactPipe(who).ID().String() {
+		t.Errorf("%+v, %v", e, err)
 	}
 }
 

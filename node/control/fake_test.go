@@ -32,6 +32,7 @@ import (
 // on the same node.
 type fakeNode struct {
 	id     peer.ID
+	key    crypto.PrivKey
 	states chan discovery.State
 
 	mu        sync.Mutex
@@ -56,7 +57,7 @@ func newFakeNode(t testing.TB) *fakeNode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fakeNode{id: id, states: make(chan discovery.State, 8), listeners: map[pipe.ID]*fakeListener{}, bound: make(chan pipe.ID, 64)}
+	return &fakeNode{id: id, key: priv, states: make(chan discovery.State, 8), listeners: map[pipe.ID]*fakeListener{}, bound: make(chan pipe.ID, 64)}
 }
 
 func (n *fakeNode) ID() peer.ID                   { return n.id }
@@ -316,7 +317,7 @@ func connPair(n *fakeNode, id pipe.ID) (near, distant net.Conn, err error) {
 func serve(t testing.TB, change ...func(*Config)) (*fakeNode, *Server, *client.Client) {
 	t.Helper()
 	n := newFakeNode(t)
-	cfg := Config{Socket: filepath.Join(t.TempDir(), "api.sock"), Node: n, Pipes: n, Discovery: n, Doctor: n, Gateway: newFakeGateway(n.id), Version: "v1.2.3",
+	cfg := Config{Socket: filepath.Join(t.TempDir(), "api.sock"), Node: n, Pipes: n, Discovery: n, Doctor: n, Gateway: newFakeGateway(n.id), Accounts: newFakeAccounts(t, n.key), Version: "v1.2.3",
 		Limits: func() []api.Limit {
 			return []api.Limit{{Name: "connections", Value: 100, Unit: "connections", Setting: "max_connections"}}
 		},

@@ -7,14 +7,19 @@ import (
 	"github.com/panpipe-net/panpipe/node/control/api"
 )
 
-// keptEvents is how many events a reader may be behind, or away, without a gap.
-const keptEvents = 1024
+// What a reader may be behind, or away, without a gap: so many events, of at most
+// so many bytes, about.
+const (
+	keptEvents     = 1024
+	keptEventBytes = 4 << 20
+)
 
 // hub keeps the last events and wakes who follows them. Readers have a place
 // in it and no queue of their own, so that a slow one costs nothing.
 type hub struct {
 	mu      sync.Mutex
 	kept    []api.Event // rising IDs without holes
+	bytes   int         // of kept, about
 	next    uint64
 	changed uint64        // ID of the last event that tells of the node or a rule of its gateway, rather than of one connection or grant; 0: none
 	wake    chan struct{} // closed by the next event
@@ -37,11 +42,34 @@ func (h *hub) publish(e api.Event) {
 		h.changed = e.ID
 	}
 	h.kept = append(h.kept, e)
-	if len(h.kept) > keptEvents {
-		h.kept = append([]api.Event(nil), h.kept[len(h.kept)-keptEvents*3/4:]...)
+	h.bytes += eventBytes(e)
+	if len(h.kept) > keptEvents || h.bytes > keptEventBytes {
+		h.forget()
 	}
 	close(h.wake)
 	h.wake = make(chan struct{})
+}
+
+// forget lets go of old events, a quarter at once, and never of the latest.
+func (h *hub) forget() {
+	n := 0
+	for n < len(h.kept)-1 && (len(h.kept)-n > keptEvents*3/4 || h.bytes > keptEventBytes*3/4) {
+		h.bytes -= eventBytes(h.kept[n])
+		n++
+	}
+	h.kept = append([]api.Event(nil), h.kept[n:]...)
+}
+
+// eventBytes is about what an event takes.
+func eventBytes(e api.Event) int {
+	n := 512
+	if e.Message != nil {
+		n += len(e.Message.Text)
+	}
+	if e.Buddy != nil {
+		n += 256 * (1 + len(e.Buddy.Devices))
+	}
+	return n
 }
 
 // last is the ID of the latest event.

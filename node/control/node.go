@@ -13,6 +13,9 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/reach"
+	"github.com/panpipe-net/panpipe/session/account"
+	"github.com/panpipe-net/panpipe/session/replica"
+	"github.com/panpipe-net/panpipe/session/roster"
 )
 
 // Node is what the API tells of a node and has it do. *node.Node is one.
@@ -85,4 +88,31 @@ type Gateway interface {
 type Paths interface {
 	Connected() []peer.ID
 	Paths(p peer.ID) []reach.Path
+}
+
+// Roster knows the buddies of the node's account and what is said to them.
+// *roster.Roster is one.
+type Roster interface {
+	Account() identity.Principal
+	Buddies() []roster.Buddy
+	Buddy(id identity.Principal) (roster.Buddy, bool)
+	Requests() []roster.Request
+	Ask(ctx context.Context, id identity.Principal, note string) (account.State, error)
+	Accept(ctx context.Context, id identity.Principal) error
+	Decline(ctx context.Context, id identity.Principal) error
+	Remove(ctx context.Context, id identity.Principal) error
+	Block(ctx context.Context, id identity.Principal) error
+	Unblock(ctx context.Context, id identity.Principal) error
+	SetPetname(ctx context.Context, id identity.Principal, name string) error
+	SetStatus(text string) error
+	// Attend says that somebody looks at a buddy, until done is called.
+	Attend(id identity.Principal) (done func())
+
+	Send(ctx context.Context, with identity.Principal, text string) (roster.Message, error)
+	Page(ctx context.Context, with identity.Principal, before replica.ID, n int) ([]roster.Message, error)
+	MarkRead(ctx context.Context, with identity.Principal, upTo replica.ID) error
+	Unread(ctx context.Context, with identity.Principal, n int) (int, error)
+	State(ctx context.Context, with identity.Principal) ([]byte, error)
+	SetState(ctx context.Context, with identity.Principal, state []byte) error
+	Sessions() []roster.Session
 }

@@ -115,7 +115,10 @@ func (d *describer) parameters(rt route) []object {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			name = strings.TrimSuffix(name, "}")
 			doc := map[string]string{"ref": "A local name or a pipe ID; for explain also a peer ID or a principal.", "id": "The connection's ID.",
-				"rule": "A rule's ID, the address where it listens, or the pipe that it exposes."}[name]
+				"device":  "A device's peer ID, or its name if only one has it.",
+				"rule":    "A rule's ID, the address where it listens, or the pipe that it exposes.",
+				"buddy":   "An account's ID (acct:…), a petname, or the name that a buddy gives itself, if one alone has it.",
+				"account": "An account's ID (acct:…), or the name in the request, if one alone has it."}[name]
 			params = append(params, object{"name": name, "in": "path", "required": true, "description": doc, "schema": object{"type": "string"}})
 		}
 	}

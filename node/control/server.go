@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -25,8 +26,9 @@ type Server struct {
 	conns    *registry
 	tokens   tokens
 	examiner examiner // without use where cfg.Doctor is nil
+	draft    atomic.Pointer[draft]
 	http     *http.Server
-	unwatch  func() // ends the gateway's events
+	unwatch  []func() // end the events of gateway and roster
 	sockets  []net.Listener
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -47,7 +49,6 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, started: time.Now()}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.unwatch = func() {}
 	s.hub = newHub(uint64(time.Now().UnixMicro()))
 	s.conns = newRegistry(s.hub)
 	if cfg.Doctor != nil {
@@ -75,7 +76,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.tasks.Go(s.watchStatus)
 	if cfg.WatchGateway != nil {
-		s.unwatch = cfg.WatchGateway(newGatewayTeller(s.hub).tell)
+		s.unwatch = append(s.unwatch, cfg.WatchGateway(newGatewayTeller(s.hub).tell))
+	}
+	if cfg.WatchRoster != nil {
+		s.unwatch = append(s.unwatch, cfg.WatchRoster(s.tellRoster))
+	}
+	if cfg.Accounts != nil {
+		s.tasks.Go(s.watchAccount)
 	}
 	if cfg.Legs != nil {
 		s.tasks.Go(func() { s.watchLegs(s.ctx) })
@@ -141,7 +148,9 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	if first {
 		s.cancel()
-		s.unwatch()
+		for _, stop := range s.unwatch {
+			stop()
+		}
 		s.conns.close()
 		s.http.Close()
 	}

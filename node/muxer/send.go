@@ -1,6 +1,7 @@
 package muxer
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type sender struct {
 	conn net.Conn
 	fail func(error) // is told once why nothing can be written any more; without mu
 	rest func()      // flush, as a goroutine is begun with it without allocating
+	cork corker      // conn, if it can hold back what is to go together
 
 	mu     sync.Mutex
 	busy   bool    // somebody writes
@@ -46,6 +48,13 @@ type sender struct {
 	err    error   // why nothing can be written any more
 
 	until time.Time // the connection's write deadline; owned by who writes
+}
+
+// corker is a connection that holds back what is written until Uncork. Package
+// records has one.
+type corker interface {
+	Cork()
+	Uncork() error
 }
 
 // turn is a wait for the right to write.
@@ -246,10 +255,20 @@ func (s *sender) write(before []byte, h header, body []byte) error {
 	b := h.append(append(m[:0], before...))
 	n := min(len(body), recordSize-len(b))
 	b = append(b, body[:n]...)
-	if err := s.put(b); err != nil || n == len(body) {
-		return err
+	if n == len(body) {
+		return s.put(b)
 	}
-	return s.put(body[n:])
+	if s.cork != nil {
+		s.cork.Cork()
+	}
+	err := s.put(b)
+	if err == nil {
+		err = s.put(body[n:])
+	}
+	if s.cork != nil {
+		err = errors.Join(err, s.cork.Uncork())
+	}
+	return err
 }
 
 // put writes bytes.

@@ -57,6 +57,7 @@ func newSession(conn net.Conn, isServer bool, span func() (network.ResourceScope
 		c.next = 2
 	}
 	c.out.conn, c.out.fail, c.out.rest = conn, c.unwritable, c.out.flush
+	c.out.cork, _ = conn.(corker)
 	c.life.begin(c)
 	go c.receive()
 	return c

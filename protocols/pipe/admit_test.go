@@ -100,13 +100,13 @@ func TestOpenIsChecked(t *testing.T) {
 		"short nonce":      {func(m *pb.Open) { m.Nonce = m.Nonce[:15] }, wire.BadRequest},
 		"bad principal":    {func(m *pb.Open) { m.Principal = []byte{1, 2, 3} }, wire.BadRequest},
 		"other principal":  {func(m *pb.Open) { m.Principal = other.who.Bytes() }, wire.Forbidden},
-		"account":          {func(m *pb.Open) { m.Principal = account.Bytes() }, wire.Unsupported},
-		"proof":            {func(m *pb.Open) { m.Proof = []byte{1} }, wire.Unsupported},
+		"account":          {func(m *pb.Open) { m.Principal = account.Bytes() }, wire.BadRequest},
+		"proof":            {func(m *pb.Open) { m.Proof = []byte{1} }, wire.BadRequest},
 	}
 	for name, c := range cases {
 		m := &pb.Open{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize)}
 		c.change(m)
-		o, err := parseOpen(m, me.id)
+		o, err := parseOpen(m, me.id, identity.ParseLog)
 		if wire.CodeOf(err) != c.want {
 			t.Errorf("%s: %v, expected %s", name, err, c.want)
 		}
@@ -116,14 +116,89 @@ func TestOpenIsChecked(t *testing.T) {
 	}
 }
 
+func TestOpenOfADeviceIsItsAccounts(t *testing.T) {
+	me, other := newActor(t, 1), newActor(t, 2)
+	l := testLog(t, 9, me, other)
+	without := revoking(t, l, other.key, me.id)
+	foreign := testLog(t, 8, me)
+	cases := map[string]struct {
+		principal identity.Principal
+		proof     []byte
+		want      wire.Code
+	}{
+		"a device":                {l.Account(), l.Bytes(), wire.OK},
+		"no proof":                {l.Account(), nil, wire.BadRequest},
+		"a node with proof":       {me.who, l.Bytes(), wire.BadRequest},
+		"nobody with proof":       {identity.Principal{}, l.Bytes(), wire.BadRequest},
+		"another's log":           {l.Account(), foreign.Bytes(), wire.Forbidden},
+		"revoked":                 {l.Account(), without.Bytes(), wire.Forbidden},
+		"cut off":                 {l.Account(), l.Bytes()[:l.Len()], wire.BadRequest},
+		"too long":                {l.Account(), make([]byte, identity.MaxDeviceLog+1), wire.TooLarge},
+		"a log without this node": {l.Account(), testLog(t, 9, other).Bytes(), wire.Forbidden},
+	}
+	for name, c := range cases {
+		m := &pb.Open{Pipe: IDOf(nil).Bytes(), Nonce: make([]byte, NonceSize), Principal: c.principal.Bytes(), Proof: c.proof}
+		o, err := parseOpen(m, me.id, identity.ParseLog)
+		if wire.CodeOf(err) != c.want {
+			t.Errorf("%s: %v, expected %s", name, err, c.want)
+		}
+		if err == nil && (o.principal != l.Account() || o.peer != me.who || o.device != me.id) {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+}
+
+func TestGateKnowsNodeAndAccountOfADialer(t *testing.T) {
+	owner, device, other := newActor(t, 1), newActor(t, 2), newActor(t, 3)
+	l := testLog(t, 9, device, other)
+	adv := Advertisement{Type: TypeUnicast, Owner: owner.who, Binders: Exclusive, DialPolicy: DialListed, Reliable: true}
+	now := time.Now()
+	toNode, toAccount := actor{who: device.who}, actor{who: l.Account()}
+	_, forNode := capabilityOf(t, owner, toNode, adv.ID(), now, func(*identity.Capability) {})
+	_, forAccount := capabilityOf(t, owner, toAccount, adv.ID(), now, func(*identity.Capability) {})
+	as := opening{peer: device.who, principal: l.Account(), speaker: speaker{device.id, l}}
+	plain := opening{peer: device.who, principal: device.who}
+	mine := adv
+	mine.Owner = l.Account()
+	for name, c := range map[string]struct {
+		adv        Advertisement
+		allow      identity.Principal
+		o          opening
+		capability []byte
+		silenced   bool
+		want       wire.Code
+	}{
+		"listed account":                {adv, l.Account(), as, nil, false, wire.OK},
+		"listed account, node alone":    {adv, l.Account(), plain, nil, false, wire.Forbidden},
+		"listed node as account":        {adv, device.who, as, nil, false, wire.OK},
+		"listed account, revoked":       {adv, l.Account(), as, nil, true, wire.Forbidden},
+		"owner":                         {mine, identity.Principal{}, as, nil, false, wire.OK},
+		"owner's device as node":        {mine, identity.Principal{}, plain, nil, false, wire.Forbidden},
+		"right of the account":          {adv, identity.Principal{}, as, forAccount, false, wire.OK},
+		"right of the account, no log":  {adv, identity.Principal{}, plain, forAccount, false, wire.Forbidden},
+		"right of the node, as account": {adv, identity.Principal{}, as, forNode, false, wire.OK},
+	} {
+		g := gate{
+			advertisement: c.adv, pipe: adv.ID(), allow: map[identity.Principal]bool{c.allow: true}, now: now, open: identity.OpenCapability,
+			revoked: func(identity.Capability) bool { return false }, silenced: func(speaker) bool { return c.silenced },
+		}
+		c.o.capability = c.capability
+		if err := g.admit(c.o, reach.TCP); wire.CodeOf(err) != c.want {
+			t.Errorf("%s: %v, expected %s", name, err, c.want)
+		}
+	}
+}
+
 func FuzzOpening(f *testing.F) {
 	id := IDOf([]byte("a pipe"))
+	l := testLog(f, 9, newActor(f, 1))
 	for _, m := range []*pb.Open{
 		{},
 		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize)},
 		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Capability: []byte("c"), Principal: []byte{1, 2}, Term: 1 << 63},
 		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Proof: []byte{1}},
 		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Probe: true},
+		{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Principal: l.Account().Bytes(), Proof: l.Bytes()},
 	} {
 		var b bytes.Buffer
 		must(f, wire.WriteMessage(&b, m, MaxOpen))
@@ -135,14 +210,14 @@ func FuzzOpening(f *testing.F) {
 		if wire.ReadMessage(bytes.NewReader(b), &m, MaxOpen) != nil {
 			return
 		}
-		o, err := parseOpen(&m, me.id)
+		o, err := parseOpen(&m, me.id, identity.ParseLog)
 		if err != nil {
 			return
 		}
-		if o.principal != me.who || !bytes.Equal(o.pipe.Bytes(), m.Pipe) {
+		if o.peer != me.who || o.principal != me.who && !o.log.Valid(me.id) || !bytes.Equal(o.pipe.Bytes(), m.Pipe) {
 			t.Errorf("parsed %+v", o)
 		}
-		g := gate{advertisement: Advertisement{Owner: newActor(t, 2).who, DialPolicy: DialCapability}, pipe: o.pipe, open: identity.OpenCapability}
+		g := gate{advertisement: Advertisement{Owner: newActor(t, 2).who, DialPolicy: DialCapability}, pipe: o.pipe, open: identity.OpenCapability, silenced: func(speaker) bool { return false }}
 		if g.admit(o, reach.TCP) == nil {
 			t.Error("admitted without a capability of the owner")
 		}

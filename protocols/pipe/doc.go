@@ -80,16 +80,16 @@
 //	                   transports; may be absent
 //	8  capability      envelope of the owner's capability, at most 18 KiB
 //	9  term            up to 2^63-1; exclusive: at least 1; else usually absent
-//	10 proof           device log of the account that owns the pipe, at most 16
-//	                   KiB
+//	10 proof           device log of the account that owns the pipe and whose
+//	                   device the binder is, at most 16 KiB
 //	11 withdrawn       1: a tombstone, without endpoints; absent: a live binding
 //
 // 1 to 6 are needed. The binder is the owner and shows no capability
-// (`bad-request` if it does); or it shows a capability from the owner, to the
-// binder itself, for this pipe, with right bind, with the binding's term, that
-// is valid at the time issued (`expired` if it was over by then, else
-// `forbidden`). A capability cannot be passed on. A pipe owned by an account, and any proof, is
-// `unsupported` in this version; the vectors show the bytes.
+// (`bad-request` if it does); or it is a device of the account that owns the
+// pipe and shows the account's log, and no capability (Accounts); or it shows a
+// capability from the owner, to the binder itself, for this pipe, with right
+// bind, with the binding's term, that is valid at the time issued (`expired` if
+// it was over by then, else `forbidden`). A capability cannot be passed on.
 //
 // seq is the larger of the last one + 1 and the clock in Unix ms, so that a
 // binder which has lost its store is not locked out. A binder signs one record
@@ -106,11 +106,46 @@
 //	4  nonce           16 bytes, not all zero: that of the capability
 //	5  expiry          Unix ms: that of the capability
 //	6  issued          Unix ms
-//	7  proof           as in a binding
+//	7  proof           device log of the issuer, if that is an account
 //
 // All but 7 are needed. It voids whatever capability for the pipe has the
 // nonce. Whoever knows a revocation ignores bindings that rest on the
 // capability, and refuses dialers who show it.
+//
+// # Accounts
+//
+// For an account its devices speak, each with its own key, and show the
+// account's device log as proof (package identity): they bind what the account
+// owns as an owner does, sign its capabilities and revocations, and dial and
+// listen as the account. A reader verifies the log whole. In a record a log that
+// is malformed, another account's, or one in which the signer is no valid device
+// is `bad-request`, and so is a proof where no account has a part. It need not
+// be the newest.
+//
+// Whoever has to do with an account keeps the log that wins of all that it was
+// shown: by bindings, capabilities in them, revocations, dialers, holders. What
+// a device has signed that is not valid in the winner, though it was in the log
+// that came with it, is void:
+//
+//	binding      does not count, nor does one by a capability that such a device
+//	             has signed; with its term it is taken for revoked (Order)
+//	revocation   is not taken any more; one that was taken before stays in force,
+//	             or what it has voided would come to life again
+//	dialer       is `forbidden`, and so is one by such a device's capability
+//	listener     ends when it learns that this node is no device any more
+//
+// A device whose record shows another log than the winner signs a new one at
+// once. Of accounts that own a pipe which it serves, or are on its list, a node
+// keeps the log as long as it serves; of others as long as there is room.
+//
+// So a revocation is in force for whoever has heard of it, and of binders that
+// is everybody, as long as another device serves the pipe or has within a day
+// (Holders).
+//
+// The contact pipe of an account follows from its ID alone: type unicast, no
+// name, owner the account, many binders, no transports, dial policy open,
+// reliable, salt zero. Its devices list no endpoints there but those through a
+// relay, unless the account wants to be found directly.
 //
 // # Clocks
 //
@@ -129,7 +164,8 @@
 //
 // Of several verified bindings of a pipe these serve it:
 //
-//  1. Leave out what is issued too far ahead, and what a revocation voids.
+//  1. Leave out what is issued too far ahead, what a revocation voids, and what
+//     is void by the best device log of the account among all records.
 //  2. Of each binder keep the record with the highest seq alone, even if it is
 //     over or withdrawn.
 //  3. Exclusive: a record with a term below the highest of these is dead, even
@@ -196,6 +232,8 @@
 //     at the dialer's own public address (same IPv4, same IPv6 /64). Loopback and
 //     link-local ones only by the first and second. The comment of package reach
 //     has the whole rule.
+//   - The addresses at which a binder without any endpoint is dialled are those
+//     that a walk to its own place finds; all are unproven.
 //   - A binder without a public endpoint lists one at which others see it, the
 //     port of QUIC as most see it: by it neighbours know each other.
 //
@@ -211,8 +249,9 @@
 // than 1 s unless it answers. The results:
 //
 //	ok            held; displaced has the live bindings of others that it ended
-//	forbidden     brought by another peer than its binder, or its capability is
-//	              revoked (standing: the revocation)
+//	forbidden     brought by another peer than its binder, its capability is
+//	              revoked (standing: the revocation), or who has signed for an
+//	              account is no device of it (standing: the device log)
 //	taken         exclusive: a record beats it (standing: that record)
 //	expired       issued or ended too long ago, or its seq is not above the
 //	              binder's last (standing: that record, if it is still kept)
@@ -238,8 +277,13 @@
 //   - A revocation removes bindings that rest on the capability, with their
 //     terms, and keeps them out until it ends: 10 minutes after the
 //     capability's expiry, and at most 30 days after receipt.
+//   - Of each account that owns pipes it keeps the device log that wins of those
+//     that the records had which it took. A record by a device that is not
+//     valid in the winner is `forbidden`, and bindings by such devices are
+//     removed, with their terms, from all pipes of the account.
 //   - Seq of each binder, and the highest term with the record that proves it,
-//     are remembered for 24 h after the record is over, within the quotas.
+//     are remembered for 24 h after the record is over, within the quotas; the
+//     log of an account as long as anything of its pipes.
 //
 // Quotas count records (envelope + 1 KiB each) by depositor (2048 records, 4
 // MiB), by address group (8192, 8 MiB), by pipe (64 binders, 64 revocations)
@@ -248,7 +292,9 @@
 // exempt. A full depositor or group first loses what is merely remembered,
 // then is refused. A full holder drops records of the heaviest group, there
 // the farthest from its own place first. A revocation is charged to whoever
-// brought it first, or to the owner.
+// brought it first, or to the owner. A log that is kept counts with the record
+// that brought it and, when that goes, with the one of the account that is
+// remembered longest.
 //
 // # Replaced
 //
@@ -256,7 +302,7 @@
 // Request{replaced} with the new binding. The old binder verifies it, stores
 // it, stops to serve, answers ok (also if it does not serve the pipe at all),
 // and from then on answers dialers `moved`; `taken` says that its own binding
-// stands, `forbidden` that the new one's capability is revoked.
+// stands, `forbidden` that the new one's capability or device is revoked.
 // The bind is done when every holder that showed the old record has the new
 // one or has failed, and the old binder has answered or been silent for 2 s.
 //
@@ -265,13 +311,14 @@
 // also stops to serve when a record that beats its own comes to it in another
 // way: as a Store, as `taken` in the answer to one, or in a query of its own. If
 // that one rests on a capability, a binder that is not the owner first asks the
-// nodes near the key, for 2 s at most, whether it is revoked.
+// nodes near the key, for 2 s at most, whether it is revoked; if it rests on a
+// device of an account, every binder does.
 //
 // # Renewal and withdrawal
 //
 // Life is 30 minutes, unless asked otherwise. A binder signs anew at half life,
 // up to a twentieth of the life earlier by chance, and at once when its
-// endpoints change; at its end, and when the node stops, it stores a tombstone:
+// endpoints or the device log of its account change; at its end, and when the node stops, it stores a tombstone:
 // the same with a higher seq, withdrawn, no endpoints.
 //
 // One record goes out by a walk. Several are swept: what is due, with what is
@@ -343,11 +390,15 @@
 //
 // The dialer names the pipe and 16 random bytes,
 // and where it is needed the owner's capability with right dial for its
-// principal. principal is empty or that of the peer itself (else `forbidden`),
-// in OpenReply as in Open; accounts and proofs are `unsupported`. By the pipe's
-// dial policy the listener admits everybody (open), whom it lists (listed), or
-// who shows a capability that is valid and not revoked; a list adds to
-// capabilities and capabilities to a list, and the owner is always admitted. A
+// principal. principal is empty or that of the peer itself, or an account of
+// which the peer is a device by the log in proof (else `forbidden`), in
+// OpenReply as in Open; a proof goes with an account, and with nothing else
+// (`bad-request`). The peer is the one that the path's handshake has proved, so
+// this needs no other signature. By the pipe's dial policy the listener admits
+// everybody (open), whom it lists (listed), or who shows a capability that is
+// valid and not revoked; a list adds to capabilities and capabilities to a list,
+// and the owner is always admitted. Who dials as an account is admitted also
+// where its node itself would be. A
 // list may have everybody, for as long as its listener says. A path on a
 // transport that the pipe does not allow is `unsupported`. hops is how many
 // gateways the data has gone through before the dialer, by its own word; more
@@ -391,8 +442,9 @@
 //	7  dialer's nonce         16 bytes, of Open
 //	8  listener's nonce       16 bytes, of OpenReply
 //
-// The key of the envelope is that of the principal that signs; the other side
-// compares the body with the one that it makes itself, byte by byte.
+// The key of the envelope is that of the principal that signs, and for an
+// account that of the node at this end of the path; the other side compares the
+// body with the one that it makes itself, byte by byte.
 // No data goes before it: the dialer sends Confirm when the listener's proof
 // holds, and raw bytes right behind; the listener delivers and sends nothing
 // before Confirm holds. Whoever finds a proof wrong resets the stream.
@@ -446,7 +498,8 @@
 // peer's address group, a node answers `busy`; each record of a store counts as
 // a request, and so does an Open that takes more than a look at the list: for a
 // pipe that is not served, of a dialer that is not listed and shows a new
-// capability or none, on a secure pipe. Of what a node has places for (requests being served, connections,
+// capability or none, on a secure pipe. A device log in a request or Open that
+// the node does not remember to have read counts one for each 256 bytes. Of what a node has places for (requests being served, connections,
 // connections that wait to be accepted) a peer gets as many as are still free,
 // and a group twice as many. An operation or record kind that a reader does not know is
 // `unsupported`; an error code that it does not know is read as `internal`.
@@ -459,7 +512,8 @@
 //	advertisements  fields and bytes (one has a field more, that is ignored), the
 //	                ID in both forms, the key
 //	bindings,       body and envelope; code is what a reader says before it looks
-//	revocations     at a clock; empty values, term "0" and proof "" are absent
+//	revocations     at a clock, who knows no device log but the one that is shown;
+//	                empty values, term "0" and proof "" are absent
 //	order           both of one exclusive pipe
 //	query_proofs    proof of asker to asked
 //	handshakes      both sides of a secure pipe

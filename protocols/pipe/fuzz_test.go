@@ -26,22 +26,28 @@ func checkCode(t *testing.T, err error) {
 // sampleBodies are canonical bytes of bindings and revocations of every shape.
 func sampleBodies(t testing.TB) (bindings, revocations [][]byte) {
 	owner, other := newActor(t, 1), newActor(t, 2)
-	account, err := identity.AccountPrincipal(owner.key.GetPublic())
+	l := testLog(t, 9, owner, other)
+	adv, many, ofAccount := exclusivePipe(owner), manyPipe(owner), accountPipe(l, Exclusive, 1)
+	proven, broken := bindingBy(t, owner, ofAccount, 1, 1), bindingBy(t, owner, ofAccount, 1, 1)
+	proven.Proof, broken.Proof = l.Bytes(), []byte("log")
+	right := bindRight(other, owner, ofAccount, 1)
+	right.Issuer, right.Proof = l.Account(), l.Bytes()
+	byGrant := bindingBy(t, owner, ofAccount, 1, 1)
+	var err error
+	byGrant.Capability, err = right.Sign(other.key)
 	must(t, err)
-	adv, many := exclusivePipe(owner), manyPipe(owner)
-	ofAccount := adv
-	ofAccount.Owner = account
-	proven := bindingBy(t, owner, ofAccount, 1, 1)
-	proven.Proof = []byte("log")
 	for _, b := range []Binding{
 		bindingBy(t, owner, adv, 1, 1), tombstone(bindingBy(t, owner, adv, 1, 1)), granted(t, owner, other, adv, MaxNumber, MaxNumber),
-		bindingBy(t, owner, many, 1, 0), proven,
+		bindingBy(t, owner, many, 1, 0), proven, broken, byGrant,
 	} {
 		bindings = append(bindings, b.Bytes())
 	}
 	r := revocationOf(bindRight(owner, other, adv, 1), adv)
 	revocations = append(revocations, r.Bytes())
 	r.Proof = []byte("log")
+	revocations = append(revocations, r.Bytes())
+	r = revocationOf(right, ofAccount)
+	r.Proof = l.Bytes()
 	return bindings, append(revocations, r.Bytes())
 }
 

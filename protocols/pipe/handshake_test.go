@@ -53,8 +53,25 @@ func TestHandshakeOfAnotherConnectionIsForbidden(t *testing.T) {
 			t.Errorf("another %s: %v", name, err)
 		}
 	}
-	account, err := identity.AccountPrincipal(listener.key.GetPublic())
+}
+
+func TestAccountIsProvenByTheNodeAtThatEndAlone(t *testing.T) {
+	dialer, listener, third := newActor(t, 1), newActor(t, 2), newActor(t, 3)
+	account, err := identity.AccountPrincipal(third.key.GetPublic())
+	must(t, err)
+	h := handshakeOf(dialer, listener)
+	plain, err := h.SignListener(listener.key)
 	must(t, err)
 	h.ListenerPrincipal = account
-	wantCode(t, h.CheckListener(envelope), wire.Unsupported)
+	envelope, err := h.SignListener(listener.key)
+	must(t, err)
+	must(t, h.CheckListener(envelope))
+	wantCode(t, h.CheckListener(plain), wire.Forbidden)
+	for name, key := range map[string]actor{"the root": third, "the other end": dialer} {
+		foreign, err := h.SignListener(key.key)
+		must(t, err)
+		if err := h.CheckListener(foreign); wire.CodeOf(err) != wire.Forbidden {
+			t.Errorf("signed by %s: %v", name, err)
+		}
+	}
 }

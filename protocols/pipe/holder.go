@@ -70,10 +70,14 @@ type Holding struct {
 // Every binding goes live → mark → forgotten. A mark remembers seq and term
 // for HighWater, so that older records are not taken again; it keeps its
 // envelope only while that proves the highest term of an exclusive pipe.
+//
+// Of an account that owns pipes the winning device log is kept as long as
+// anything of them, marks too. One record bears it, and is charged for it.
 type Holder struct {
 	self    wire.Key // its place
 	limits  HolderLimits
 	shelves map[wire.Key]*shelf
+	logs    map[identity.Principal]*heldLog
 	ledger  ledger
 }
 
@@ -85,6 +89,7 @@ func NewHolder(self peer.ID, limits HolderLimits) *Holder {
 		self:    wire.Place([]byte(self)),
 		limits:  limits,
 		shelves: make(map[wire.Key]*shelf),
+		logs:    make(map[identity.Principal]*heldLog),
 		ledger:  newLedger(),
 	}
 }
@@ -92,8 +97,9 @@ func NewHolder(self peer.ID, limits HolderLimits) *Holder {
 // Put stores a record that OpenRecord has verified. Putting the same bytes
 // again refreshes them. Errors:
 //
-//   - Forbidden: a binding that another than its binder brings, or one whose
-//     capability is revoked.
+//   - Forbidden: a binding that another than its binder brings, one whose
+//     capability is revoked, or a record by a device that its account has
+//     revoked.
 //   - BadRequest: issued more than Skew ahead of now.
 //   - Expired: issued more than Skew ago, its capability expired, or its
 //     binder has stored one with the same or a higher seq here.
@@ -242,6 +248,9 @@ type entry struct {
 
 	revocation *Revocation // set in a revocation
 
+	speaker     // for an account that owns the pipe, with the log of it that wins
+	bears   int // bytes of that log, if the entry is the one that bears it
+
 	deposit Deposit
 	charge  charge
 }
@@ -254,7 +263,15 @@ func (e *entry) due() time.Time {
 	return e.forget
 }
 
-func (e *entry) size() int { return len(e.envelope) + RecordOverhead }
+func (e *entry) size() int { return len(e.envelope) + e.bears + RecordOverhead }
+
+// last is when the entry is forgotten.
+func (e *entry) last() time.Time {
+	if e.revocation != nil {
+		return e.ends
+	}
+	return e.forget
+}
 
 func (e *entry) serves() bool { return e.live && !e.withdrawn }
 

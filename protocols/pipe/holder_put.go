@@ -19,6 +19,9 @@ func (h *Holder) putBinding(d Deposit, b Binding, envelope []byte, now time.Time
 	}
 	s := h.shelf(b.Pipe, b.Advertisement)
 	e := newBindingEntry(s, d, b, envelope, now)
+	if standing, err := h.judgeLog(e); err != nil {
+		return Outcome{Standing: standing}, err
+	}
 	if standing, err := s.refuses(e); err != nil {
 		return Outcome{Standing: standing}, err
 	}
@@ -39,6 +42,7 @@ func (h *Holder) putBinding(d Deposit, b Binding, envelope []byte, now time.Time
 		}
 	}
 	h.settle(s)
+	h.dropSilenced(e.account())
 	return out, nil
 }
 
@@ -60,6 +64,7 @@ func newBindingEntry(s *shelf, d Deposit, b Binding, envelope []byte, now time.T
 		shelf: s, sum: bodySum(envelope), envelope: envelope, live: true,
 		received: now, ends: now.Add(b.Life),
 		rank: rankOf(b), withdrawn: b.Withdrawn, unproven: Unproven(b.Endpoints, d.SeenIP), deposit: d,
+		speaker: b.speaker,
 	}
 	if c, ok := b.Grant(); ok {
 		e.grant = c.Nonce
@@ -150,12 +155,17 @@ func (h *Holder) makeRoomOnShelf(s *shelf, e *entry) error {
 
 // replace puts e in the place of old, which may be nil. On error old is as it was.
 func (h *Holder) replace(old, e *entry) error {
+	account := e.account()
+	known := h.logOf(account)
 	if old != nil {
 		h.detach(old)
 	}
 	if err := h.admit(e); err != nil {
 		if old != nil {
 			h.attach(old)
+		}
+		if held := h.logs[account]; held != nil && held.log != known {
+			h.bear(held, held.bearer, known) // there may be no room for e's
 		}
 		return err
 	}
@@ -190,12 +200,20 @@ func (h *Holder) putRevocation(d Deposit, r Revocation, envelope []byte, now tim
 	if latest := now.Add(MaxRevocationLife); latest.Before(ends) {
 		ends = latest
 	}
+	by := r.speaker
+	r.speaker = speaker{} // the entry's is kept alone
 	e := &entry{
 		shelf: s, envelope: envelope, live: true,
-		received: now, ends: ends, revocation: &r, deposit: d,
+		received: now, ends: ends, revocation: &r, deposit: d, speaker: by,
+	}
+	if standing, err := h.judgeLog(e); err != nil {
+		return Outcome{Standing: standing}, err
 	}
 	old := s.revoked(r.Nonce)
-	owner, _ := r.Issuer.Peer()
+	owner, ok := r.Issuer.Peer()
+	if !ok {
+		owner = by.device
+	}
 	if old != nil && d.From != owner && !r.Expiry.After(old.revocation.Expiry) {
 		// It stays charged to whoever brought it first: a flooder cannot draw
 		// the revocations of others into its own account, to be evicted there.
@@ -218,6 +236,7 @@ func (h *Holder) putRevocation(d Deposit, r Revocation, envelope []byte, now tim
 			h.detach(b)
 		}
 	}
+	h.dropSilenced(e.account())
 	return out, nil
 }
 

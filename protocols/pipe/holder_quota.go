@@ -134,11 +134,13 @@ func (h *Holder) attach(e *entry) {
 		s.bindings = append(s.bindings, e)
 	}
 	h.ledger.add(e)
+	h.attachLog(e)
 }
 
 // detach forgets an entry, and its shelf when that is empty.
 func (h *Holder) detach(e *entry) {
 	h.ledger.remove(e)
+	h.detachLog(e)
 	s := e.shelf
 	is := func(o *entry) bool { return o == e }
 	s.bindings = slices.DeleteFunc(s.bindings, is)

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -45,6 +46,114 @@ func drawDeposit(t *rapid.T, cast []actor, now time.Time) (Deposit, Record) {
 	}
 	r.Envelope = unsigned(r.Binding.Bytes(), rapid.IntRange(1, 400).Draw(t, "bulk"))
 	return Deposit{From: by.id, Group: group}, r
+}
+
+// checkLogs wants each account's log borne by one of its records, and nothing
+// held of a device that it has revoked.
+func checkLogs(t *rapid.T, h *Holder) {
+	entries := 0
+	for _, s := range h.shelves {
+		for _, e := range append(slices.Clone(s.bindings), s.revocations...) {
+			if e.log == nil {
+				continue
+			}
+			entries++
+			held := h.logs[e.account()]
+			if _, ok := held.entries[e]; !ok || e.log != held.log || (e.bears > 0) != (held.bearer == e) {
+				t.Fatal("a record and the log of its account do not know of each other")
+			}
+			if e.revocation == nil && !held.log.Valid(e.device) {
+				t.Fatal("something is held of a device that was revoked")
+			}
+		}
+	}
+	for account, held := range h.logs {
+		entries -= len(held.entries)
+		if held.log.Account() != account || held.bearer == nil || held.bearer.bears != len(held.log.Bytes()) {
+			t.Fatal("a log that is borne by none")
+		}
+	}
+	if entries != 0 {
+		t.Fatalf("%d records are lost, or held twice", entries)
+	}
+}
+
+// testLogs are logs of two accounts that contradict each other in part, with
+// the devices that each has.
+func testLogs(t testing.TB, cast []actor) [][]*identity.DeviceLog {
+	var all [][]*identity.DeviceLog
+	for root := byte(30); root < 32; root++ {
+		base := testLog(t, root, cast[0], cast[1], cast[2])
+		less := revoking(t, base, cast[0].key, cast[1].id)
+		all = append(all, []*identity.DeviceLog{
+			base, less, adding(t, less, cast[2].key, cast[3].id), revoking(t, base, cast[1].key, cast[0].id),
+			revoking(t, base, cast[2].key, cast[1].id), adding(t, less, cast[0].key, cast[1].id),
+		})
+	}
+	return all
+}
+
+// drawAccountRecord is a record for one of the accounts, by one of its devices.
+func drawAccountRecord(t *rapid.T, cast []actor, all [][]*identity.DeviceLog, now time.Time) (Deposit, Record) {
+	logs := all[rapid.IntRange(0, len(all)-1).Draw(t, "account")]
+	l := logs[rapid.IntRange(0, len(logs)-1).Draw(t, "log")]
+	by := cast[rapid.IntRange(0, 3).Filter(func(i int) bool { return l.Valid(cast[i].id) }).Draw(t, "device")]
+	binders := rapid.SampledFrom([]Binders{Exclusive, Many}).Draw(t, "binders")
+	adv := accountPipe(l, binders, rapid.ByteRange(0, 2).Draw(t, "pipe"))
+	d := Deposit{From: by.id, Group: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "group")}
+	said := speaker{by.id, l}
+	if rapid.IntRange(0, 5).Draw(t, "kind") == 0 {
+		r := Revocation{
+			Pipe: adv.ID(), Advertisement: adv, Issuer: adv.Owner, Issued: now, Nonce: identity.Nonce{rapid.ByteRange(1, 6).Draw(t, "nonce")},
+			Expiry: now.Add(time.Hour), speaker: said,
+		}
+		return d, Record{Revocation: &r, Envelope: r.Bytes()}
+	}
+	r := quick(by, adv, rapid.Uint64Range(1, 20).Draw(t, "seq"), rapid.Uint64Range(1, 4).Draw(t, "term"), now)
+	r.Binding.speaker = said
+	if rapid.Bool().Draw(t, "granted") {
+		guest := cast[rapid.IntRange(4, len(cast)-1).Draw(t, "guest")]
+		d.From, r.Binding.Binder = guest.id, guest.who
+		r.Binding.grant = &identity.Capability{Nonce: identity.Nonce{rapid.ByteRange(1, 6).Draw(t, "grant")}, Expiry: now.Add(time.Hour)}
+	}
+	return d, r
+}
+
+func TestLogsOfAccountsAreHeldByTheirRecords(t *testing.T) {
+	cast := testCast(t, 7)
+	all := testLogs(t, cast)
+	rapid.Check(t, func(t *rapid.T) {
+		h := NewHolder(cast[0].id, HolderLimits{
+			Bytes: rapid.IntRange(2, 20).Draw(t, "records in all") * 2000, PipeBinders: rapid.IntRange(1, 4).Draw(t, "binders"),
+			PipeRevocations: rapid.IntRange(1, 3).Draw(t, "revocations"),
+		})
+		now := recordEpoch
+		for range rapid.IntRange(1, 60).Draw(t, "puts") {
+			now = now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 20, 600}).Draw(t, "minutes")) * time.Minute)
+			draw := func() (Deposit, Record) { return drawAccountRecord(t, cast, all, now) }
+			if rapid.IntRange(0, 3).Draw(t, "whose") == 0 {
+				draw = func() (Deposit, Record) { return drawDeposit(t, cast, now) }
+			}
+			d, r := draw()
+			h.Sweep(now)
+			before, by := h.logOf(r.speaker().account()), r.speaker()
+			_, err := h.Put(d, r, now)
+			switch wire.CodeOf(err) {
+			case wire.OK, wire.Taken, wire.Expired, wire.Forbidden, wire.Limit:
+			default:
+				t.Fatal(err)
+			}
+			if winner, _ := identity.Judge(before, by.log); err == nil && by.log != nil && h.logOf(by.account()) != winner {
+				t.Fatal("the log that is held is not the winner")
+			}
+			checkBooks(t, h, now)
+			checkLogs(t, h)
+		}
+		h.Sweep(now.Add(MaxRevocationLife + HighWater + MaxLife))
+		if n, size := h.Size(); n != 0 || size != 0 || len(h.shelves) != 0 || len(h.logs) != 0 {
+			t.Fatalf("%d records of %d bytes and %d logs for ever", n, size, len(h.logs))
+		}
+	})
 }
 
 // checkBooks counts everything anew and compares it with ledger and quotas.

@@ -164,7 +164,7 @@ func TestLoopIsRefused(t *testing.T) {
 	n[1].say(t, id, DialOptions{Hops: MaxHops})
 	wantCode(t, n[1].opened(t, id, DialOptions{Hops: MaxHops + 1}), wire.BadRequest)
 	m := &pb.Open{Pipe: id.Bytes(), Nonce: make([]byte, NonceSize), Hops: 1 << 31}
-	if _, err := parseOpen(m, n[1].id()); wire.CodeOf(err) != wire.BadRequest {
+	if _, err := parseOpen(m, n[1].id(), identity.ParseLog); wire.CodeOf(err) != wire.BadRequest {
 		t.Errorf("2^31 hops: %v", err)
 	}
 }

@@ -157,7 +157,7 @@ func agedAll(all []Found, now time.Time) []Found {
 func (k *known) size() int {
 	n := 0
 	for _, f := range k.records {
-		n += len(f.Envelope) + len(f.Binding.Proof) + RecordOverhead
+		n += len(f.Envelope) + 2*len(f.Binding.Proof) + RecordOverhead
 	}
 	return n
 }

@@ -18,7 +18,9 @@ const maxKnownLogs = 4 << 20
 // stay. Of the others, the one that was of use longest ago is forgotten when
 // there are too many.
 type knownLogs struct {
-	mu        sync.Mutex
+	most int // bytes of those that may be forgotten
+
+	mu        sync.Mutex // guards what follows
 	byAccount map[identity.Principal]*knownLog
 	idle      *list.List // of *knownLog that may be forgotten, last used first
 	bytes     int        // of these
@@ -32,8 +34,8 @@ type knownLog struct {
 	place   *list.Element // in idle; nil while it stays
 }
 
-func newKnownLogs() *knownLogs {
-	return &knownLogs{byAccount: make(map[identity.Principal]*knownLog), idle: list.New()}
+func newKnownLogs(most int) *knownLogs {
+	return &knownLogs{most: most, byAccount: make(map[identity.Principal]*knownLog), idle: list.New()}
 }
 
 // keep has the log of an account stay until release is called.
@@ -128,7 +130,7 @@ func (k *knownLogs) silences(s speaker) bool {
 
 func (k *knownLogs) enterIdleLocked(e *knownLog) {
 	e.place = k.idle.PushFront(e)
-	for k.bytes += e.size; k.bytes > maxKnownLogs; {
+	for k.bytes += e.size; k.bytes > k.most; {
 		last := k.idle.Back().Value.(*knownLog)
 		k.leaveIdleLocked(last)
 		delete(k.byAccount, last.account)

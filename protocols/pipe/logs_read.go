@@ -21,7 +21,9 @@ const (
 // comes with every record of an account, from every holder. What was not used
 // for longest goes first. Only logs that verify are in it.
 type readLogs struct {
-	mu    sync.Mutex
+	most int // bytes
+
+	mu    sync.Mutex // guards what follows
 	bySum map[[sha256.Size]byte]*list.Element
 	used  *list.List // of *readLog, last used first
 	bytes int
@@ -33,8 +35,8 @@ type readLog struct {
 	size int
 }
 
-func newReadLogs() *readLogs {
-	return &readLogs{bySum: make(map[[sha256.Size]byte]*list.Element), used: list.New()}
+func newReadLogs(most int) *readLogs {
+	return &readLogs{most: most, bySum: make(map[[sha256.Size]byte]*list.Element), used: list.New()}
 }
 
 // read is identity.ParseLog.
@@ -81,7 +83,7 @@ func (r *readLogs) add(l *readLog) {
 		return // two have read it at the same time
 	}
 	r.bySum[l.sum] = r.used.PushFront(l)
-	for r.bytes += l.size; r.bytes > maxReadLogs; {
+	for r.bytes += l.size; r.bytes > r.most; {
 		last := r.used.Remove(r.used.Back()).(*readLog)
 		delete(r.bySum, last.sum)
 		r.bytes -= last.size

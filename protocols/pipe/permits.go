@@ -50,6 +50,7 @@ func (p *permits) open(owner identity.Principal, envelope []byte, logs identity.
 		}
 		delete(p.all, other)
 	}
+	c.Proof = nil // its log is what counts from now on
 	p.all[key] = c
 	return c, nil
 }

@@ -243,9 +243,9 @@ func TestMalformedBindingsAreRefused(t *testing.T) {
 		}},
 		"transport not allowed": {wire.BadRequest, func(b *Binding) { b.Advertisement, b.Pipe = tcpOnly, tcpOnly.ID() }},
 		"owner with capability": {wire.BadRequest, func(b *Binding) { b.Capability = []byte{1} }},
-		"proof":                 {wire.Unsupported, func(b *Binding) { b.Proof = []byte{1} }},
+		"proof":                 {wire.BadRequest, func(b *Binding) { b.Proof = []byte{1} }},
 		"long proof":            {wire.TooLarge, func(b *Binding) { b.Proof = make([]byte, identity.MaxProof+1) }},
-		"account as owner": {wire.Unsupported, func(b *Binding) {
+		"account as owner": {wire.Forbidden, func(b *Binding) {
 			b.Advertisement.Owner = account
 			b.Pipe = b.Advertisement.ID()
 		}},
@@ -344,7 +344,7 @@ func TestRevocationIsTheOwnersAlone(t *testing.T) {
 	proven := r
 	proven.Proof = []byte{1}
 	_, err = proven.Sign(owner.key)
-	wantCode(t, err, wire.Unsupported)
+	wantCode(t, err, wire.BadRequest)
 	nameless := r
 	nameless.Nonce = identity.Nonce{}
 	_, err = nameless.Sign(owner.key)

@@ -23,7 +23,8 @@ type maker struct {
 	v                   vectors
 	owner, other, third actor
 	account             identity.Principal
-	proof               []byte // the account's log: third is its device
+	log                 *identity.DeviceLog // the account's: third is its device
+	proof               []byte              // the same
 }
 
 func makeVectors(t testing.TB) vectors {
@@ -31,7 +32,7 @@ func makeVectors(t testing.TB) vectors {
 	device := identity.Device{ID: m.third.id, Box: identity.BoxKey{3}}
 	log, err := identity.NewLog(newActor(t, 4).key, device, time.UnixMilli(1767323045000))
 	must(t, err)
-	m.account, m.proof = log.Account(), log.Bytes()
+	m.account, m.log, m.proof = log.Account(), log, log.Bytes()
 	m.v.Keys = []keyVector{keyVectorOf(t, "owner", m.owner), keyVectorOf(t, "other", m.other), keyVectorOf(t, "third", m.third)}
 	m.advertisements()
 	m.bindings()
@@ -81,21 +82,27 @@ func (m *maker) bindings() {
 	adv := exclusivePipe(m.owner)
 	relayed := bindingBy(m.t, m.owner, manyPipe(m.owner), MaxNumber, 0)
 	relayed.Endpoints = addrsFor(m.t, "/ip4/5.6.7.8/tcp/4001/p2p/"+m.third.id.String()+"/p2p-circuit", "/dns4/example.org/tcp/443/wss")
-	proven := granted(m.t, m.owner, m.other, m.ofAccount(), 1, 3)
-	proven.Proof = m.proof
-	right := bindRight(m.owner, m.other, m.ofAccount(), 3)
-	right.Issuer, right.Proof = m.account, m.proof
-	var err error
-	proven.Capability, err = right.Sign(m.third.key)
-	must(m.t, err)
+	proven := bindingBy(m.t, m.other, m.ofAccount(), 1, 3)
+	proven.Capability = m.accountRight()
 	device := bindingBy(m.t, m.third, m.ofAccount(), 1, 3)
 	device.Proof = m.proof
+	withdrawn := tombstone(device)
 	m.binding("by the owner", m.owner, "owner", bindingBy(m.t, m.owner, adv, 1767323045000, 1))
 	m.binding("by another, with the owner's capability", m.other, "other", granted(m.t, m.owner, m.other, adv, 1, 2))
 	m.binding("tombstone", m.owner, "owner", tombstone(bindingBy(m.t, m.owner, adv, 1767323045000, 1)))
 	m.binding("many binders, relayed and named endpoints, highest seq", m.owner, "owner", relayed)
 	m.binding("account's pipe, by a device, with proof", m.third, "third", device)
+	m.binding("account's pipe, tombstone by a device, with proof", m.third, "third", withdrawn)
 	m.binding("account's pipe, by another, capability with proof", m.other, "other", proven)
+}
+
+// accountRight is the account's capability for other to bind its pipe.
+func (m *maker) accountRight() []byte {
+	right := bindRight(m.owner, m.other, m.ofAccount(), 3)
+	right.Issuer, right.Proof = m.account, m.proof
+	envelope, err := right.Sign(m.third.key)
+	must(m.t, err)
+	return envelope
 }
 
 func (m *maker) binding(name string, by actor, signer string, b Binding) {
@@ -153,20 +160,35 @@ func (m *maker) handshakes() {
 	must(m.t, err)
 	byDialer, err := h.SignDialer(m.owner.key)
 	must(m.t, err)
-	m.v.Handshakes = []handshakeVector{{
-		Pipe: h.Pipe.String(), Dialer: m.owner.id.String(), Listener: m.other.id.String(),
-		DialerNonce: h.DialerNonce.String(), ListenerNonce: h.ListenerNonce.String(),
-		ListenerBody: hex.EncodeToString(h.bytes(listenerSide)), ByListener: hex.EncodeToString(byListener),
-		DialerBody: hex.EncodeToString(h.bytes(dialerSide)), ByDialer: hex.EncodeToString(byDialer),
-	}}
+	m.handshake("two nodes", h, m.owner, m.other)
+	spoken := h
+	spoken.Dialer, spoken.DialerPrincipal = m.third.id, m.account
+	m.handshake("an account's device and a node", spoken, m.third, m.other)
 	m.v.Messages = append(m.v.Messages,
 		m.message("Open", "open", &pb.Open{Pipe: h.Pipe.Bytes(), Nonce: h.DialerNonce[:], Principal: m.owner.who.Bytes()}),
 		m.message("Open", "open of a connection that has gone through two gateways", &pb.Open{Pipe: h.Pipe.Bytes(), Nonce: h.DialerNonce[:], Hops: 2}),
 		m.message("Open", "watch", &pb.Open{Pipe: h.Pipe.Bytes(), Nonce: h.DialerNonce[:], Probe: true, Watch: true}),
+		m.message("Open", "open as an account", &pb.Open{
+			Pipe: h.Pipe.Bytes(), Nonce: h.DialerNonce[:], Principal: m.account.Bytes(), Proof: m.proof,
+		}),
 		m.message("OpenReply", "accepted", &pb.OpenReply{}),
 		m.message("OpenReply", "refused by the service", &pb.OpenReply{Code: uint32(wire.Refused), Reason: "nobody listens at the target"}),
 		m.message("OpenReply", "accepted, secure", &pb.OpenReply{Nonce: h.ListenerNonce[:], Signature: byListener}),
 		m.message("Confirm", "confirm", &pb.Confirm{Signature: byDialer}))
+}
+
+func (m *maker) handshake(name string, h Handshake, dialer, listener actor) {
+	byListener, err := h.SignListener(listener.key)
+	must(m.t, err)
+	byDialer, err := h.SignDialer(dialer.key)
+	must(m.t, err)
+	m.v.Handshakes = append(m.v.Handshakes, handshakeVector{
+		Name: name, Pipe: h.Pipe.String(), Dialer: h.Dialer.String(), Listener: h.Listener.String(),
+		DialerPrincipal: h.dialer().String(), ListenerPrincipal: h.listener().String(),
+		DialerNonce: h.DialerNonce.String(), ListenerNonce: h.ListenerNonce.String(),
+		ListenerBody: hex.EncodeToString(h.bytes(listenerSide)), ByListener: hex.EncodeToString(byListener),
+		DialerBody: hex.EncodeToString(h.bytes(dialerSide)), ByDialer: hex.EncodeToString(byDialer),
+	})
 }
 
 func (m *maker) messages() {
@@ -228,6 +250,35 @@ func (m *maker) refused() {
 	r := revocationOf(bindRight(m.owner, m.other, adv, 2), adv)
 	r.Issuer = m.other.who
 	m.refuse("revocation", "by another than the owner", forge(m.t, m.other, identity.DomainRevocation, r.Bytes()))
+	m.refusedOfAccounts()
+}
+
+func (m *maker) refusedOfAccounts() {
+	adv := m.ofAccount()
+	binding := func(name string, by actor, proof, capability []byte) {
+		b := bindingBy(m.t, by, adv, 1, 3)
+		b.Proof, b.Capability = proof, capability
+		m.refuse("binding", "account's pipe, "+name, forge(m.t, by, identity.DomainBinding, b.Bytes()))
+	}
+	stranger, err := identity.NewLog(newActor(m.t, 5).key, identity.Device{ID: m.other.id, Box: identity.BoxKey{5}}, recordEpoch)
+	must(m.t, err)
+	without, err := m.log.Append(m.third.key, identity.Entry{Op: identity.OpRevoke, Device: identity.Device{ID: m.third.id}, At: recordEpoch})
+	must(m.t, err)
+	binding("neither proof nor capability", m.third, nil, nil)
+	binding("the log does not have the binder", m.other, m.proof, nil)
+	binding("the log has revoked the binder", m.third, without.Bytes(), nil)
+	binding("the log is another account's", m.other, stranger.Bytes(), nil)
+	binding("the log is cut off", m.third, m.proof[:len(m.proof)-1], nil)
+	binding("proof and capability", m.other, m.proof, m.accountRight())
+
+	b := bindingBy(m.t, m.third, exclusivePipe(m.third), 1, 1)
+	b.Proof = m.proof
+	m.refuse("binding", "a node's pipe, with the proof of an account", forge(m.t, m.third, identity.DomainBinding, b.Bytes()))
+
+	r := revocationOf(bindRight(m.owner, m.other, adv, 3), adv)
+	m.refuse("revocation", "account's pipe, without proof", forge(m.t, m.third, identity.DomainRevocation, r.Bytes()))
+	r.Proof = m.proof
+	m.refuse("revocation", "account's pipe, the log does not have the signer", forge(m.t, m.other, identity.DomainRevocation, r.Bytes()))
 }
 
 func (m *maker) refuse(what, name string, b []byte) {

@@ -135,15 +135,18 @@ type queryVector struct {
 }
 
 type handshakeVector struct {
-	Pipe          string `json:"pipe"`
-	Dialer        string `json:"dialer"`
-	Listener      string `json:"listener"`
-	DialerNonce   string `json:"dialer_nonce"`
-	ListenerNonce string `json:"listener_nonce"`
-	ListenerBody  string `json:"listener_body"`
-	ByListener    string `json:"listener_envelope"`
-	DialerBody    string `json:"dialer_body"`
-	ByDialer      string `json:"dialer_envelope"`
+	Name              string `json:"name"`
+	Pipe              string `json:"pipe"`
+	Dialer            string `json:"dialer"`
+	Listener          string `json:"listener"`
+	DialerPrincipal   string `json:"dialer_principal"`
+	ListenerPrincipal string `json:"listener_principal"`
+	DialerNonce       string `json:"dialer_nonce"`
+	ListenerNonce     string `json:"listener_nonce"`
+	ListenerBody      string `json:"listener_body"`
+	ByListener        string `json:"listener_envelope"`
+	DialerBody        string `json:"dialer_body"`
+	ByDialer          string `json:"dialer_envelope"`
 }
 
 // messageVector is a message as it stands on the stream, length first. Another
@@ -234,8 +237,12 @@ func TestHandshakesOfTheVectorsAreTaken(t *testing.T) {
 		must(t, err)
 		listener, err := peer.Decode(v.Listener)
 		must(t, err)
+		dials, err := identity.ParsePrincipal(v.DialerPrincipal)
+		must(t, err)
+		listens, err := identity.ParsePrincipal(v.ListenerPrincipal)
+		must(t, err)
 		h := Handshake{
-			Pipe: id, Dialer: dialer, Listener: listener,
+			Pipe: id, Dialer: dialer, Listener: listener, DialerPrincipal: dials, ListenerPrincipal: listens,
 			DialerNonce: identity.Nonce(vectorfile.Bytes(t, v.DialerNonce)), ListenerNonce: identity.Nonce(vectorfile.Bytes(t, v.ListenerNonce)),
 		}
 		must(t, h.CheckListener(vectorfile.Bytes(t, v.ByListener)))

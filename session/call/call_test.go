@@ -283,11 +283,14 @@ func TestOnlySoManyCallsRing(t *testing.T) {
 func TestWhoSpeaksOutOfTurn(t *testing.T) {
 	offer := buddy.Offer{Session: buddy.NewSessionID(), Kind: buddy.Voice}
 	for name, talk := range map[string]func(l net.Conn){
-		"nothing":      func(net.Conn) {},
-		"garbage":      func(l net.Conn) { _, _ = l.Write([]byte{5, 1, 2, 3, 4, 5}) },
-		"half offer":   func(l net.Conn) { _, _ = l.Write([]byte{200, 1, 1}) },
-		"go unasked":   func(l net.Conn) { _ = buddy.WriteOffer(l, offer); _ = buddy.WriteSay(l, buddy.Say{Word: buddy.Go}) },
-		"answers":      func(l net.Conn) { _ = buddy.WriteOffer(l, offer); _ = buddy.WriteSay(l, buddy.Say{Word: buddy.Answered}) },
+		"nothing":    func(net.Conn) {},
+		"garbage":    func(l net.Conn) { _, _ = l.Write([]byte{5, 1, 2, 3, 4, 5}) },
+		"half offer": func(l net.Conn) { _, _ = l.Write([]byte{200, 1, 1}) },
+		"go unasked": func(l net.Conn) { _ = buddy.WriteOffer(l, offer); _ = buddy.WriteSay(l, buddy.Say{Word: buddy.Go}) },
+		"answers": func(l net.Conn) {
+			_ = buddy.WriteOffer(l, offer)
+			_ = buddy.WriteSay(l, buddy.Say{Word: buddy.Answered})
+		},
 		"goes away":    func(l net.Conn) { _ = buddy.WriteOffer(l, offer); l.Close() },
 		"no room left": func(l net.Conn) { _, _ = l.Write([]byte{255, 255, 3}) },
 	} {

@@ -49,6 +49,9 @@ func (r *Roster) catchUp() {
 	r.book.adopt(r.me, a.Profile())
 	r.tellOthersLocked(before, newLog)
 	r.tellChangesLocked(before.Profile(), newLog)
+	if a.Revoked() {
+		r.goLocked(a.Log())
+	}
 	r.mu.Unlock()
 	if newLog || first {
 		r.net.showLog(a.Log())
@@ -65,6 +68,22 @@ func (r *Roster) catchUp() {
 	close(r.changed)
 	r.changed = make(chan struct{})
 	r.rouse()
+}
+
+// goLocked ends all links of a device that was revoked. One that has left by
+// itself says so first: nobody else knows.
+func (r *Roster) goLocked(log *identity.DeviceLog) {
+	entries := log.Entries()
+	last := entries[len(entries)-1]
+	by, _ := last.Author.Peer()
+	left := last.Op == identity.OpRevoke && last.Device.ID == r.cfg.Self && by == r.cfg.Self
+	for _, l := range r.links {
+		if left && l.purpose == buddy.PurposeRoster {
+			l.say(func(s *sayings) { s.log, s.leave = true, true })
+		} else {
+			l.end(errRevoked)
+		}
+	}
 }
 
 // tellOthersLocked has all who are connected told what has changed.

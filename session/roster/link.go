@@ -57,6 +57,8 @@ func (r *Roster) installLocked(l *link) error {
 		return errClosed
 	case !c.speaks():
 		return errUnbound
+	case r.account.Revoked():
+		return errRevoked
 	}
 	r.last++
 	l.number = r.last

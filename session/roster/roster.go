@@ -110,6 +110,7 @@ func (r *Roster) Run(ctx context.Context) error {
 // bound, and joins everything. It takes at most a few seconds and is idempotent.
 func (r *Roster) Close() error {
 	if r.closed.CompareAndSwap(false, true) {
+		r.catchUp() // this device may just have left the account
 		r.leave()
 		r.mu.Lock()
 		r.ended = true
@@ -170,9 +171,10 @@ func (r *Roster) plan() {
 		}
 		now := time.Now()
 		r.mu.Lock()
-		do, next := r.book.step(now)
-		if r.leaving || r.account.Revoked() {
-			do = onlyCuts(r.book, do)
+		var do []action
+		var next time.Time
+		if !r.leaving && !r.account.Revoked() {
+			do, next = r.book.step(now)
 		}
 		r.cutLinesLocked()
 		r.tellPresenceLocked(now)
@@ -185,16 +187,6 @@ func (r *Roster) plan() {
 			timer.Reset(time.Until(next))
 		}
 	}
-}
-
-// onlyCuts undoes what step has said but cuts.
-func onlyCuts(b *book, do []action) (cuts []action) {
-	for _, a := range do {
-		if a.kind == cut {
-			cuts = append(cuts, a)
-		}
-	}
-	return cuts // what is left out stays under way in the book, so that it is not tried again
 }
 
 // rouse has the book looked at again.

@@ -10,10 +10,9 @@ import (
 	"github.com/panpipe-net/panpipe/protocols/wire"
 )
 
-// MaxBody caps the JSON body of a request, in bytes. The largest is a set of
-// rules of the gateway; the text of a capability with a full proof is about 30
-// KiB.
-const MaxBody = 1 << 20
+// MaxBody caps the JSON body of a request, in bytes. The largest is the recovery
+// file of an account with very many buddies.
+const MaxBody = 4 << 20
 
 // Decode reads one JSON value from r into v. Unknown fields and anything after
 // the value are wire.BadRequest; more than MaxBody bytes are wire.TooLarge. An

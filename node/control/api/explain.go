@@ -80,6 +80,10 @@ type EventsQuery struct {
 	// wins when both are given. Neither means from
 	// now on, 0 from the oldest event that is kept.
 	Since uint64 `json:"since,omitempty"`
+	// Attend names buddies whose presence the reader looks at: as long as the
+	// stream lives they are connected to when they are there, and their death is
+	// seen within ten seconds. At most 64 at a time.
+	Attend []string `json:"attend,omitempty"`
 }
 
 // Event is the data of one server-sent event. Its SSE event name is Kind, its
@@ -94,7 +98,8 @@ type Event struct {
 	// connection-waiting, connection-moved, connection-ended, granted, revoked,
 	// gateway-rule-up, gateway-rule-down, gateway-rule-changed,
 	// gateway-rule-removed, gateway-channel-opened, gateway-channel-closed,
-	// gateway-refused, gateway-accept-blocked, or gap.
+	// gateway-refused, gateway-accept-blocked, account, buddy, presence, request,
+	// message, mark, chat-state, stopped, devices, lost, or gap.
 	Kind string `json:"kind"`
 	// Status is the new status, with kind status.
 	Status *Status `json:"status,omitempty"`
@@ -104,6 +109,15 @@ type Event struct {
 	Connection *Connection `json:"connection,omitempty"`
 	// Gateway is the rule and the channel concerned, with kinds gateway-….
 	Gateway *GatewayEvent `json:"gateway,omitempty"`
+	// Account is whom it is about, with the kinds from buddy to devices.
+	Account string `json:"account,omitempty"`
+	// Buddy is how the account stands now, with kinds buddy and presence.
+	Buddy *Buddy `json:"buddy,omitempty"`
+	// Message is what was written, with kind message.
+	Message *Message `json:"message,omitempty"`
+	// OwnAccount is how the node's account stands now, with kind account; absent
+	// when it has none any more.
+	OwnAccount *Account `json:"own_account,omitempty"`
 	// Problem is why something ended or failed.
 	Problem *Problem `json:"problem,omitempty"`
 	// Gap is what was missed, with kind gap.
@@ -133,6 +147,16 @@ const (
 	EventGatewayClosed     = "gateway-channel-closed" // with a problem unless both sides were through
 	EventGatewayRefused    = "gateway-refused"        // a client or dialer got no channel
 	EventGatewayBlocked    = "gateway-accept-blocked" // clients wait: no file descriptor is left
+	EventBuddy             = "buddy"                  // a buddy came, went, or is called otherwise
+	EventPresence          = "presence"               // a device of a buddy came or went, or its status is another
+	EventRequest           = "request"                // a request came or went
+	EventMessage           = "message"                // new here: also what this account wrote, and what was written long ago
+	EventMark              = "mark"                   // messages of the conversation with an account were delivered or read
+	EventChatState         = "chat-state"             // the application's state with an account is another
+	EventStopped           = "stopped"                // messages with an account go no further, the problem says why
+	EventDevices           = "devices"                // a device of this account came or went
+	EventLost              = "lost"                   // of buddies and chats something was not told: read them anew
+	EventAccount           = "account"                // the node's account, its profile or its devices have changed
 	EventGap               = "gap"
 )
 

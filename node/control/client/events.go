@@ -19,8 +19,8 @@ const maxEvent = 1 << 20
 // Events follows what happens at the node, from after the event since on, or
 // from now on if since is 0. The sequence ends with an error: the one of ctx,
 // or wire.Closed when the node has left; whoever wants to go on then calls
-// Events with the last ID seen.
-func (c *Client) Events(ctx context.Context, since uint64) iter.Seq2[api.Event, error] {
+// Events with the last ID seen. Buddies that are named are attended to meanwhile.
+func (c *Client) Events(ctx context.Context, since uint64, attend ...string) iter.Seq2[api.Event, error] {
 	return func(yield func(api.Event, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -28,7 +28,7 @@ func (c *Client) Events(ctx context.Context, since uint64) iter.Seq2[api.Event, 
 		if since > 0 {
 			header = append(header, "Last-Event-ID", strconv.FormatUint(since, 10))
 		}
-		answer, err := c.open(ctx, http.MethodGet, "/events", nil, nil, header...)
+		answer, err := c.open(ctx, http.MethodGet, "/events", api.EncodeQuery(api.EventsQuery{Attend: attend}), nil, header...)
 		if err != nil {
 			yield(api.Event{}, err)
 			return

@@ -609,7 +609,8 @@ type StoreResult struct {
 	Displaced [][]byte `protobuf:"bytes,3,rep,name=displaced,proto3" json:"displaced,omitempty"`
 	// What stands in the way: with `taken` the winning binding, with `expired`
 	// the newer record of the same binder where it is still kept, with
-	// `forbidden` the revocation.
+	// `forbidden` the revocation, or the device log by which who signed is no
+	// device of the account that owns the pipe.
 	Standing      []byte `protobuf:"bytes,4,opt,name=standing,proto3" json:"standing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -813,8 +814,8 @@ type Open struct {
 	Capability []byte `protobuf:"bytes,3,opt,name=capability,proto3" json:"capability,omitempty"`
 	// The dialer's principal: kind byte ‖ key multihash. Empty: its peer ID.
 	Principal []byte `protobuf:"bytes,4,opt,name=principal,proto3" json:"principal,omitempty"`
-	// Device log for an account as principal; until accounts exist a non-empty
-	// one is answered `unsupported`. At most 16 KiB.
+	// Device log of an account as principal, in which the dialer is a valid
+	// device. At most 16 KiB.
 	Proof []byte `protobuf:"bytes,5,opt,name=proof,proto3" json:"proof,omitempty"`
 	// Term of the binding that the dialer followed; 0 for pipes with many binders.
 	Term uint64 `protobuf:"varint,6,opt,name=term,proto3" json:"term,omitempty"`

@@ -102,7 +102,7 @@ func notFound(err error) error {
 	code := wire.CodeOf(err)
 	switch code {
 	case wire.Unbound, wire.Unknown, wire.Timeout:
-		return wire.Errorf(wire.Unbound, "no device waits under this code: %w", err).
+		return wire.Errorf(wire.Unbound, "no device waits under this code").
 			WithNext("check its first part; on the other device panpipe account link must still be running, in the same overlay, and no longer than ten minutes")
 	}
 	return wire.Errorf(code, "the other device cannot be reached: %w", err).WithNext("%s", wire.NextOf(err))

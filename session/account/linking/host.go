@@ -113,13 +113,15 @@ func (h *Host) bind(ctx context.Context, o pairing.Offer) error {
 // Offer returns what the person is to carry over.
 func (h *Host) Offer() Offer { return h.offer }
 
-// Wait returns the device that was linked. Errors are those of pairing's Wait,
-// of the first desk that is over; each attempt that fails until then is told to
-// tell, by several goroutines at once. It is called once.
+// Wait returns the device that was linked, when the mailboxes are withdrawn.
+// Errors are those of pairing's Wait, of the first desk that is over; each attempt
+// that fails until then is told to tell, by several goroutines at once. It is
+// called once.
 func (h *Host) Wait(ctx context.Context, tell func(Attempt)) (identity.Device, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
+	defer h.Close()
 	defer cancel()
 	type end struct {
 		device identity.Device
@@ -146,12 +148,10 @@ func (h *Host) Wait(ctx context.Context, tell func(Attempt)) (identity.Device, e
 	return identity.Device{}, first.err
 }
 
-// serve lets devices try until ctx or the listener ends.
+// serve lets devices try until the listener ends.
 func (d desk) serve(ctx context.Context, tell func(Attempt)) {
 	var trying sync.WaitGroup
 	defer trying.Wait()
-	stop := context.AfterFunc(ctx, func() { d.listener.Close() })
-	defer stop()
 	for {
 		conn, err := d.listener.Accept()
 		if err != nil {
@@ -188,11 +188,14 @@ func (h *Host) add(ctx context.Context, d identity.Device, name string) (account
 	return b, err
 }
 
-// Close withdraws the mailboxes. It may be called more than once.
+// Close withdraws the mailboxes, all at once. It may be called again when it has
+// returned.
 func (h *Host) Close() error {
-	var errs []error
-	for _, d := range h.desks {
-		errs = append(errs, d.listener.Close())
+	var closing sync.WaitGroup
+	errs := make([]error, len(h.desks))
+	for i, d := range h.desks {
+		closing.Go(func() { errs[i] = d.listener.Close() })
 	}
+	closing.Wait()
 	return errors.Join(errs...)
 }
