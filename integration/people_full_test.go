@@ -44,10 +44,16 @@ func (p *process) account() string {
 // befriends has p ask and q accept.
 func (p *process) befriends(q *process) {
 	p.t.Helper()
-	since := q.now()
+	asked, accepted := q.now(), p.now()
 	p.run("buddy", "add", q.account())
-	q.event(since, "a request", func(e api.Event) bool { return e.Kind == api.EventRequest })
+	q.event(asked, "a request", func(e api.Event) bool { return e.Kind == api.EventRequest })
 	q.run("buddy", "accept", p.account())
+	p.event(accepted, "an acceptance", isBuddy)
+}
+
+// isBuddy tells of somebody who has accepted, and said who it is.
+func isBuddy(e api.Event) bool {
+	return e.Buddy != nil && e.Buddy.State == api.BuddyAccepted && e.Buddy.Name != ""
 }
 
 // now is the node's last event.
@@ -105,7 +111,7 @@ func TestPythonChatsThroughTheLocalAPI(t *testing.T) {
 	since := alice.now()
 	alice.run("buddy", "add", bob.account())
 	hears("accepted " + alice.account())
-	alice.event(since, "a buddy", func(e api.Event) bool { return e.Buddy != nil && e.Buddy.State == api.BuddyAccepted })
+	alice.event(since, "an acceptance", isBuddy)
 	for _, text := range []string{"hello", "grüße\n日本 \x1b[31m \"'"} {
 		since := alice.now()
 		alice.run("chat", "bob", "--send", text, "--wait", "30s")

@@ -136,7 +136,7 @@ func TestTwoPeopleChatInTerminals(t *testing.T) {
 	a.shows("> pasted while you", "  were away")
 	a.keys("Enter")
 	a.shows("·  me   pasted while you")
-	bob = upIn(t, bob.dir, "", "--no-mdns", "--no-portmap", "--listen", "/ip4/127.0.0.1/tcp/0", "--join", alice.run("ticket"))
+	upIn(t, bob.dir, "", "--no-mdns", "--no-portmap", "--listen", "/ip4/127.0.0.1/tcp/0", "--join", alice.run("ticket"))
 	b.shows("alice  pasted while you", "> half typed")
 	a.shows("✓✓ me   pasted while you", "bob: here, direct")
 

@@ -158,8 +158,8 @@ func (n *Node) LogoutAccount(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(n.endPerson(), n.eraseJournal()); err != nil {
-		return err
+	if err := errors.Join(n.endPerson(), n.eraseJournal(), n.eraseContacts(ctx)); err != nil {
+		return errors.Join(err, n.beginPerson(ctx))
 	}
 	_, err := n.people.keeper.Update(ctx, func(account.Account) (account.Account, error) { return account.Account{}, nil })
 	return err
@@ -192,7 +192,7 @@ func (n *Node) begin(ctx context.Context, id identity.Principal, next func(accou
 	}
 	before, _ := n.Account()
 	if before.IsZero() {
-		if err := n.setJournalAside(); err != nil {
+		if err := errors.Join(n.setJournalAside(), n.eraseContacts(ctx)); err != nil {
 			return err
 		}
 	}

@@ -202,6 +202,15 @@ func (n *Node) eraseJournal() error {
 	return syncDir(n.cfg.StateDir)
 }
 
+// eraseContacts removes what an account that ends knows of others.
+func (n *Node) eraseContacts(ctx context.Context) error {
+	all, err := n.store.Contacts(ctx)
+	for id := range all {
+		err = errors.Join(err, n.store.SaveContact(ctx, id, nil))
+	}
+	return err
+}
+
 // setJournalAside moves a journal away that no stored account belongs to: the
 // store was lost, or put back. Nothing of it is lost, and nothing mixed.
 func (n *Node) setJournalAside() error {

@@ -96,8 +96,14 @@ func TestAccountLivesFromKeepToLogout(t *testing.T) {
 	if _, err := n.Roster(); err != nil {
 		t.Error(err)
 	}
+	if err := n.store.SaveContact(t.Context(), a.ID(), []byte("somebody")); err != nil {
+		t.Fatal(err)
+	}
 	if err := n.LogoutAccount(t.Context()); err != nil {
 		t.Error(err)
+	}
+	if left, err := n.store.Contacts(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("%d contacts are left, %v", len(left), err)
 	}
 	if _, err := os.Stat(filepath.Join(cfg.StateDir, store.JournalName)); err == nil {
 		t.Error("the history is still there")
@@ -341,6 +347,12 @@ func TestAnImportKeepsTheDevicesThatShowThemselves(t *testing.T) {
 				}
 				if !slices.Equal(got, row.want) {
 					t.Errorf("%q, want %q", got, row.want)
+				}
+				time.Sleep(10 * time.Minute)
+				for _, n := range []*Node{laptop, phone} {
+					if a, _ := n.Account(); !row.alone && (!a.Current() || !a.Log().Valid(desk.ID())) {
+						t.Errorf("%s: revoked %t, current %t, %v", a.Profile().DeviceName(n.ID()), a.Revoked(), a.Current(), n.Devices())
+					}
 				}
 			})
 		})

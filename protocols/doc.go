@@ -12,8 +12,8 @@
 //	/<overlay>/trunk/1            protocols/trunk            frames of many legs on one stream
 //
 // Links, protocols/link, are spoken on the legs of a trunk and have no ID of their
-// own. Nor has what the devices of two accounts say to each other on a link,
-// session/replica.
+// own. Nor has what the devices of accounts say to each other on links,
+// protocols/buddy and session/replica.
 //
 // The last number is the major version. Minor features are a set of bits in
 // the first message of each side.
@@ -43,6 +43,8 @@
 //     what carries them, and move between nodes
 //   - [github.com/panpipe-net/panpipe/protocols/pipe]: advertisements,
 //     bindings, holders, resolving, binding and dialling
+//   - [github.com/panpipe-net/panpipe/protocols/buddy]: buddy requests and
+//     presence, between the devices of accounts
 //   - [github.com/panpipe-net/panpipe/session/replica]: conversations, on all
 //     devices of two accounts
 package protocols

@@ -121,7 +121,7 @@ func newBuddyAccept(a *app) *cobra.Command {
 // done.
 func onBuddy(a *app, use, short, long, done string, do func(c *client.Client, cmd *cobra.Command, who string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use + " WHO", Short: short, Long: long, Args: takes("WHO"),
+		Use: use + " WHO", Short: short, Long: long, Args: takes("WHO"), ValidArgsFunction: a.completeBuddy,
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
 			if err != nil {
@@ -177,6 +177,7 @@ func newBuddyName(a *app) *cobra.Command {
 		Long: "Gives a buddy a petname: a name that all your devices have, and that nobody else is told.\n" +
 			"It goes before the name that the buddy gives itself, so nobody can pass for somebody by\n" +
 			"taking a name. --clear takes it away. " + whoIs,
+		ValidArgsFunction: a.completeBuddy,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if clear {
 				return takes("WHO")(cmd, args)

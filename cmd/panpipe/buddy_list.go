@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/panpipe-net/panpipe/cmd/panpipe/chat"
 	"github.com/panpipe-net/panpipe/cmd/panpipe/terminal"
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/control/client"
@@ -142,4 +143,21 @@ func unreadText(b api.Buddy) string {
 		return "-"
 	}
 	return strconv.Itoa(*b.Unread)
+}
+
+// completeBuddy completes the first argument with what buddies are called.
+func (a *app) completeBuddy(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	var names []string
+	if c, err := a.client(); err == nil {
+		buddies, _ := c.Buddies(ctx, api.BuddiesQuery{}) // without a node there is nothing to complete
+		for _, b := range buddies {
+			names = append(names, chat.NameOf(b))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -47,7 +47,7 @@ func newChat(a *app) *cobra.Command {
 			"  panpipe chat bob --send \"on my way\" --wait 10s\n" +
 			"  tail -f build.log | panpipe chat ops --lines\n" +
 			"  panpipe chat bob --lines --follow --json < /dev/null | while read -r m; do …; done",
-		Args: takes("WHO"),
+		Args: takes("WHO"), ValidArgsFunction: a.completeBuddy,
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd); err != nil {
 				return err

@@ -25,8 +25,8 @@ func newExplain(a *app) *cobra.Command {
 			"peer:ID, or an address that ends in /p2p/ID) it tells who it is, how it\n" +
 			"is connected, which addresses are known and where they came from, how each dial\n" +
 			"went, and what stands in the way on this side; --transport and --path go with a\n" +
-			"peer too. Of an account (acct:ID) it explains the pipe at which strangers ask it\n" +
-			"to be buddies. Exits with the code of what is wrong.",
+			"peer too. Of an account (acct:…) it explains the pipe at which it takes buddy\n" +
+			"requests. Exits with the code of what is wrong.",
 		Args: takes("PIPE, PEER or ACCOUNT"),
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			c, err := a.client()
@@ -58,6 +58,9 @@ func printExplanation(w io.Writer, e api.Explanation) {
 	if e.Peer != nil {
 		printPeer(w, e)
 		return
+	}
+	if e.Account != "" {
+		fmt.Fprintf(w, "contact of %s\n", e.Account)
 	}
 	fmt.Fprintf(w, "pipe %s\n", e.Pipe)
 	if e.Type != "" {

@@ -24,7 +24,7 @@ func cmdAccountOf(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[1], a.ID)
 }
 
-// cmdWaitPresence waits until a node sees a buddy so.
+// cmdWaitPresence waits until a node sees an accepted buddy so.
 func cmdWaitPresence(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: waitpresence NAME BUDDY PRESENCE")
@@ -35,7 +35,7 @@ func cmdWaitPresence(ts *testscript.TestScript, neg bool, args []string) {
 	seen := func() bool {
 		b, err := c.Buddy(ctx, args[1], api.BuddiesQuery{})
 		ts.Check(err)
-		return b.Presence == args[2]
+		return b.State == api.BuddyAccepted && b.Presence == args[2]
 	}
 	if seen() {
 		return

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/panpipe-net/panpipe/cmd/panpipe/chat"
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/node/control/client"
 	"github.com/panpipe-net/panpipe/protocols/wire"
@@ -190,6 +191,12 @@ func eventWords(e api.Event) string {
 	if e.Connection != nil {
 		c := e.Connection
 		words += fmt.Sprintf(" %s %s %s over %s, %s", c.ID, map[string]string{"in": "from", "out": "to"}[c.Direction], c.Principal, c.Transport, c.Path)
+	}
+	switch {
+	case e.Buddy != nil:
+		words += fmt.Sprintf(" %s: %s", chat.NameOf(*e.Buddy), presenceText(*e.Buddy))
+	case e.Account != "":
+		words += " " + e.Account
 	}
 	if e.Gateway != nil {
 		words += " " + strings.TrimSpace(e.Gateway.Rule+" "+e.Gateway.Channel)

@@ -62,6 +62,19 @@
 // event status comes whenever the overlay's state or the node's addresses have
 // changed.
 //
+// # The account
+//
+// An account is made in two steps, so that none is without its recovery file:
+// POST account/drafts answers with the file's text and keeps nothing; POST account
+// with the draft's ID keeps it. A draft waits ten minutes, and the last one only.
+//
+// POST account/link lets one device in for as long as the request lives, and
+// streams one JSON object a line: offered with code and ticket, failed for each
+// device that tried in vain, then linked or closed. On the new device POST
+// account/join takes code or ticket. {device} is a peer ID, or a device's name if
+// one alone has it. An event account comes whenever profile or devices have
+// changed, without own_account when the node has none any more.
+//
 // # Buddies and chats
 //
 // Routes of buddies, requests and chats take {buddy}: an account's ID, a petname,

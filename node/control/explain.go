@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -30,16 +29,16 @@ func errNoDoctor() error {
 	return wire.Errorf(wire.Unsupported, "this program does not examine its node")
 }
 
-// explain tells about a pipe, about a peer where ref is one's ID or principal, or
-// about the pipe at which an account is asked.
+// explain tells about a pipe, a peer where ref is one's ID or principal, or the
+// contact pipe of an account.
 func (s *Server) explain(r *http.Request, q api.DialQuery, _ none) (api.Explanation, error) {
 	o, err := dialOptions(q)
 	if err != nil {
 		return api.Explanation{}, err
 	}
 	ref := strings.TrimSpace(r.PathValue("ref"))
-	if who, err := identity.ParsePrincipal(ref); err == nil && who.Kind() == identity.KindAccount {
-		return s.explainPipe(r.Context(), pipe.ContactPipe(who).ID(), o)
+	if strings.HasPrefix(ref, accountPrefix) {
+		return s.explainAccount(r, ref, o)
 	}
 	id, isPeer, err := peerRef(ref)
 	if err != nil {
@@ -48,15 +47,7 @@ func (s *Server) explain(r *http.Request, q api.DialQuery, _ none) (api.Explanat
 	if isPeer {
 		return s.explainPeer(r.Context(), id, q, o)
 	}
-	at, _, err := s.lookup(r)
-	if wire.CodeOf(err) == wire.Unknown {
-		err = wire.Errorf(wire.Unknown, "%w, nor a peer", err).
-			WithNext("name a pipe (panpipe pipe ls), a peer ID or peer:ID (panpipe peers), an address that ends in /p2p/ID, or an account")
-	}
-	if err != nil {
-		return api.Explanation{}, err
-	}
-	return s.explainPipe(r.Context(), at, o)
+	return s.explainRef(r, o)
 }
 
 // peerRef reads a reference that is a peer's: a peer ID, a principal, or an
@@ -70,11 +61,8 @@ func peerRef(ref string) (id peer.ID, ok bool, err error) {
 		return id, true, nil
 	}
 	who, err := identity.ParsePrincipal(ref)
-	named := slices.ContainsFunc([]identity.Kind{identity.KindPeer, identity.KindAccount}, func(k identity.Kind) bool {
-		return strings.HasPrefix(ref, k.String()+":")
-	})
 	switch {
-	case err != nil && named:
+	case err != nil && strings.HasPrefix(ref, identity.KindPeer.String()+":"):
 		return "", false, err
 	case err != nil:
 		return "", false, nil // of a pipe, or nothing at all, which the pipes will tell
@@ -96,8 +84,37 @@ func addrPeer(text string) (peer.ID, error) {
 		WithNext("name a peer ID, an address that ends in /p2p/ID, or a pipe")
 }
 
+// explainAccount tells how the pipe is found and reached at which an account takes
+// requests.
+func (s *Server) explainAccount(r *http.Request, ref string, o pipe.DialOptions) (api.Explanation, error) {
+	who, err := parseAccount(ref)
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	e := s.explainPipe(r.Context(), pipe.ContactPipe(who).ID(), o)
+	e.Account = who.String()
+	if p := e.Problem; p != nil && p.Code == wire.Unbound.String() {
+		e.Problem = api.ProblemOf(wire.Errorf(wire.Unbound, "no device of %s takes requests: they are off, its contact is off, or the ID is wrong", who).
+			WithNext("panpipe account show on its node tells the ID and whether contact is on"))
+	}
+	return e, nil
+}
+
+// explainRef tells about a pipe by ID or name.
+func (s *Server) explainRef(r *http.Request, o pipe.DialOptions) (api.Explanation, error) {
+	id, _, err := s.lookup(r)
+	if wire.CodeOf(err) == wire.Unknown {
+		return api.Explanation{}, wire.Errorf(wire.Unknown, "%w, nor a peer", err).
+			WithNext("name a pipe (panpipe pipe ls), a peer ID or peer:ID (panpipe peers), or an address that ends in /p2p/ID")
+	}
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	return s.explainPipe(r.Context(), id, o), nil
+}
+
 // explainPipe resolves and dials.
-func (s *Server) explainPipe(ctx context.Context, id pipe.ID, o pipe.DialOptions) (api.Explanation, error) {
+func (s *Server) explainPipe(ctx context.Context, id pipe.ID, o pipe.DialOptions) api.Explanation {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout+o.Wait)
 	defer cancel()
 	notReady := s.readiness(ctx, grace)
@@ -106,7 +123,7 @@ func (s *Server) explainPipe(ctx context.Context, id pipe.ID, o pipe.DialOptions
 	if !e.Found && notReady != nil {
 		e.Problem = api.ProblemOf(notReady)
 	}
-	return e, nil
+	return e
 }
 
 // explainPeer tries to reach a peer.

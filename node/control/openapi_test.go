@@ -114,7 +114,7 @@ func (d *describer) parameters(rt route) []object {
 	for part := range strings.SplitSeq(rt.path, "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			name = strings.TrimSuffix(name, "}")
-			doc := map[string]string{"ref": "A local name or a pipe ID; for explain also a peer ID or a principal.", "id": "The connection's ID.",
+			doc := map[string]string{"ref": "A local name or a pipe ID; for explain also a peer ID, a principal, or an account's ID.", "id": "The connection's ID.",
 				"device":  "A device's peer ID, or its name if only one has it.",
 				"rule":    "A rule's ID, the address where it listens, or the pipe that it exposes.",
 				"buddy":   "An account's ID (acct:…), a petname, or the name that a buddy gives itself, if one alone has it.",

@@ -6,6 +6,7 @@ import (
 
 	"github.com/panpipe-net/panpipe/node/control/api"
 	"github.com/panpipe-net/panpipe/protocols/identity"
+	"github.com/panpipe-net/panpipe/protocols/pipe"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 	"github.com/panpipe-net/panpipe/session/roster"
 )
@@ -155,4 +156,15 @@ func TestBuddiesAreAttendedToAsLongAsTheReaderReads(t *testing.T) {
 	for _, err := range c.Events(t.Context(), 0, strings.Split(strings.Repeat("bobby,", 70), ",")...) {
 		wantCode(t, err, wire.Limit, "at most 64")
 	}
+}
+
+func TestAccountIsExplainedByItsContactPipe(t *testing.T) {
+	ro := newFakeRoster(t)
+	_, _, c := serve(t, withFakeRoster(ro))
+	e, err := c.Explain(t.Context(), ro.bob.String(), api.DialQuery{})
+	if err != nil || e.Account != ro.bob.String() || e.Pipe != pipe.ContactPipe(ro.bob).ID().String() {
+		t.Errorf("%+v, %v", e, err)
+	}
+	_, err = c.Explain(t.Context(), "acct:zz", api.DialQuery{})
+	wantCode(t, err, wire.BadRequest, "mistyped")
 }

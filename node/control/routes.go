@@ -34,7 +34,7 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/pipes/{ref}", "One pipe.", read(call(s.pipe))},
 		{"DELETE", "/v1/pipes/{ref}", "Forgets a pipe. Whoever serves it goes on.", write(call(s.removePipe))},
 		{"GET", "/v1/pipes/{ref}/resolve", "Who serves a pipe, and where.", read(call(s.resolve))},
-		{"GET", "/v1/explain/{ref}", "Explains a pipe, a peer, or the pipe at which an account is asked: finds it, dials it, and tells how each step went.", write(call(s.explain))},
+		{"GET", "/v1/explain/{ref}", "Explains a pipe, a peer, or the contact pipe of an account: finds it, dials it, and tells how each step went.", write(call(s.explain))},
 		{"GET", "/v1/pipes/{ref}/dial", "Dials a pipe; upgrades to raw bytes or WebSocket.", write(upgrade(s.dial))},
 		{"POST", "/v1/pipes/{ref}/listen", "Binds a pipe while the request lives; streams offered connections, one JSON object a line.", write(stream[none, api.ListenRequest, api.ListenEvent](ndjsonMedia, s.listen))},
 		{"DELETE", "/v1/pipes/{ref}/listen", "Ends a listen of a pipe; answers when its binding is withdrawn.", write(call(s.unlisten))},

@@ -62,7 +62,7 @@ func (r *Roster) converse(c conn, id identity.Principal) (answer buddy.Answer, e
 	}
 	r.mu.Lock()
 	q := buddy.Ask{Name: r.account.Profile().Name(), Note: r.book.contact(id).note}
-	if p := r.book.contact(r.me).presence; p != nil {
+	if p := r.book.presence; p != nil {
 		q.Secret = p.Bytes()
 	}
 	r.mu.Unlock()
@@ -161,7 +161,15 @@ func (r *Roster) answer(id identity.Principal, log *identity.DeviceLog, q buddy.
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	p := r.book.contact(r.me).presence
+	p := r.book.presence
+	if standing == own && !r.account.Current() {
+		// The asker has shown a log with a new profile key, as the root does, and is
+		// where that can be had.
+		if a, err := buddy.ParseSecret(q.Secret); err == nil {
+			r.book.contact(r.me).settlePresence(&a)
+			r.rouse()
+		}
+	}
 	if p == nil {
 		return buddy.Answer{}, nil
 	}

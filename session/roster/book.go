@@ -28,6 +28,7 @@ const (
 // it under its lock, tells it what happens, and does what step says.
 type book struct {
 	self     peer.ID
+	presence *pipe.Advertisement // this account's as its profile has it, which others are told; nil: not yet
 	contacts map[identity.Principal]*contact
 	running  [actionKinds]int // actions under way
 }
@@ -39,7 +40,7 @@ type contact struct {
 	blocked  bool
 	petname  string
 	state    account.State
-	presence *pipe.Advertisement // nil: not known
+	presence *pipe.Advertisement // where its devices are looked for; nil: not known
 	log      *identity.DeviceLog // the winner of what was shown; nil: none was
 	named    names               // of log, made when they are asked for
 	namedBy  identity.Hash       // the head that they are of
@@ -92,7 +93,8 @@ func (b *book) adopt(me identity.Principal, p account.Profile) {
 	c := b.contact(me)
 	c.standing = own
 	if presence, ok := p.Presence(); ok {
-		if a, err := presencePipe(presence); err == nil {
+		if a, err := presencePipe(presence); err == nil && (b.presence == nil || b.presence.ID() != a.ID()) {
+			b.presence = &a
 			c.settlePresence(&a)
 		}
 	}

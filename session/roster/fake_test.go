@@ -56,6 +56,7 @@ type served struct {
 	by     peer.ID
 	seq    uint64
 	begun  time.Time
+	died   time.Time // without withdrawing it; zero while it is alive
 	handle func(conn)
 	over   chan struct{}
 	once   sync.Once
@@ -70,7 +71,11 @@ func (s *served) Close() error {
 	s.once.Do(func() {
 		s.e.mu.Lock()
 		defer s.e.mu.Unlock()
-		if s.e.serving[s.at][s.by] == s {
+		switch {
+		case s.e.serving[s.at][s.by] != s:
+		case s.e.silent[s.by]: // nobody hears that it is withdrawn
+			s.died = time.Now()
+		default:
 			delete(s.e.serving[s.at], s.by)
 		}
 		close(s.over)
@@ -127,8 +132,13 @@ func (p port) look(ctx context.Context, at pipe.Advertisement, _ bool) ([]sighti
 	var all []sighting
 	for id, s := range p.e.serving[at.ID()] {
 		half := pipe.DefaultLife / 2 // after which a binding is renewed
-		if turn := time.Since(s.begun) / half; !p.e.silent[id] {
-			all = append(all, sighting{device: id, seq: s.seq + uint64(turn), until: s.begun.Add((turn + 2) * half)})
+		alive := time.Since(s.begun)
+		if !s.died.IsZero() {
+			alive = s.died.Sub(s.begun)
+		}
+		turn := alive / half
+		if until := s.begun.Add((turn + 2) * half); time.Now().Before(until) {
+			all = append(all, sighting{device: id, seq: s.seq + uint64(turn), until: until})
 		}
 	}
 	if len(all) == 0 {
@@ -156,6 +166,9 @@ func (p port) dialTo(ctx context.Context, at pipe.ID, device peer.ID) (conn, err
 	defer p.e.mu.Unlock()
 	for id, s := range p.e.serving[at] {
 		if (device == "" || id == device) && !p.e.silent[id] && !p.e.silent[p.self] {
+			if !s.died.IsZero() {
+				return nil, wire.Errorf(wire.Unreachable, "nobody answers there")
+			}
 			mine, theirs := p.e.pair(p.self, id)
 			go s.handle(theirs)
 			return mine, nil
@@ -177,6 +190,16 @@ func (e *ether) silence(id peer.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.silent[id] = true
+}
+
+// crash ends a node as kill -9 does: nobody is told, and what it had bound stays
+// to be found.
+func (n *node) crash() {
+	n.w.ether.silence(n.id)
+	n.stop()
+	n.w.ether.mu.Lock()
+	defer n.w.ether.mu.Unlock()
+	delete(n.w.ether.silent, n.id)
 }
 
 func (e *ether) heard(a, b peer.ID) bool {

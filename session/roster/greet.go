@@ -33,6 +33,7 @@ func (r *Roster) dial(a action) {
 	r.rouse()
 	if err != nil {
 		if l != nil {
+			l.cancel()
 			l.conn.ResetWith(wire.CodeOf(err), err.Error())
 		}
 		return
@@ -125,7 +126,11 @@ func (r *Roster) welcome(c conn) (*link, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.rouse()
-	return l, r.installLocked(l)
+	if err := r.installLocked(l); err != nil {
+		l.cancel()
+		return nil, err
+	}
+	return l, nil
 }
 
 // dismissed shows a device of this account that was revoked, and may not know,

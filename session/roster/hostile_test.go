@@ -271,3 +271,54 @@ func TestRevokedDeviceThatSignsOnIsOut(t *testing.T) {
 		}
 	})
 }
+
+// What is said to a device while it is revoked, read by hand: it hears the log
+// and nothing of the new presence or profile.
+func TestRevokedDeviceIsToldNothingNew(t *testing.T) {
+	inWorld(t, func(w *world) {
+		laptop := w.person("alice")
+		phone := laptop.linked("phone")
+		w.pass(time.Second)
+		phone.stop()
+		w.pass(time.Second)
+		c := phone.knock(laptop.presence(), laptop)
+		if err := buddy.WriteHello(c, buddy.Hello{Purpose: buddy.PurposeRoster, Log: phone.deviceLog(), Run: buddy.NewRun()}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := buddy.ReadHello(c); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := phone.keeper.Account()
+		if err := buddy.WriteFrame(c, digestOf(a)); err != nil { // so that deltas follow
+			t.Fatal(err)
+		}
+		w.pass(time.Second)
+		revoked := false
+		go func() {
+			time.Sleep(time.Second)
+			_, err := laptop.keeper.Update(w.t.Context(), func(a account.Account) (account.Account, error) {
+				revoked = true
+				return a.Revoke(laptop.act(), phone.id)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}()
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		heard := false
+		for {
+			f, err := buddy.ReadFrame(c, true)
+			if err != nil {
+				break
+			}
+			_, log := f.(buddy.Log)
+			heard = heard || log
+			if revoked && !log {
+				t.Errorf("it is told %T", f)
+			}
+		}
+		if !heard {
+			t.Error("it does not hear that it was revoked")
+		}
+	})
+}

@@ -83,7 +83,7 @@ func (b *book) asked(c *contact, err error, now time.Time) {
 	b.running[ask]--
 	c.asking = false
 	c.nextAsk = now.Add(askAgain)
-	if err != nil && c.standing == requested && wire.CodeOf(err) != wire.Busy {
+	if err != nil && c.standing != accepted && wire.CodeOf(err) != wire.Busy {
 		c.nextAsk = now.Add(lookSoon)
 	}
 }
@@ -102,6 +102,8 @@ func (b *book) dialled(c *contact, id peer.ID, p buddy.Purpose, err error, now t
 	default:
 		if d := c.device(id); wire.CodeOf(err) == wire.Unbound && p == buddy.PurposeRoster {
 			d.over = d.seq // it serves the pipe no more, or not for this account
+		} else if code := wire.CodeOf(err); p == buddy.PurposeRoster && (code == wire.Unreachable || code == wire.Timeout || code == wire.Gone) {
+			d.dead = true
 		}
 		s.failed++
 		s.next = now.Add(backoff(s.failed))

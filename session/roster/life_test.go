@@ -245,6 +245,12 @@ func TestRevokedDeviceIsOut(t *testing.T) {
 		if got := phone.history(bob); len(got) != 0 {
 			t.Errorf("the revoked device shows %q", got)
 		}
+		is, _ := laptop.keeper.Account()
+		has, _ := phone.keeper.Account()
+		now, _ := is.Profile().Presence()
+		if before, _ := has.Profile().Presence(); before == now || !has.Revoked() {
+			t.Error("the revoked device knows the new presence, or does not know that it was revoked")
+		}
 		if _, err := phone.Send(w.t.Context(), bob.accountID(), "x"); wire.CodeOf(err) != wire.Forbidden {
 			t.Errorf("it may still write: %v", err)
 		}
@@ -315,6 +321,26 @@ func TestRequestIsShownOnAllDevicesAndGoneFromAll(t *testing.T) {
 			if got := n.Requests(); len(got) != 0 {
 				t.Errorf("%s: %+v", n.name, got)
 			}
+		}
+	})
+}
+
+// TestAYesThatComesTooLateMakesNoBuddy: it was on its way when a person ended the
+// friendship.
+func TestAYesThatComesTooLateMakesNoBuddy(t *testing.T) {
+	inWorld(t, func(w *world) {
+		alice, bob := w.person("alice"), w.person("bob")
+		w.pass(time.Second)
+		bob.befriends(alice)
+		w.pass(10 * time.Second)
+		if err := bob.Remove(w.t.Context(), alice.Account()); err != nil {
+			t.Fatal(err)
+		}
+		if err := bob.befriend(alice.Account(), nil); wire.CodeOf(err) != wire.Unbound {
+			t.Errorf("the late yes: %v", err)
+		}
+		if b, _ := bob.Buddy(alice.Account()); b.State != account.Removed {
+			t.Errorf("a buddy that was removed is %s", b.State)
 		}
 	})
 }

@@ -94,11 +94,25 @@ func (o overlay) dial(ctx context.Context, at pipe.Advertisement, device peer.ID
 }
 
 func (o overlay) dialContact(ctx context.Context, id identity.Principal) (conn, error) {
-	c, err := o.pipes.Dial(ctx, pipe.ContactPipe(id).ID(), pipe.DialOptions{Spread: true})
+	c, err := o.pipes.Dial(ctx, pipe.ContactPipe(id).ID(), pipe.DialOptions{Spread: true, Binders: o.others(id)})
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// others are the devices of this account but this one; nil, for any, of another.
+func (o overlay) others(id identity.Principal) (all []peer.ID) {
+	a, _ := o.keeper.Account()
+	if a.ID() != id {
+		return nil
+	}
+	for _, d := range a.Log().Devices() {
+		if d.ID != o.self {
+			all = append(all, d.ID)
+		}
+	}
+	return all
 }
 
 func (o overlay) bindPresence(ctx context.Context, p account.Presence, handle func(conn)) (bound, error) {

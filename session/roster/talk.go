@@ -146,13 +146,16 @@ func (l *link) composeLocked() (frames []buddy.Frame, last bool) {
 	s := l.sayings
 	l.sayings = sayings{}
 	r, c := l.r, l.r.book.contact(l.account)
+	if c.revoked(l.device) { // it hears why, and nothing that came after
+		s = sayings{log: s.log && l.own(), leave: s.leave, last: s.last}
+	}
 	if s.log {
 		frames = append(frames, buddy.Log(r.account.Log().Bytes()))
 	}
 	if s.status {
 		frames = append(frames, buddy.Status{Name: r.account.Profile().Name(), Text: r.status, Attends: l.attends()})
 	}
-	if presence := r.book.contact(r.me).presence; s.secret && c.standing == accepted && presence != nil {
+	if presence := r.book.presence; s.secret && c.standing == accepted && presence != nil {
 		frames = append(frames, buddy.Secret(presence.Bytes()))
 	}
 	frames = append(frames, l.composeOwnLocked(s)...)
@@ -170,6 +173,15 @@ func (l *link) composeLocked() (frames []buddy.Frame, last bool) {
 
 // hear acts on a frame.
 func (l *link) hear(f buddy.Frame) error {
+	l.r.mu.Lock()
+	out := l.r.book.contact(l.account).revoked(l.device)
+	l.r.mu.Unlock()
+	switch {
+	case out && l.own():
+		return nil // it is about to hear why
+	case out:
+		return errRevoked
+	}
 	switch f := f.(type) {
 	case buddy.Status:
 		l.hearStatus(f)
@@ -238,9 +250,20 @@ func (l *link) hearSecret(f buddy.Secret) error {
 	return nil
 }
 
-// befriend notes that another account has agreed, and where it is.
+// befriend notes that another account has agreed, and where it is. Unbound where
+// a person has ended the friendship just now: nobody else makes one.
 func (r *Roster) befriend(id identity.Principal, secret []byte) error {
-	if _, err := r.edit(account.Add(id, account.Accepted), account.SetSecret(id, secret)); err != nil {
+	_, err := r.change(func(a account.Account) (account.Account, error) {
+		if b, _ := a.Profile().Buddy(id); b.State != account.Requested && b.State != account.Accepted {
+			return a, errUnbound
+		}
+		next, delta, err := a.Edit(account.Add(id, account.Accepted), account.SetSecret(id, secret))
+		if err == nil && delta.IsZero() {
+			err = errSame
+		}
+		return next, err
+	})
+	if err != nil {
 		return err
 	}
 	r.mu.Lock()

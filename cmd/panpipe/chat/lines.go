@@ -78,7 +78,7 @@ func (l Lines) send(ctx context.Context, n Node, who string) error {
 			continue
 		}
 		if _, err := n.Send(ctx, who, text); err != nil {
-			return wire.Errorf(wire.CodeOf(err), "not sent: %q: %w", terminal.Cut(terminal.Text(text), 60), err).WithNext("%s", wire.NextOf(err))
+			return wire.Errorf(wire.CodeOf(err), "%s%q: %w", notSent(err), terminal.Cut(terminal.Text(text), 60), err).WithNext("%s", wire.NextOf(err))
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {

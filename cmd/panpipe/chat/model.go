@@ -14,8 +14,8 @@ import (
 // are read again when somebody scrolls to them.
 const maxShown = 2000
 
-// What happens to a Model.
-type (
+type ( // what happens to a Model
+
 	// Pressed is a key.
 	Pressed struct{ Key terminal.Key }
 	// Resized is a new size of the terminal, in columns and rows.
@@ -28,8 +28,7 @@ type (
 	}
 	// Came is a message that is new at the node.
 	Came struct{ Message api.Message }
-	// Marked says that messages were delivered or read, Missed that events were
-	// lost: what is shown is to be read again.
+	// Marked says that messages were delivered or read.
 	Marked struct{}
 	// Stands is how the buddy stands now.
 	Stands struct{ Buddy api.Buddy }
@@ -40,13 +39,14 @@ type (
 	}
 	// Stopped says why messages go no further.
 	Stopped struct{ Err error }
-	// Left says that the node does not answer, Back that it does again.
+	// Left says that the node does not answer.
 	Left struct{}
+	// Back says that it does again, or that events were lost.
 	Back struct{}
 )
 
-// What a Model wants done.
-type (
+type ( // what a Model wants done
+
 	// Load reads messages: those before a place, or the last ones.
 	Load struct{ Before string }
 	// Send writes a message.
@@ -86,6 +86,7 @@ type Model struct {
 
 	input  terminal.Editor
 	queue  []string // being written, the first one now
+	told   bool     // that one has come as a message already
 	notice string
 }
 
@@ -117,6 +118,9 @@ func (m *Model) Step(what any) []any {
 		do = m.read(e)
 	case Came:
 		m.came(e.Message)
+		if len(m.queue) > 0 && e.Message.Mine && e.Message.Text == m.queue[0] {
+			m.told = true // the answer to Send is on its way
+		}
 	case Marked:
 		do = m.reload()
 	case Stands:
@@ -189,11 +193,12 @@ func (m *Model) enter() []any {
 // sent takes the answer for the first text of the queue. After a failure all that
 // waits is in the input again.
 func (m *Model) sent(e Sent) []any {
+	m.told = false
 	if len(m.queue) == 0 {
 		return nil
 	}
 	if e.Err != nil {
-		m.notice = "not sent: " + errorText(e.Err)
+		m.notice = notSent(e.Err) + errorText(e.Err)
 		if m.input.Text() != "" {
 			m.queue = append(m.queue, m.input.Text())
 		}
@@ -207,6 +212,16 @@ func (m *Model) sent(e Sent) []any {
 		return nil
 	}
 	return []any{Send{m.queue[0]}}
+}
+
+// notSent says of an error of Send what became of the message: a node that did not
+// answer may have kept it.
+func notSent(err error) string {
+	switch wire.CodeOf(err) {
+	case wire.Closed, wire.Timeout:
+		return "perhaps not sent, look before you send it again: "
+	}
+	return "not sent: "
 }
 
 // errorText is an error and what to do about it, in one line.

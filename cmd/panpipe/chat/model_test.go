@@ -183,6 +183,26 @@ func TestTextIsWrittenInOrderAndComesBackWhenItCannotBeKept(t *testing.T) {
 	wantDone(t, press(m, " \r"))
 }
 
+// TestOwnMessageIsShownOnce, whichever comes first, the event or the answer.
+func TestOwnMessageIsShownOnce(t *testing.T) {
+	m := talking(40, 5)
+	press(m, "one\rtwo\r")
+	m.Step(Came{wrote(1, "one", api.DeliveryKept)})
+	want := `
+── Sunday, 22 November 2026 ──
+12:01 ·  me   one
+      …  me   two
+── Bob: away; what you write is kept ───
+> `
+	wantScreen(t, m, want)
+	wantDone(t, m.Step(Sent{Message: wrote(1, "one", api.DeliveryKept)}), Send{"two"})
+	wantScreen(t, m, want)
+	wantDone(t, m.Step(Sent{Err: wire.Errorf(wire.Closed, "the node does not answer")}))
+	if !strings.HasPrefix(m.notice, "perhaps not sent") || m.input.Text() != "two" {
+		t.Errorf("%q, input %q", m.notice, m.input.Text())
+	}
+}
+
 func TestMarksAreReadAgainAndNotTwiceAtOnce(t *testing.T) {
 	m := talking(40, 5, wrote(1, "one", api.DeliveryKept))
 	wantDone(t, m.Step(Marked{}), Load{})

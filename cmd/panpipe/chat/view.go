@@ -88,7 +88,10 @@ func (m *Model) window(height int) []string {
 // what has gone wrong.
 func (m *Model) tail() []string {
 	var rows []string
-	for _, text := range m.queue {
+	for i, text := range m.queue {
+		if i == 0 && m.told {
+			continue
+		}
 		rows = append(rows, m.lay(time.Time{}, "… ", "me", text)...)
 	}
 	if m.notice != "" {

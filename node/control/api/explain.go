@@ -8,6 +8,8 @@ type Explanation struct {
 	Kind string `json:"kind"`
 	// Pipe is the pipe's ID, empty with kind peer.
 	Pipe string `json:"pipe"`
+	// Account is whose contact pipe it is, where an account was asked for.
+	Account string `json:"account,omitempty"`
 	// Peer is what is known of the peer, with kind peer.
 	Peer *PeerExplanation `json:"peer,omitempty"`
 	// Name is the public name.
