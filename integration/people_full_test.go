@@ -66,10 +66,11 @@ func (p *process) now() uint64 {
 	return st.Event
 }
 
-// event waits for an event after since.
+// event waits for an event after since. A request that finds nobody, since a new
+// account is not to be found yet, is told a minute later.
 func (p *process) event(since uint64, what string, is func(api.Event) bool) api.Event {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
 	defer cancel()
 	for e, err := range p.client().Events(ctx, since) {
 		if err != nil {

@@ -41,7 +41,7 @@ func newBuddyList(a *app) *cobra.Command {
 			if err := a.print(l, func(w io.Writer) { printBuddies(w, l, devices) }); err != nil {
 				return err
 			}
-			if len(l.Buddies) == 0 {
+			if len(l.Buddies) == 0 && len(l.Requests) == 0 {
 				a.warnContact(cmd.Context(), c)
 			}
 			return nil

@@ -114,8 +114,10 @@
 //	          learned, since it last said. Both are merged
 //	Request   a buddy request that waits, or was declined
 //
-// Above 64 frames at once and 16 a second, Ping and Pong among them, a link is
-// reset with "busy".
+// Above 64 frames at once and 16 a second, Ping and Pong among them, or 8 Logs and
+// one each 10 s, a link is reset with "busy". A device that the winning log has
+// revoked is told nothing more: its own account shows it the log, by the last Log
+// on a link that stands, or by a Hello behind which the link ends.
 //
 // # Chat
 //

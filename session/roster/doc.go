@@ -28,7 +28,7 @@
 // for devices that had not answered yet. This account's own devices are
 // connected to, and at most 64 buddies: those that a person attends to, then
 // those with whom there is a conversation, the latest first. Who is to be
-// connected to and is not there is looked for each minute. A link that nobody
+// connected to and is not there is looked for after 1, 2, 4 … 60 s. A link that nobody
 // looks at on either side, beyond those 64, is closed five minutes later.
 //
 // While somebody attends on one side, that side pings every 3 s, and 8 s of

@@ -165,7 +165,7 @@ func (p port) dialTo(ctx context.Context, at pipe.ID, device peer.ID) (conn, err
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
 	for id, s := range p.e.serving[at] {
-		if (device == "" || id == device) && !p.e.silent[id] && !p.e.silent[p.self] {
+		if (device == "" && id != p.self || id == device) && !p.e.silent[id] && !p.e.silent[p.self] {
 			if !s.died.IsZero() {
 				return nil, wire.Errorf(wire.Unreachable, "nobody answers there")
 			}

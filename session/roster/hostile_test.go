@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -293,11 +294,11 @@ func TestRevokedDeviceIsToldNothingNew(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.pass(time.Second)
-		revoked := false
+		var revoked atomic.Bool
 		go func() {
 			time.Sleep(time.Second)
 			_, err := laptop.keeper.Update(w.t.Context(), func(a account.Account) (account.Account, error) {
-				revoked = true
+				revoked.Store(true)
 				return a.Revoke(laptop.act(), phone.id)
 			})
 			if err != nil {
@@ -313,7 +314,7 @@ func TestRevokedDeviceIsToldNothingNew(t *testing.T) {
 			}
 			_, log := f.(buddy.Log)
 			heard = heard || log
-			if revoked && !log {
+			if revoked.Load() && !log {
 				t.Errorf("it is told %T", f)
 			}
 		}

@@ -52,7 +52,7 @@ func (b *book) found(c *contact, at pipe.ID, all []sighting, err error, now time
 		c.missed++
 		c.nextLook = now.Add(lookAgain)
 		if c.near(now) {
-			c.nextLook = now.Add(lookSoon)
+			c.nextLook = now.Add(min(backoff(c.missed), lookSoon)) // both may be about to come
 		}
 	default: // nobody answered: the overlay is not there, not the buddy
 		c.glanced = false

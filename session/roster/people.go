@@ -52,24 +52,27 @@ func (r *Roster) Ask(ctx context.Context, id identity.Principal, note string) (a
 	if q, known := a.Profile().Buddy(id); known && q.State == account.Accepted && !q.Blocked {
 		return account.Accepted, nil
 	}
-	if _, err := r.edit(account.Add(id, account.Requested)); err != nil {
-		return 0, err
-	}
 	r.mu.Lock()
 	c := r.book.contact(id)
 	c.note, c.asking = note, true // here, and not by the book
-	r.storeLocked(c)
+	r.book.running[ask]++
 	r.mu.Unlock()
-	yes, err := r.askOnce(ctx, id)
+	state, err := account.Requested, error(nil)
+	var yes bool
+	if _, err = r.edit(account.Add(id, account.Requested)); err == nil {
+		yes, err = r.askOnce(ctx, id)
+	} else {
+		state = 0
+	}
 	r.mu.Lock()
-	r.book.running[ask]++ // which asked takes back
 	r.book.asked(c, err, time.Now())
+	r.storeLocked(c)
 	r.mu.Unlock()
 	r.rouse()
 	if yes {
 		return account.Accepted, err
 	}
-	return account.Requested, err
+	return state, err
 }
 
 // Accept takes the request of an account. Unknown where there is none.

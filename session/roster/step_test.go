@@ -118,7 +118,9 @@ func TestWhatIsDoneAboutABuddy(t *testing.T) {
 		"not there": {
 			{0, looksAt, []string{"look"}, Offline},
 			{0, failed(wire.Unbound), []string{"ask"}, Offline},
-			{lookSoon, nothingMore, []string{"look"}, Offline},
+			{firstWait, nothingMore, []string{"look"}, Offline},
+			{0, failed(wire.Unbound), nil, Offline},
+			{2 * firstWait, nothingMore, []string{"look"}, Offline},
 		},
 		"the overlay is not there": {
 			{0, looksAt, []string{"look"}, Offline},
