@@ -27,7 +27,7 @@ const (
 // Errors: Unbound when nobody serves the pipe, Unsupported when nobody does on
 // the asked transport, Unreachable when no node answered, Timeout.
 func (s *Service) Resolve(ctx context.Context, id ID, o ResolveOptions) (*Resolution, error) {
-	if !o.NoCache && !o.Fresh && len(o.Only) == 0 && len(o.Binders) == 0 {
+	if !o.NoCache && !o.Fresh && len(o.Only) == 0 {
 		if r := s.atHand(id, o); r != nil {
 			s.cfg.Tracer.Trace(Event{Kind: EventCached})
 			return r, nil
@@ -49,6 +49,10 @@ func (s *Service) atHand(id ID, o ResolveOptions) *Resolution {
 		return nil
 	}
 	usable := offering(r.Bindings, o.Transport)
+	if len(o.Binders) > 0 {
+		wanted := o.binders()
+		usable = slices.DeleteFunc(slices.Clone(usable), func(f Found) bool { return !slices.Contains(wanted, f.Binding.Binder) })
+	}
 	if len(usable) == 0 {
 		return nil
 	}

@@ -296,7 +296,7 @@ func TestRevokedDeviceIsToldNothingNew(t *testing.T) {
 		w.pass(time.Second)
 		var revoked atomic.Bool
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			_, err := laptop.keeper.Update(w.t.Context(), func(a account.Account) (account.Account, error) {
 				revoked.Store(true)
 				return a.Revoke(laptop.act(), phone.id)
