@@ -12,7 +12,7 @@ LDFLAGS := -s -w
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 TOOL    := $(GO) tool -modfile=.ci/tools/go.mod
 
-.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node bench-link bench-gateway chaos clean
+.PHONY: help build demo test test-full race cross lint fuzz proto proto-check bench-overlay bench-node bench-link bench-gateway bench-session chaos clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -83,6 +83,10 @@ bench-gateway: build ## the gateway beside raw TCP, copying proxies and ssh -L; 
 	.ci/need sshd openssh-server
 	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
 	PART=$(PART) FORWARDER=$(FORWARDER) SERVICE=$(SERVICE) JSON=$(abspath $(JSON)) PANPIPE_BIN=$(abspath $(BIN))/panpipe $(BIN)/figures.test -test.run '^TestGatewayFigures$$' -test.timeout 1h
+
+bench-session: ## people: messages, presence, 1,000 buddies in virtual time; journals on disk; PART=… for some
+	$(GO) test -c -tags figures -o $(BIN)/figures.test ./integration
+	PART=$(PART) JSON=$(abspath $(JSON)) $(BIN)/figures.test -test.run '^TestSessionFigures$$' -test.timeout 1h
 
 clean:
 	rm -rf $(BIN)

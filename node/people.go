@@ -16,8 +16,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/panpipe-net/panpipe/node/store"
+	"github.com/panpipe-net/panpipe/protocols/identity"
 	"github.com/panpipe-net/panpipe/protocols/wire"
 	"github.com/panpipe-net/panpipe/session/account"
+	"github.com/panpipe-net/panpipe/session/call"
 	"github.com/panpipe-net/panpipe/session/roster"
 )
 
@@ -32,7 +34,8 @@ type people struct {
 	keeper *account.Keeper
 	box    account.Box // for an account that this node joins; the same for each try, so that one can be made again
 
-	watches watches[roster.Event]
+	watches     watches[roster.Event]
+	callWatches watches[call.Event]
 
 	sealing sync.Mutex // held over a second's work with a quarter of a GiB: scrypt
 	life    sync.Mutex // held while an account begins or ends
@@ -45,6 +48,7 @@ type people struct {
 // person is what lives as long as the account.
 type person struct {
 	roster *roster.Roster
+	calls  *call.Calls
 	stop   func() error // ends all of it
 }
 
@@ -95,6 +99,21 @@ func (n *Node) Roster() (*roster.Roster, error) {
 // next account's after a logout, until stop is called. It must not block.
 func (n *Node) WatchRoster(tell func(roster.Event)) (stop func()) { return n.people.watches.add(tell) }
 
+// Calls makes calls and data sessions to the devices of buddies, and takes
+// theirs. It is there as long as the account is: NotReady without one.
+func (n *Node) Calls() (*call.Calls, error) {
+	n.people.mu.Lock()
+	defer n.people.mu.Unlock()
+	if n.people.now == nil {
+		return nil, account.ErrNone
+	}
+	return n.people.now.calls, nil
+}
+
+// WatchCalls has tell called with each event of calls until stop is called, by
+// many goroutines at once. It must not block.
+func (n *Node) WatchCalls(tell func(call.Event)) (stop func()) { return n.people.callWatches.add(tell) }
+
 // act is what it takes to sign for the account now.
 func (n *Node) act() account.Act {
 	return account.Act{Key: n.people.key, At: time.Now(), Random: rand.Reader}
@@ -121,13 +140,30 @@ func (n *Node) beginPerson(ctx context.Context) error {
 		return errors.Join(wire.Errorf(wire.Closed, "the node is closed"), r.Close(), j.Close())
 	}
 	unwatch := r.Watch(n.people.watches.tell)
+	calls := n.newCalls(r)
 	stop := n.service(ctx, "roster", r.Run, r.Close)
-	n.people.now = &person{roster: r, stop: func() error {
-		err := stop()
+	n.people.now = &person{roster: r, calls: calls, stop: func() error {
+		err := errors.Join(calls.Close(), stop())
 		unwatch()
 		return errors.Join(err, j.Close())
 	}}
 	return nil
+}
+
+// newCalls has calls go over the lines of a roster.
+func (n *Node) newCalls(r *roster.Roster) *call.Calls {
+	calls := call.New(call.Config{
+		Reach: r.Reach, Now: time.Now, Tell: n.people.callWatches.tell,
+		Dial: func(ctx context.Context, id identity.Principal, device peer.ID) (call.Line, error) {
+			l, err := r.Dial(ctx, id, device)
+			if err != nil {
+				return nil, err
+			}
+			return l, nil
+		},
+	})
+	r.ServeCalls(func(l roster.Line) { calls.Take(l.Account, l.Device, l) })
+	return calls
 }
 
 // endPerson ends what beginPerson began. The caller holds people.life.

@@ -58,6 +58,7 @@ var allowed = []rule{
 	{"session", []string{"protocols/identity", "protocols/wire", "session/replica"}},
 	{"protocols/buddy/pb", nil},
 	{"protocols/buddy", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/buddy/pb"}},
+	{"session/call", []string{"protocols/identity", "protocols/wire", "protocols/buddy"}},
 	{"session/roster", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/buddy", "protocols/buddy/pb", "session", "session/account", "session/replica"}},
 	{"node/store", []string{"protocols/identity", "protocols/wire", "protocols/pipe", "protocols/gateway", "discovery", "session/account", "session/replica"}},
 	{"node/config", []string{"protocols/identity", "protocols/wire", "protocols/reach", "node"}},

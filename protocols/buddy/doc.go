@@ -124,4 +124,27 @@
 //
 // Behind the Hellos are the frames of session/replica. Whoever dials a roster
 // link dials this one too, and need not wait for the other.
+//
+// # Call
+//
+// A call rings on every device of a buddy, or of the own account, that can be
+// reached: one link each, dialled on the presence pipe, of which any number may
+// stand. session names the call on all of them.
+//
+//	dialer                             listener
+//	Offer{session, kind, topic} ─▶
+//	                            ◀─     RINGING      a person is asked
+//	                            ◀─     ANSWER       or NO, MISSED, BUSY, NOBODY
+//	GO, TAKEN or CANCEL         ─▶
+//	raw bytes                  ◀──▶    raw bytes    behind GO
+//
+// The dialer says GO to the first that answers, and TAKEN to all others, also to
+// those that answer later; CANCEL when nobody needs to answer any more. Whoever
+// has said anything but RINGING, ANSWER or GO ends the link behind it. A listener
+// waits 60 s for a person before it says MISSED, and a dialer as long for an
+// ANSWER, and 10 s more for the last MISSED. A session of kind voice asks a
+// person; one of kind data is answered by an application that serves its topic,
+// else NOBODY. The topic is one line of at most 64 bytes. A listener has at most
+// 4 calls of an account that ring, and 16 in all. Voice, and the moving of
+// sessions between devices, are not specified yet.
 package buddy

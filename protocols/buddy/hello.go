@@ -25,11 +25,12 @@ const (
 	PurposeAsk    Purpose = 1 // "ask"
 	PurposeRoster Purpose = 2 // "roster"
 	PurposeChat   Purpose = 3 // "chat"
+	PurposeCall   Purpose = 4 // "call"
 )
 
 // String returns the word, "none" for a purpose that this version does not know.
 func (p Purpose) String() string {
-	words := [...]string{"none", "ask", "roster", "chat"}
+	words := [...]string{"none", "ask", "roster", "chat", "call"}
 	if int(p) >= len(words) {
 		return words[0]
 	}
@@ -69,7 +70,7 @@ func ReadHello(r io.Reader) (Hello, error) {
 	switch {
 	case m.GetPurpose() <= 0:
 		return Hello{}, wire.Errorf(wire.BadRequest, "hello without a purpose")
-	case m.GetPurpose() > pb.Purpose(PurposeChat):
+	case m.GetPurpose() > pb.Purpose(PurposeCall):
 		return Hello{}, wire.Errorf(wire.Unsupported, "hello: purpose %d", m.GetPurpose())
 	case len(h.Log) == 0 || len(m.GetRun()) != len(h.Run):
 		return Hello{}, wire.Errorf(wire.BadRequest, "hello: a device log and a run of %d bytes are needed", len(h.Run))

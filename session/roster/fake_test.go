@@ -358,6 +358,13 @@ func (h *half) Close() error {
 	return nil
 }
 
+func (h *half) CloseWrite() error {
+	if h.e.heard(h.self, h.far) {
+		h.out.end(io.EOF, false)
+	}
+	return nil
+}
+
 func (h *half) ResetWith(code wire.Code, reason string) {
 	h.shut(wire.Errorf(code, "reset: %s", reason), true)
 }

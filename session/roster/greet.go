@@ -22,7 +22,7 @@ const (
 
 // dial connects to a device for a purpose, and says Hello.
 func (r *Roster) dial(a action) {
-	l, err := r.reachOut(a)
+	l, err := r.reachOut(r.ctx, a)
 	r.mu.Lock()
 	c := r.book.contact(a.account)
 	r.book.dialled(c, a.device, a.purpose, err, time.Now())
@@ -42,9 +42,10 @@ func (r *Roster) dial(a action) {
 }
 
 // reachOut returns a link whose far side has said Hello.
-func (r *Roster) reachOut(a action) (*link, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, dialTime)
+func (r *Roster) reachOut(ctx context.Context, a action) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
 	grace := time.Duration(0)
 	if a.purpose == buddy.PurposeRoster {
 		grace = rosterGrace
@@ -149,8 +150,11 @@ func (r *Roster) mayEnter(id identity.Principal, device peer.ID, h buddy.Hello) 
 	switch {
 	case c == nil || !c.speaks() || device == r.cfg.Self || r.account.Revoked():
 		return errUnbound
-	case h.Purpose == buddy.PurposeAsk || c.standing == requested && h.Purpose != buddy.PurposeRoster:
+	case h.Purpose == buddy.PurposeAsk, h.Purpose == buddy.PurposeCall && r.calls == nil,
+		c.standing == requested && h.Purpose != buddy.PurposeRoster:
 		return wire.Errorf(wire.Unsupported, "purpose %s has no place here", h.Purpose)
+	case h.Purpose == buddy.PurposeCall:
+		return nil // any number
 	}
 	if d := c.devices[device]; d != nil && d.links[h.Purpose].arrives(r.cfg.Self, device, false, h.Run) == refuse {
 		return errTaken

@@ -52,7 +52,6 @@ func (l *link) own() bool { return l.account == l.r.me }
 // installLocked gives a link its place, which another may have to leave.
 func (r *Roster) installLocked(l *link) error {
 	c := r.book.contact(l.account)
-	s := &c.device(l.device).links[l.purpose]
 	switch {
 	case r.leaving || r.ended:
 		return errClosed
@@ -60,14 +59,20 @@ func (r *Roster) installLocked(l *link) error {
 		return errUnbound
 	case r.account.Revoked():
 		return errRevoked
-	case s.arrives(r.cfg.Self, l.device, l.mine, l.run) == refuse:
+	}
+	r.last++
+	l.number = r.last
+	if l.purpose == buddy.PurposeCall {
+		r.links[l.number] = l
+		return nil
+	}
+	s := &c.device(l.device).links[l.purpose]
+	if s.arrives(r.cfg.Self, l.device, l.mine, l.run) == refuse {
 		return errTaken
 	}
 	if before := r.links[s.number]; before != nil && s.live {
 		before.end(errOver)
 	}
-	r.last++
-	l.number = r.last
 	r.links[l.number] = l
 	r.book.stands(c, l.device, l.purpose, l.mine, l.run, l.number)
 	c.device(l.device).direct = l.conn.Direct()
@@ -106,6 +111,10 @@ func (l *link) say(f func(*sayings)) {
 // serve runs a link that has its place until it is over.
 func (l *link) serve() {
 	_ = l.conn.SetDeadline(time.Time{}) // what fails, fails at the first read
+	if l.purpose == buddy.PurposeCall {
+		l.r.calls(Line{l.conn, l.account, l.device, l})
+		return // Line.Close ends it
+	}
 	var err error
 	if l.purpose == buddy.PurposeRoster {
 		err = l.talk()

@@ -19,6 +19,7 @@ type conn interface {
 	net.Conn
 	RemotePeer() peer.ID
 	Direct() bool
+	CloseWrite() error
 	ResetWith(code wire.Code, reason string)
 }
 

@@ -53,6 +53,7 @@ type Roster struct {
 	marks   marks
 	held    holdings
 	watches map[*watch]bool
+	calls   func(Line) // takes those that come; nil: nobody does
 	leaving bool
 	ended   bool // no new tasks
 }
@@ -113,6 +114,7 @@ func (r *Roster) Close() error {
 		r.leave()
 		r.mu.Lock()
 		r.ended = true
+		r.cutLinesLocked()
 		r.mu.Unlock()
 		r.cancel()
 	}
@@ -175,6 +177,7 @@ func (r *Roster) plan() {
 		if !r.leaving && !r.account.Revoked() {
 			do, next = r.book.step(now)
 		}
+		r.cutLinesLocked()
 		r.tellPresenceLocked(now)
 		r.mu.Unlock()
 		for _, a := range do {

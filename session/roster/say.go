@@ -46,21 +46,10 @@ func (r *Roster) State(ctx context.Context, with identity.Principal) ([]byte, er
 
 func (r *Roster) write(ctx context.Context, with identity.Principal, d replica.Draft) (replica.Entry, error) {
 	r.mu.Lock()
-	c, out := r.book.contacts[with], r.account.Revoked()
-	standing, blocked := stranger, false
-	if c != nil {
-		standing, blocked = c.standing, c.blocked
-	}
+	err := r.mayWriteLocked(with)
 	r.mu.Unlock()
-	switch {
-	case out:
-		return replica.Entry{}, wire.Errorf(wire.Forbidden, "this device was revoked from %s", r.me).WithNext("link it again from another device of the account")
-	case blocked:
-		return replica.Entry{}, wire.Errorf(wire.Forbidden, "%s is blocked", with).WithNext("unblock it first: panpipe buddy unblock %s", with)
-	case standing == requested:
-		return replica.Entry{}, wire.Errorf(wire.NotReady, "%s has not accepted yet", with).WithNext("wait: it is asked again until it answers")
-	case standing != accepted:
-		return replica.Entry{}, errNoBuddy(with.String())
+	if err != nil {
+		return replica.Entry{}, err
 	}
 	if err := replica.CheckBody(d.Kind, d.Body); err != nil {
 		return replica.Entry{}, err
@@ -70,6 +59,22 @@ func (r *Roster) write(ctx context.Context, with identity.Principal, d replica.D
 		return replica.Entry{}, err
 	}
 	return entries[0], nil
+}
+
+// mayWriteLocked says why an account cannot be written to, or called.
+func (r *Roster) mayWriteLocked(with identity.Principal) error {
+	c := r.book.contacts[with]
+	switch {
+	case r.account.Revoked():
+		return wire.Errorf(wire.Forbidden, "this device was revoked from %s", r.me).WithNext("link it again from another device of the account")
+	case c != nil && c.blocked:
+		return wire.Errorf(wire.Forbidden, "%s is blocked", with).WithNext("unblock it first: panpipe buddy unblock %s", with)
+	case c != nil && c.standing == requested:
+		return wire.Errorf(wire.NotReady, "%s has not accepted yet", with).WithNext("wait: it is asked again until it answers")
+	case c == nil || c.standing != accepted:
+		return errNoBuddy(with.String())
+	}
+	return nil
 }
 
 func messageOf(s replica.Shown, mine bool) Message {

@@ -2,9 +2,8 @@
 // processes on loopback join an overlay through one bootstrap node, a pipe is
 // bound, resolved by its ID alone, dialled, moved, explained; connections go on
 // when paths, transports and ports are taken away, those of plain TCP programs
-// too, and the pipe does when nodes
-// die, its binder too. Every step verifies what it claims. Nothing is left
-// behind.
+// too; people become buddies and chat; and the pipe stays when nodes die, its
+// binder too. Every step verifies what it claims. Nothing is left behind.
 package demo
 
 import (
@@ -49,6 +48,7 @@ var steps = []step{
 	{"move", "the pipe is granted to another node, which binds it: same ID, no key copied", movePipe},
 	{"explain", "a far node tells where the pipe is, and how it gets there", explainPipe},
 	{"doctor", "a node examines itself, its overlay and its machine", examine},
+	{"people", "alice, on two devices, and bob become buddies and chat; he goes and comes back; her phone is thrown out", meetPeople},
 	{"death", "the binder is killed, another binds the pipe, and who has the dead one's record dials", killBinder},
 	{"bootstrap", "the bootstrap node is killed, and all goes on", killBootstrap},
 	{"rejoin", "a restarted node finds its way back through the peers it remembers", rejoin},

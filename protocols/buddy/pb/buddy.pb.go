@@ -34,8 +34,7 @@ const (
 	Purpose_ASK    Purpose = 1 // a buddy request: contact pipe alone
 	Purpose_ROSTER Purpose = 2 // presence, logs, secrets, profiles
 	Purpose_CHAT   Purpose = 3 // conversations, as package session/replica specifies
-	Purpose_CALL   Purpose = 4 // numbered for later
-	Purpose_DATA   Purpose = 5 // numbered for later
+	Purpose_CALL   Purpose = 4 // a call or a data session; any number between two devices
 )
 
 // Enum value maps for Purpose.
@@ -46,7 +45,6 @@ var (
 		2: "ROSTER",
 		3: "CHAT",
 		4: "CALL",
-		5: "DATA",
 	}
 	Purpose_value = map[string]int32{
 		"NONE":   0,
@@ -54,7 +52,6 @@ var (
 		"ROSTER": 2,
 		"CHAT":   3,
 		"CALL":   4,
-		"DATA":   5,
 	}
 )
 
@@ -83,6 +80,127 @@ func (x Purpose) Number() protoreflect.EnumNumber {
 // Deprecated: Use Purpose.Descriptor instead.
 func (Purpose) EnumDescriptor() ([]byte, []int) {
 	return file_protocols_buddy_pb_buddy_proto_rawDescGZIP(), []int{0}
+}
+
+// Kind is what a session carries.
+type Kind int32
+
+const (
+	Kind_UNKNOWN Kind = 0
+	Kind_VOICE   Kind = 1 // a person is asked
+	Kind_DATA    Kind = 2 // an application answers by itself, if one serves the topic
+)
+
+// Enum value maps for Kind.
+var (
+	Kind_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "VOICE",
+		2: "DATA",
+	}
+	Kind_value = map[string]int32{
+		"UNKNOWN": 0,
+		"VOICE":   1,
+		"DATA":    2,
+	}
+)
+
+func (x Kind) Enum() *Kind {
+	p := new(Kind)
+	*p = x
+	return p
+}
+
+func (x Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_protocols_buddy_pb_buddy_proto_enumTypes[1].Descriptor()
+}
+
+func (Kind) Type() protoreflect.EnumType {
+	return &file_protocols_buddy_pb_buddy_proto_enumTypes[1]
+}
+
+func (x Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Kind.Descriptor instead.
+func (Kind) EnumDescriptor() ([]byte, []int) {
+	return file_protocols_buddy_pb_buddy_proto_rawDescGZIP(), []int{1}
+}
+
+// Word is what is said in a call.
+type Word int32
+
+const (
+	Word_NOTHING Word = 0
+	Word_RINGING Word = 1 // listener: a person is asked
+	Word_ANSWER  Word = 2 // listener: the call is taken here
+	Word_GO      Word = 3 // dialer: bytes follow both ways
+	Word_TAKEN   Word = 4 // dialer: another device has answered
+	Word_CANCEL  Word = 5 // dialer: nobody needs to answer any more
+	Word_NO      Word = 6 // listener: a person said no
+	Word_MISSED  Word = 7 // listener: nobody answered
+	Word_BUSY    Word = 8 // listener: too many calls ring
+	Word_NOBODY  Word = 9 // listener: no application serves this
+)
+
+// Enum value maps for Word.
+var (
+	Word_name = map[int32]string{
+		0: "NOTHING",
+		1: "RINGING",
+		2: "ANSWER",
+		3: "GO",
+		4: "TAKEN",
+		5: "CANCEL",
+		6: "NO",
+		7: "MISSED",
+		8: "BUSY",
+		9: "NOBODY",
+	}
+	Word_value = map[string]int32{
+		"NOTHING": 0,
+		"RINGING": 1,
+		"ANSWER":  2,
+		"GO":      3,
+		"TAKEN":   4,
+		"CANCEL":  5,
+		"NO":      6,
+		"MISSED":  7,
+		"BUSY":    8,
+		"NOBODY":  9,
+	}
+)
+
+func (x Word) Enum() *Word {
+	p := new(Word)
+	*p = x
+	return p
+}
+
+func (x Word) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Word) Descriptor() protoreflect.EnumDescriptor {
+	return file_protocols_buddy_pb_buddy_proto_enumTypes[2].Descriptor()
+}
+
+func (Word) Type() protoreflect.EnumType {
+	return &file_protocols_buddy_pb_buddy_proto_enumTypes[2]
+}
+
+func (x Word) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Word.Descriptor instead.
+func (Word) EnumDescriptor() ([]byte, []int) {
+	return file_protocols_buddy_pb_buddy_proto_rawDescGZIP(), []int{2}
 }
 
 // Hello is the first message of each side. At most 64 KiB.
@@ -943,6 +1061,120 @@ func (x *Request) GetDeclined() bool {
 	return false
 }
 
+// Offer opens a call. At most 1 KiB.
+type Offer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"` // 16 random bytes, the same to every device that is called
+	Kind          Kind                   `protobuf:"varint,2,opt,name=kind,proto3,enum=panpipe.buddy.v1.Kind" json:"kind,omitempty"`
+	Topic         string                 `protobuf:"bytes,3,opt,name=topic,proto3" json:"topic,omitempty"` // what applications call it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Offer) Reset() {
+	*x = Offer{}
+	mi := &file_protocols_buddy_pb_buddy_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Offer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Offer) ProtoMessage() {}
+
+func (x *Offer) ProtoReflect() protoreflect.Message {
+	mi := &file_protocols_buddy_pb_buddy_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Offer.ProtoReflect.Descriptor instead.
+func (*Offer) Descriptor() ([]byte, []int) {
+	return file_protocols_buddy_pb_buddy_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Offer) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Offer) GetKind() Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Kind_UNKNOWN
+}
+
+func (x *Offer) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+// Say is one word in a call. At most 1 KiB.
+type Say struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Word          Word                   `protobuf:"varint,1,opt,name=word,proto3,enum=panpipe.buddy.v1.Word" json:"word,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"` // for people, of NO alone; at most 256 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Say) Reset() {
+	*x = Say{}
+	mi := &file_protocols_buddy_pb_buddy_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Say) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Say) ProtoMessage() {}
+
+func (x *Say) ProtoReflect() protoreflect.Message {
+	mi := &file_protocols_buddy_pb_buddy_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Say.ProtoReflect.Descriptor instead.
+func (*Say) Descriptor() ([]byte, []int) {
+	return file_protocols_buddy_pb_buddy_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Say) GetWord() Word {
+	if x != nil {
+		return x.Word
+	}
+	return Word_NOTHING
+}
+
+func (x *Say) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_protocols_buddy_pb_buddy_proto protoreflect.FileDescriptor
 
 const file_protocols_buddy_pb_buddy_proto_rawDesc = "" +
@@ -997,15 +1229,40 @@ const file_protocols_buddy_pb_buddy_proto_rawDesc = "" +
 	"\x06secret\x18\x04 \x01(\fR\x06secret\x12\x10\n" +
 	"\x03log\x18\x05 \x01(\fR\x03log\x12\x0e\n" +
 	"\x02at\x18\x06 \x01(\x04R\x02at\x12\x1a\n" +
-	"\bdeclined\x18\a \x01(\bR\bdeclined*F\n" +
+	"\bdeclined\x18\a \x01(\bR\bdeclined\"c\n" +
+	"\x05Offer\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\x12*\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x16.panpipe.buddy.v1.KindR\x04kind\x12\x14\n" +
+	"\x05topic\x18\x03 \x01(\tR\x05topic\"I\n" +
+	"\x03Say\x12*\n" +
+	"\x04word\x18\x01 \x01(\x0e2\x16.panpipe.buddy.v1.WordR\x04word\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason*<\n" +
 	"\aPurpose\x12\b\n" +
 	"\x04NONE\x10\x00\x12\a\n" +
 	"\x03ASK\x10\x01\x12\n" +
 	"\n" +
 	"\x06ROSTER\x10\x02\x12\b\n" +
 	"\x04CHAT\x10\x03\x12\b\n" +
-	"\x04CALL\x10\x04\x12\b\n" +
-	"\x04DATA\x10\x05B3Z1github.com/panpipe-net/panpipe/protocols/buddy/pbb\x06proto3"
+	"\x04CALL\x10\x04*(\n" +
+	"\x04Kind\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\t\n" +
+	"\x05VOICE\x10\x01\x12\b\n" +
+	"\x04DATA\x10\x02*u\n" +
+	"\x04Word\x12\v\n" +
+	"\aNOTHING\x10\x00\x12\v\n" +
+	"\aRINGING\x10\x01\x12\n" +
+	"\n" +
+	"\x06ANSWER\x10\x02\x12\x06\n" +
+	"\x02GO\x10\x03\x12\t\n" +
+	"\x05TAKEN\x10\x04\x12\n" +
+	"\n" +
+	"\x06CANCEL\x10\x05\x12\x06\n" +
+	"\x02NO\x10\x06\x12\n" +
+	"\n" +
+	"\x06MISSED\x10\a\x12\b\n" +
+	"\x04BUSY\x10\b\x12\n" +
+	"\n" +
+	"\x06NOBODY\x10\tB3Z1github.com/panpipe-net/panpipe/protocols/buddy/pbb\x06proto3"
 
 var (
 	file_protocols_buddy_pb_buddy_proto_rawDescOnce sync.Once
@@ -1019,40 +1276,46 @@ func file_protocols_buddy_pb_buddy_proto_rawDescGZIP() []byte {
 	return file_protocols_buddy_pb_buddy_proto_rawDescData
 }
 
-var file_protocols_buddy_pb_buddy_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_protocols_buddy_pb_buddy_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_protocols_buddy_pb_buddy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_protocols_buddy_pb_buddy_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_protocols_buddy_pb_buddy_proto_goTypes = []any{
 	(Purpose)(0),    // 0: panpipe.buddy.v1.Purpose
-	(*Hello)(nil),   // 1: panpipe.buddy.v1.Hello
-	(*Ask)(nil),     // 2: panpipe.buddy.v1.Ask
-	(*Answer)(nil),  // 3: panpipe.buddy.v1.Answer
-	(*Frame)(nil),   // 4: panpipe.buddy.v1.Frame
-	(*Status)(nil),  // 5: panpipe.buddy.v1.Status
-	(*Secret)(nil),  // 6: panpipe.buddy.v1.Secret
-	(*Log)(nil),     // 7: panpipe.buddy.v1.Log
-	(*Ping)(nil),    // 8: panpipe.buddy.v1.Ping
-	(*Pong)(nil),    // 9: panpipe.buddy.v1.Pong
-	(*Leave)(nil),   // 10: panpipe.buddy.v1.Leave
-	(*Digest)(nil),  // 11: panpipe.buddy.v1.Digest
-	(*Profile)(nil), // 12: panpipe.buddy.v1.Profile
-	(*Request)(nil), // 13: panpipe.buddy.v1.Request
+	(Kind)(0),       // 1: panpipe.buddy.v1.Kind
+	(Word)(0),       // 2: panpipe.buddy.v1.Word
+	(*Hello)(nil),   // 3: panpipe.buddy.v1.Hello
+	(*Ask)(nil),     // 4: panpipe.buddy.v1.Ask
+	(*Answer)(nil),  // 5: panpipe.buddy.v1.Answer
+	(*Frame)(nil),   // 6: panpipe.buddy.v1.Frame
+	(*Status)(nil),  // 7: panpipe.buddy.v1.Status
+	(*Secret)(nil),  // 8: panpipe.buddy.v1.Secret
+	(*Log)(nil),     // 9: panpipe.buddy.v1.Log
+	(*Ping)(nil),    // 10: panpipe.buddy.v1.Ping
+	(*Pong)(nil),    // 11: panpipe.buddy.v1.Pong
+	(*Leave)(nil),   // 12: panpipe.buddy.v1.Leave
+	(*Digest)(nil),  // 13: panpipe.buddy.v1.Digest
+	(*Profile)(nil), // 14: panpipe.buddy.v1.Profile
+	(*Request)(nil), // 15: panpipe.buddy.v1.Request
+	(*Offer)(nil),   // 16: panpipe.buddy.v1.Offer
+	(*Say)(nil),     // 17: panpipe.buddy.v1.Say
 }
 var file_protocols_buddy_pb_buddy_proto_depIdxs = []int32{
 	0,  // 0: panpipe.buddy.v1.Hello.purpose:type_name -> panpipe.buddy.v1.Purpose
-	5,  // 1: panpipe.buddy.v1.Frame.status:type_name -> panpipe.buddy.v1.Status
-	6,  // 2: panpipe.buddy.v1.Frame.secret:type_name -> panpipe.buddy.v1.Secret
-	7,  // 3: panpipe.buddy.v1.Frame.log:type_name -> panpipe.buddy.v1.Log
-	8,  // 4: panpipe.buddy.v1.Frame.ping:type_name -> panpipe.buddy.v1.Ping
-	9,  // 5: panpipe.buddy.v1.Frame.pong:type_name -> panpipe.buddy.v1.Pong
-	10, // 6: panpipe.buddy.v1.Frame.leave:type_name -> panpipe.buddy.v1.Leave
-	11, // 7: panpipe.buddy.v1.Frame.digest:type_name -> panpipe.buddy.v1.Digest
-	12, // 8: panpipe.buddy.v1.Frame.profile:type_name -> panpipe.buddy.v1.Profile
-	13, // 9: panpipe.buddy.v1.Frame.request:type_name -> panpipe.buddy.v1.Request
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	7,  // 1: panpipe.buddy.v1.Frame.status:type_name -> panpipe.buddy.v1.Status
+	8,  // 2: panpipe.buddy.v1.Frame.secret:type_name -> panpipe.buddy.v1.Secret
+	9,  // 3: panpipe.buddy.v1.Frame.log:type_name -> panpipe.buddy.v1.Log
+	10, // 4: panpipe.buddy.v1.Frame.ping:type_name -> panpipe.buddy.v1.Ping
+	11, // 5: panpipe.buddy.v1.Frame.pong:type_name -> panpipe.buddy.v1.Pong
+	12, // 6: panpipe.buddy.v1.Frame.leave:type_name -> panpipe.buddy.v1.Leave
+	13, // 7: panpipe.buddy.v1.Frame.digest:type_name -> panpipe.buddy.v1.Digest
+	14, // 8: panpipe.buddy.v1.Frame.profile:type_name -> panpipe.buddy.v1.Profile
+	15, // 9: panpipe.buddy.v1.Frame.request:type_name -> panpipe.buddy.v1.Request
+	1,  // 10: panpipe.buddy.v1.Offer.kind:type_name -> panpipe.buddy.v1.Kind
+	2,  // 11: panpipe.buddy.v1.Say.word:type_name -> panpipe.buddy.v1.Word
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_protocols_buddy_pb_buddy_proto_init() }
@@ -1076,8 +1339,8 @@ func file_protocols_buddy_pb_buddy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocols_buddy_pb_buddy_proto_rawDesc), len(file_protocols_buddy_pb_buddy_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   13,
+			NumEnums:      3,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
