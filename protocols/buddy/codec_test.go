@@ -175,7 +175,7 @@ func TestWhatNoHonestDeviceSaysIsRefused(t *testing.T) {
 		}, wire.BadRequest},
 		"a hello without a log": {func() error { return helloOf(Hello{Purpose: PurposeChat}) }, wire.BadRequest},
 		"a hello for nothing":   {func() error { return helloOf(Hello{Log: []byte("x")}) }, wire.BadRequest},
-		"a hello for later":     {func() error { return helloOf(Hello{Log: []byte("x"), Purpose: 4}) }, wire.Unsupported},
+		"a hello for later":     {func() error { return helloOf(Hello{Log: []byte("x"), Purpose: 5}) }, wire.Unsupported},
 		"a hello with a log of 20 KiB": {func() error {
 			return helloOf(Hello{Log: make([]byte, 20<<10), Purpose: PurposeChat})
 		}, wire.TooLarge},

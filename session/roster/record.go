@@ -135,14 +135,15 @@ func (r *Roster) save() {
 		select {
 		case <-r.saves:
 		case <-r.ctx.Done():
-			r.saveAll(context.WithoutCancel(r.ctx))
-			return
+			return // Close stores what is left
 		}
-		r.saveAll(r.ctx)
+		r.saveAll()
 	}
 }
 
-func (r *Roster) saveAll(ctx context.Context) {
+// saveAll stores what has changed, also at the end: it is little.
+func (r *Roster) saveAll() {
+	ctx := context.WithoutCancel(r.ctx)
 	r.mu.Lock()
 	records := make(map[identity.Principal][]byte, len(r.dirty))
 	for id := range r.dirty {

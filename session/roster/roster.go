@@ -120,7 +120,7 @@ func (r *Roster) Close() error {
 	}
 	<-r.ctx.Done()
 	r.tasks.Wait()
-	r.saveAll(context.WithoutCancel(r.ctx)) // what the last links have left
+	r.saveAll() // what the last links have left
 	r.endWatches()
 	return nil
 }
