@@ -130,7 +130,8 @@ func TestKeeperOfAPipeThatNobodyServesFailsAtOnceAndFindsWhoComes(t *testing.T) 
 			t.Errorf("state %+v", k.State())
 		}
 		binder.listen(t, id, ListenOptions{Handler: echoing(t)})
-		channel(t, k) // with no pause
+		pass(leastRound) // so long a look that began before counts
+		channel(t, k)    // and no longer, however long nobody was there
 	})
 }
 
