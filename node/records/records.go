@@ -60,3 +60,16 @@ func (c *Conn) Cork() { c.below.cork() }
 // Uncork writes what was held back. After an error the connection is of no use:
 // what Write has taken meanwhile may be lost.
 func (c *Conn) Uncork() error { return c.below.uncork() }
+
+// Close closes the connection, at once if somebody is writing to it: crypto/tls,
+// which does that while its own Write is active, does not know of Uncork, and
+// would wait 5 s for a far side that takes nothing.
+func (c *Conn) Close() error {
+	if c.below.mu.TryLock() {
+		c.below.mu.Unlock()
+		return c.SecureConn.Close()
+	}
+	err := c.below.Conn.Close()
+	_ = c.SecureConn.Close() // cannot say goodbye any more
+	return err
+}

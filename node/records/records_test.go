@@ -8,6 +8,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -216,6 +217,43 @@ func (p *pieces) Read(b []byte) (int, error) {
 		p.sizes = p.sizes[1:]
 	}
 	return n, nil
+}
+
+// stuck is a connection that takes nothing until it is closed.
+type stuck struct {
+	net.Conn
+	writing, closed chan struct{}
+	once            sync.Once
+}
+
+func (c *stuck) Write([]byte) (int, error) {
+	close(c.writing)
+	<-c.closed
+	return 0, net.ErrClosed
+}
+
+func (c *stuck) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+func TestCloseDoesNotWaitForWhatIsBeingWritten(t *testing.T) {
+	ours, below, _ := pair(t)
+	s := &stuck{Conn: below.Conn, writing: make(chan struct{}), closed: make(chan struct{})}
+	ours.below.Conn = s
+	ours.Cork()
+	if _, err := ours.Write(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- ours.Uncork() }()
+	<-s.writing
+	if err := ours.Close(); err != nil { // or it waits for ever
+		t.Error(err)
+	}
+	if err := <-written; err == nil {
+		t.Error("written to a connection that took nothing")
+	}
 }
 
 func TestAFailedWriteIsNeverForgotten(t *testing.T) {
