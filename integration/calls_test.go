@@ -22,12 +22,7 @@ func (p *person) calls() *call.Calls {
 
 func TestCallsRingEverywhereAndDataGoesOnOverAMove(t *testing.T) {
 	world.Run(t, world.Config{Nodes: 12}, func(t *testing.T, w *world.World) {
-		w.Settle(t)
-		laptop, bob := newPerson(t, w.Nodes[3], "alice"), newPerson(t, w.Nodes[5], "bob")
-		w.Pass(5 * time.Second)
-		phone := laptop.link(w.Nodes[7], "phone")
-		w.Pass(10 * time.Second)
-		bob.befriends(w, laptop)
+		laptop, phone, bob := buddies(t, w)
 		defer bob.roster().Attend(laptop.id())()
 		w.Pass(10 * time.Second)
 

@@ -49,12 +49,7 @@ func TestFiguresOfPeople(t *testing.T) {
 	dirs := map[int]string{5: t.TempDir()}
 	withState := func(i int, c *node.Config) { c.StateDir = dirs[i] }
 	world.Run(t, world.Config{Nodes: 20, Node: withState}, func(t *testing.T, w *world.World) {
-		w.Settle(t)
-		alice, bob := newPerson(t, w.Nodes[3], "alice"), newPerson(t, w.Nodes[5], "bob")
-		w.Pass(5 * time.Second)
-		phone := alice.link(w.Nodes[7], "phone")
-		w.Pass(10 * time.Second)
-		bob.befriends(w, alice)
+		alice, phone, bob := buddies(t, w)
 		w.Pass(10 * time.Minute) // nobody looks any more
 
 		if alice.sees(bob) != roster.Announced || bob.sees(alice) != roster.Announced {
@@ -79,12 +74,7 @@ func TestFiguresOfPeople(t *testing.T) {
 		alice.say(bob, "while you were away")
 		began = time.Now()
 		w.Restart(t, bob.Node)
-		bob.WatchRoster(func(e roster.Event) {
-			bob.mu.Lock()
-			defer bob.mu.Unlock()
-			bob.events = append(bob.events, e)
-		})
-		bob.forget()
+		bob = watched(t, bob.Node, "bob")
 		w.Pass(time.Minute)
 		wantWithin(t, w, "fresh process: buddy shown", began, bob.when(connected), 10)
 		wantWithin(t, w, "fresh process: first message", began, bob.when(message("while you were away")), 10)

@@ -104,6 +104,17 @@ func (p *person) befriends(w *world.World, q *person) {
 	w.Pass(5 * time.Second)
 }
 
+// buddies are bob, and alice with a laptop and a phone, who know each other.
+func buddies(t *testing.T, w *world.World) (alice, phone, bob *person) {
+	w.Settle(t)
+	alice, bob = newPerson(t, w.Nodes[3], "alice"), newPerson(t, w.Nodes[5], "bob")
+	w.Pass(5 * time.Second)
+	phone = alice.link(w.Nodes[7], "phone")
+	w.Pass(10 * time.Second)
+	bob.befriends(w, alice)
+	return alice, phone, bob
+}
+
 func (p *person) say(to *person, text string) {
 	p.t.Helper()
 	if _, err := p.roster().Send(p.t.Context(), to.id(), text); err != nil {
@@ -144,12 +155,7 @@ func (p *person) wantHistory(with *person, want ...string) {
 
 func TestTwoPeopleOnThreeDevicesChatAcrossTheOverlay(t *testing.T) {
 	world.Run(t, world.Config{Nodes: 12}, func(t *testing.T, w *world.World) {
-		w.Settle(t)
-		laptop, bob := newPerson(t, w.Nodes[3], "alice"), newPerson(t, w.Nodes[5], "bob")
-		w.Pass(5 * time.Second)
-		phone := laptop.link(w.Nodes[7], "phone")
-		w.Pass(10 * time.Second)
-		bob.befriends(w, laptop)
+		laptop, phone, bob := buddies(t, w)
 		for _, p := range []*person{laptop, phone} {
 			if b, ok := p.roster().Buddy(bob.id()); !ok || b.State != account.Accepted || b.Name != "bob" || p.sees(bob) != roster.Connected {
 				t.Errorf("%s sees %+v", p.name, b)

@@ -30,17 +30,6 @@ func rtts(w *world.World, began, at time.Time) float64 {
 	return float64(at.Sub(began)) / float64(w.RTT())
 }
 
-// buddies are bob, and alice with a laptop and a phone, who know each other.
-func buddies(t *testing.T, w *world.World) (alice, phone, bob *person) {
-	w.Settle(t)
-	alice, bob = newPerson(t, w.Nodes[3], "alice"), newPerson(t, w.Nodes[5], "bob")
-	w.Pass(5 * time.Second)
-	phone = alice.link(w.Nodes[7], "phone")
-	w.Pass(10 * time.Second)
-	bob.befriends(w, alice)
-	return alice, phone, bob
-}
-
 // measureChat measures how long a message takes from Send until it is shown.
 func measureChat(t *testing.T, report *figures.Report) {
 	world.Run(t, world.Config{Nodes: chatNodes}, func(t *testing.T, w *world.World) {

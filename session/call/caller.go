@@ -65,7 +65,7 @@ func (c *Calls) Call(ctx context.Context, account identity.Principal, o Options)
 	} else {
 		cancel(errCancel)
 	}
-	c.tasks.Go(func() { refuse(legs, left, err == nil) })
+	c.tasks.Go(func() { refuse(ctx, legs, left) })
 	if err != nil {
 		return nil, err
 	}
@@ -132,18 +132,22 @@ func rank(err error) int {
 	return 1
 }
 
-// refuse ends the legs that come after.
-func refuse(legs <-chan leg, left int, taken bool) {
-	word := buddy.Cancel
-	if taken {
-		word = buddy.Taken
-	}
+// refuse ends the legs that answer after ctx is over.
+func refuse(ctx context.Context, legs <-chan leg, left int) {
 	for range left {
 		if l := <-legs; l.line != nil {
-			_ = say(l.line, buddy.Say{Word: word})
-			_ = l.line.Close()
+			farewell(ctx, l.line)
 		}
 	}
+}
+
+// farewell tells a device why nobody needs to answer there any more: ctx is over.
+func farewell(ctx context.Context, l Line) {
+	word := buddy.Cancel
+	if context.Cause(ctx) == errTaken {
+		word = buddy.Taken
+	}
+	finish(l, buddy.Say{Word: word})
 }
 
 // ring offers the call to one device, and returns its line once it has answered.
@@ -178,13 +182,8 @@ func (c *Calls) ring(ctx context.Context, account identity.Principal, device pee
 		line.ResetWith(wire.CodeOf(err), "")
 		return nil, err
 	}
+	farewell(ctx, line)
 	why := context.Cause(ctx)
-	word := buddy.Cancel
-	if why == errTaken {
-		word = buddy.Taken
-	}
-	_ = say(line, buddy.Say{Word: word})
-	_ = line.Close()
 	return nil, wire.Errorf(wire.CodeOf(why), "call: %w", why)
 }
 

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -72,7 +73,8 @@ func (c *Calls) serve(info Info, l Line) {
 		l.ResetWith(wire.CodeOf(err), "")
 		return
 	}
-	if err := awaitGo(l); err != nil {
+	_ = l.SetReadDeadline(time.Now().Add(sayTime))
+	if err := hear(l); err != nil {
 		l.ResetWith(wire.CodeOf(err), "")
 		return
 	}
@@ -81,9 +83,8 @@ func (c *Calls) serve(info Info, l Line) {
 	}
 }
 
-// awaitGo reads what the dialer says to an answer.
-func awaitGo(l Line) error {
-	_ = l.SetReadDeadline(time.Now().Add(sayTime))
+// hear reads the one word that the dialer says, nil for GO.
+func hear(l Line) error {
 	s, err := buddy.ReadSay(l)
 	if err != nil {
 		return err
@@ -113,9 +114,9 @@ func (c *Calls) ask(info Info, l Line) {
 	}
 	heard := make(chan error, 1)
 	_ = l.SetReadDeadline(time.Time{})
-	var reading chanReader
-	reading.read(l, heard)
-	defer reading.wait()
+	var reading sync.WaitGroup
+	reading.Go(func() { heard <- hear(l) })
+	defer reading.Wait()
 	err := say(l, buddy.Say{Word: buddy.Ringing})
 	if err == nil {
 		c.tell(Event{Kind: Rings, Info: info})
@@ -134,23 +135,6 @@ func (c *Calls) ask(info Info, l Line) {
 		l.ResetWith(wire.CodeOf(err), "")
 	}
 }
-
-// chanReader is the goroutine that reads the dialer's one word.
-type chanReader struct{ done chan struct{} }
-
-func (r *chanReader) read(l Line, heard chan<- error) {
-	r.done = make(chan struct{})
-	go func() {
-		defer close(r.done)
-		s, err := buddy.ReadSay(l)
-		if err == nil {
-			err = verdict(s)
-		}
-		heard <- err
-	}()
-}
-
-func (r *chanReader) wait() { <-r.done }
 
 // await returns nil once the call was answered here, and else why it was not.
 func (c *Calls) await(r *ring, l Line, heard <-chan error) error {

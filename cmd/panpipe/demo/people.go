@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,7 +45,12 @@ func (p *people) begin(ctx context.Context) (err error) {
 	if p.bobs, err = p.newAccount(ctx, p.bob, "bob", "desk", words); err != nil {
 		return err
 	}
-	linked := fmt.Errorf("the linking ended without a word")
+	return p.linkPhone(ctx)
+}
+
+// linkPhone has the laptop show a code, which is typed on the phone.
+func (p *people) linkPhone(ctx context.Context) error {
+	typed := make(chan error, 1)
 	for e, err := range p.laptop.client.LinkDevice(ctx) {
 		if err != nil {
 			return err
@@ -53,20 +59,18 @@ func (p *people) begin(ctx context.Context) (err error) {
 		case api.LinkOffered:
 			p.s.note("node 3$ panpipe account link\ncode %s", e.Code)
 			p.s.note("node 4$ panpipe account link %s", e.Code)
-			typed := make(chan error, 1)
 			go func() {
 				_, err := p.phone.run(ctx, "account", "link", e.Code, "--device", "phone")
 				typed <- err
 			}()
-			defer func() { err = <-typed }()
 		case api.LinkLinked:
 			p.s.note("linked: %s", e.Name)
-			linked = nil
+			return <-typed
 		case api.LinkClosed:
 			return wire.Errorf(wire.Closed, "the linking has ended: %v", e.Problem)
 		}
 	}
-	return linked
+	return errors.New("the linking ended without a word")
 }
 
 func (p *people) newAccount(ctx context.Context, n *daemon, name, device, words string) (id string, err error) {
